@@ -1,0 +1,38 @@
+EXTENSION = durable
+EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" durable.control)
+
+MODULE_big = durable
+OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c))
+
+# The install script, part by part, in the order of their dependencies.
+SQL_PARTS = header types tables client workflow operator views footer
+DATA_built = durable--$(EXTVERSION).sql
+
+REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test --temp-instance=./tmp_check --temp-config=test/durable.conf
+ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --temp-instance=./tmp_check_iso --temp-config=test/durable.conf
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
+	-DDURABLE_VERSION='"$(EXTVERSION)"'
+EXTRA_CLEAN = durable--$(EXTVERSION).sql tmp_check_iso
+
+PG_CONFIG = pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+durable--$(EXTVERSION).sql: $(SQL_PARTS:%=sql/%.sql)
+	cat $^ > $@
+
+# Every object depends on every header: few files, and never a stale build.
+$(OBJS): $(wildcard src/*.h)
+
+.PHONY: check-regress check-isolation check-tap
+check-regress: submake
+	$(pg_regress_installcheck) $(REGRESS_OPTS) $(REGRESS)
+check-isolation: submake
+	$(pg_isolation_regress_installcheck) $(ISOLATION_OPTS) $(ISOLATION)
+check-tap:
+	$(prove_installcheck)

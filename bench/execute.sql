@@ -1,0 +1,1 @@
+CALL wf_execute('bench1', '{"n": 1}', NULL);

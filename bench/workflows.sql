@@ -1,0 +1,73 @@
+-- The workflows that are measured. bench1 and bench5 leave one row per step, so
+-- that exactly once can be counted; the _noop ones show the engine alone.
+
+CREATE TABLE bench_effect (n int);
+
+CREATE FUNCTION bench_step(n int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO bench_effect VALUES (n);
+  RETURN n;
+END $$;
+
+CREATE FUNCTION bench_nothing(n int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN n;
+END $$;
+
+CREATE FUNCTION bench1(n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_activity('bench_step', jsonb_build_object('n', n));
+END $$;
+
+CREATE FUNCTION bench1_noop(n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_activity('bench_nothing', jsonb_build_object('n', n));
+END $$;
+
+CREATE FUNCTION bench5(n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_activity('bench_step', jsonb_build_object('n', n));
+  PERFORM wf_activity('bench_step', jsonb_build_object('n', n));
+  PERFORM wf_activity('bench_step', jsonb_build_object('n', n));
+  PERFORM wf_activity('bench_step', jsonb_build_object('n', n));
+  PERFORM wf_activity('bench_step', jsonb_build_object('n', n));
+END $$;
+
+CREATE FUNCTION bench5_noop(n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_activity('bench_nothing', jsonb_build_object('n', n));
+  PERFORM wf_activity('bench_nothing', jsonb_build_object('n', n));
+  PERFORM wf_activity('bench_nothing', jsonb_build_object('n', n));
+  PERFORM wf_activity('bench_nothing', jsonb_build_object('n', n));
+  PERFORM wf_activity('bench_nothing', jsonb_build_object('n', n));
+END $$;
+
+-- n/2 steps (two events each), then a wait that each signal answers for one turn.
+CREATE FUNCTION bench_replay(n int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  r jsonb;
+BEGIN
+  FOR i IN 1 .. n / 2 LOOP
+    r := wf_activity('bench_nothing', jsonb_build_object('n', i));
+  END LOOP;
+  LOOP
+    r := wf_wait_signal('go');
+  END LOOP;
+END $$;
+
+-- The same, with PERFORM: PL/pgSQL runs an assignment as a bare expression, a
+-- PERFORM as a whole SELECT, and this shows the difference.
+CREATE FUNCTION bench_replay_perform(n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  FOR i IN 1 .. n / 2 LOOP
+    PERFORM wf_activity('bench_nothing', jsonb_build_object('n', i));
+  END LOOP;
+  LOOP
+    PERFORM wf_wait_signal('go');
+  END LOOP;
+END $$;
+
+CREATE FUNCTION bench_sleep(n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_sleep('30 days');
+END $$;

@@ -1,0 +1,2 @@
+GRANT USAGE ON SCHEMA durable TO PUBLIC;
+SELECT durable.installed();

@@ -1,0 +1,184 @@
+/*
+ * durable.execution holds the open runs and nothing else: a closed run moves
+ * to durable.closed.  Rows are narrow, and what changes from turn to turn is
+ * not indexed, so its updates are HOT.
+ */
+CREATE TABLE durable.execution (
+	run_id				uuid PRIMARY KEY,
+	namespace			text NOT NULL,
+	workflow_id			text NOT NULL,
+	owner				regrole NOT NULL,
+	workflow			text NOT NULL,			-- as the caller named it
+	function			text NOT NULL,			-- schema-qualified, quoted
+	settings			text[],					-- of the caller, see settings.c
+	first_run_id		uuid,					-- null: this one
+	continued_from		uuid,
+	attempt				int4 NOT NULL,
+	started_at			timestamptz NOT NULL,
+	execution_deadline	timestamptz,
+	run_timeout			interval,
+	retry				jsonb,
+	request_id			text,
+	memo				jsonb,
+	search_attributes	jsonb,
+	next_event			int4 NOT NULL,
+	history_bytes		int8 NOT NULL,
+	has_timers			boolean NOT NULL,
+	wait_signal			text,					-- the wait set: what ends the wait
+	wait_command		int4,
+	waiting_for			text,
+	waiting_at			text,
+	waiting_since		timestamptz,
+	turn_failures		int4 NOT NULL,
+	turn_error			jsonb,
+	turn_retry_at		timestamptz,
+	CONSTRAINT execution_workflow_id_key UNIQUE (namespace, workflow_id)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.2);
+CREATE UNIQUE INDEX execution_request_key ON durable.execution (namespace, request_id) WHERE request_id IS NOT NULL;
+COMMENT ON TABLE durable.execution IS 'open runs';
+
+CREATE TABLE durable.closed (
+	run_id				uuid PRIMARY KEY,
+	namespace			text NOT NULL,
+	workflow_id			text NOT NULL,
+	owner				regrole NOT NULL,
+	workflow			text NOT NULL,
+	function			text NOT NULL,
+	status				int2 NOT NULL,			-- durable.status_name()
+	first_run_id		uuid,
+	continued_from		uuid,
+	next_run_id			uuid,					-- of a retry
+	attempt				int4 NOT NULL,
+	started_at			timestamptz NOT NULL,
+	closed_at			timestamptz NOT NULL,
+	request_id			text,
+	memo				jsonb,
+	search_attributes	jsonb,
+	history_events		int4 NOT NULL,
+	history_bytes		int8 NOT NULL
+);
+CREATE INDEX closed_workflow_id_idx ON durable.closed (namespace, workflow_id, run_id);
+CREATE INDEX closed_request_idx ON durable.closed (namespace, request_id) WHERE request_id IS NOT NULL;
+COMMENT ON TABLE durable.closed IS 'closed runs';
+
+/* One row a turn; append-only. */
+CREATE TABLE durable.history (
+	run_id		uuid NOT NULL,
+	first_event	int4 NOT NULL,
+	owner		regrole NOT NULL,
+	turn_at		timestamptz NOT NULL,
+	mail		int4 NOT NULL,					-- leading events that came by mail
+	ran			boolean NOT NULL,				-- whether code ran in this turn
+	events		durable.event[] NOT NULL,
+	CONSTRAINT history_pkey PRIMARY KEY (run_id, first_event)
+);
+COMMENT ON TABLE durable.history IS 'events of all runs, one row a turn';
+
+/*
+ * The mailbox: all that reaches a run from outside.  Claim order is
+ * (owner, seq): see batch.c.
+ */
+CREATE SEQUENCE durable.message_seq;
+CREATE TABLE durable.message (
+	owner		regrole NOT NULL,
+	seq			int8 NOT NULL,
+	run_id		uuid NOT NULL,
+	kind		int2 NOT NULL,					-- mailbox.h
+	alone		boolean NOT NULL,				-- its turn wants a commit of its own
+	at			timestamptz NOT NULL,
+	command		int4,
+	name		text,
+	payload		jsonb,
+	payload_id	int8,
+	attributes	jsonb,
+	CONSTRAINT message_pkey PRIMARY KEY (owner, seq)
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.2);
+CREATE INDEX message_run_idx ON durable.message (run_id, seq);
+COMMENT ON TABLE durable.message IS 'mailboxes of open runs';
+
+CREATE TABLE durable.timer (
+	run_id		uuid NOT NULL,
+	kind		int2 NOT NULL,					-- of the message it becomes
+	command		int4 NOT NULL,
+	owner		regrole NOT NULL,
+	fire_at		timestamptz NOT NULL,
+	CONSTRAINT timer_pkey PRIMARY KEY (run_id, kind, command)
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.2);
+CREATE INDEX timer_fire_at_idx ON durable.timer (fire_at, run_id);
+COMMENT ON TABLE durable.timer IS 'what falls due: timers, timeouts, start delays, retries';
+
+/* Activities between two attempts. */
+CREATE TABLE durable.activity (
+	run_id			uuid NOT NULL,
+	command			int4 NOT NULL,
+	name			text NOT NULL,
+	attempt			int4 NOT NULL,				-- attempts made
+	scheduled_at	timestamptz NOT NULL,
+	next_attempt_at	timestamptz NOT NULL,
+	last_failure	jsonb NOT NULL,
+	CONSTRAINT activity_pkey PRIMARY KEY (run_id, command)
+);
+COMMENT ON TABLE durable.activity IS 'activities that wait for their next attempt';
+
+/* Payloads too large to be kept among the events: written once, never again. */
+CREATE SEQUENCE durable.payload_id_seq;
+CREATE TABLE durable.payload (
+	payload_id	int8 PRIMARY KEY,
+	run_id		uuid NOT NULL,
+	data		jsonb NOT NULL
+);
+CREATE INDEX payload_run_idx ON durable.payload (run_id);
+COMMENT ON TABLE durable.payload IS 'large payloads, by reference from events and messages';
+
+/* What workflows publish with wf_set. */
+CREATE TABLE durable.state (
+	run_id	uuid NOT NULL,
+	key		text NOT NULL,
+	owner	regrole NOT NULL,
+	value	jsonb,
+	set_at	timestamptz NOT NULL,
+	CONSTRAINT state_pkey PRIMARY KEY (run_id, key)
+);
+COMMENT ON TABLE durable.state IS 'state published by wf_set';
+
+/* Request ids of signals, so that a repeated call signals once. */
+CREATE TABLE durable.signal_request (
+	run_id		uuid NOT NULL,
+	request_id	text NOT NULL,
+	CONSTRAINT signal_request_pkey PRIMARY KEY (run_id, request_id)
+);
+COMMENT ON TABLE durable.signal_request IS 'request ids of signals already taken';
+
+/*
+ * Which cluster and database these rows belong to, written at first use.  A
+ * dump carries it along, so a restored or cloned database can tell that it is
+ * not the one its runs were started in.
+ */
+CREATE TABLE durable.identity (
+	only_row			boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	system_identifier	int8 NOT NULL,
+	database_oid		oid NOT NULL
+);
+COMMENT ON TABLE durable.identity IS 'the cluster and database whose runs these are';
+
+DO $$
+BEGIN
+	ALTER TABLE durable.history ALTER COLUMN events SET COMPRESSION lz4;
+	ALTER TABLE durable.message ALTER COLUMN payload SET COMPRESSION lz4;
+	ALTER TABLE durable.payload ALTER COLUMN data SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN
+	NULL;						-- a server built without lz4 keeps pglz
+END $$;
+
+SELECT pg_catalog.pg_extension_config_dump('durable.execution', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.closed', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.history', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.message_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.message', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.timer', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.activity', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.payload_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.payload', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.state', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.signal_request', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.identity', '');

@@ -1,0 +1,55 @@
+/* What workflow code calls.  doc/reference.md describes each. */
+
+CREATE FUNCTION wf_activity(name text, input jsonb DEFAULT '{}', start_to_close interval DEFAULT NULL,
+	schedule_to_close interval DEFAULT NULL, retry jsonb DEFAULT NULL, activity_id text DEFAULT NULL,
+	summary text DEFAULT NULL)
+RETURNS jsonb AS 'MODULE_PATHNAME', 'wf_activity' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_activity IS 'run an activity and return its result; its effect and its record commit together';
+
+CREATE FUNCTION wf_sql(query text, VARIADIC args "any")
+RETURNS jsonb AS 'MODULE_PATHNAME', 'wf_sql' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_sql(text, "any") IS 'run a SQL statement as a step; returns its rows as an array of objects';
+
+CREATE FUNCTION wf_sql(query text)
+RETURNS jsonb AS 'MODULE_PATHNAME', 'wf_sql' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_sql(text) IS 'run a SQL statement as a step; returns its rows as an array of objects';
+
+CREATE FUNCTION wf_sleep(duration interval)
+RETURNS void AS 'MODULE_PATHNAME', 'wf_sleep' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_sleep IS 'sleep, for milliseconds or years, without occupying anything';
+
+CREATE FUNCTION wf_sleep_until(until timestamptz)
+RETURNS void AS 'MODULE_PATHNAME', 'wf_sleep_until' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_sleep_until IS 'sleep until a time';
+
+CREATE FUNCTION wf_wait_signal(signal text, timeout interval DEFAULT NULL)
+RETURNS jsonb AS 'MODULE_PATHNAME', 'wf_wait_signal' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_wait_signal IS 'the next unread signal of a name, waiting for it; NULL on timeout';
+
+CREATE FUNCTION wf_poll_signal(signal text)
+RETURNS jsonb AS 'MODULE_PATHNAME', 'wf_poll_signal' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_poll_signal IS 'the next unread signal of a name, NULL where there is none';
+
+CREATE FUNCTION wf_now() RETURNS timestamptz AS 'MODULE_PATHNAME', 'wf_now' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_now IS 'the time, the same at every replay';
+
+CREATE FUNCTION wf_random() RETURNS float8 AS 'MODULE_PATHNAME', 'wf_random' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_random IS 'a random number from 0 to 1, the same at every replay';
+
+CREATE FUNCTION wf_uuid() RETURNS uuid AS 'MODULE_PATHNAME', 'wf_uuid' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_uuid IS 'a random UUID, the same at every replay';
+
+CREATE FUNCTION wf_info() RETURNS jsonb AS 'MODULE_PATHNAME', 'wf_info' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_info IS 'what the run knows of itself';
+
+CREATE FUNCTION wf_set(key text, value jsonb)
+RETURNS void AS 'MODULE_PATHNAME', 'wf_set' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_set IS 'publish state for wf_query';
+
+CREATE FUNCTION wf_shield("on" boolean DEFAULT true)
+RETURNS void AS 'MODULE_PATHNAME', 'wf_shield' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_shield IS 'hold back cancellation, or let it through again';
+
+CREATE FUNCTION wf_cancel_requested()
+RETURNS boolean AS 'MODULE_PATHNAME', 'wf_cancel_requested' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_cancel_requested IS 'whether cancellation has been requested';

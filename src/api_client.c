@@ -1,0 +1,489 @@
+/*-------------------------------------------------------------------------
+ *
+ * api_client.c
+ *	  What applications call: start, signal, result, cancel ...
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "await.h"
+#include "callable.h"
+#include "clock.h"
+#include "commands/async.h"
+#include "compat.h"
+#include "drive.h"
+#include "extension.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "json.h"
+#include "miscadmin.h"
+#include "named_run.h"
+#include "nodes/parsenodes.h"
+#include "notify.h"
+#include "options.h"
+#include "outside.h"
+#include "payload.h"
+#include "settings.h"
+#include "start.h"
+#include "turn.h"
+#include "txn.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "waiter.h"
+
+/* Arguments that hold the options in wf_start and in the others */
+#define START_OPTIONS			2
+#define SIGNAL_START_OPTIONS	4
+#define EXECUTE_OPTIONS			3
+
+/*
+ * Tell once per session that nothing will run by itself
+ */
+static void
+warn_if_not_preloaded(void)
+{
+	static bool warned = false;
+
+	if (shared || warned)
+		return;
+	warned = true;
+	ereport(WARNING,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("durable is not in shared_preload_libraries, so no worker will run this workflow"),
+			 errhint("Add it and restart the server, or run workflows by CALL wf_work().")));
+}
+
+/*
+ * The workflow function of a name; errors where the caller may not run it
+ */
+static Callable *
+find_workflow(text *name)
+{
+	Callable   *workflow = callable_get(callable_resolve(text_to_cstring(name), false));
+	AclResult	acl = function_aclcheck(workflow->oid, GetUserId());
+
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_FUNCTION, workflow->name);
+	if (workflow->procedure)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("workflow \"%s\" is a procedure", workflow->name),
+				 errhint("A workflow is a function.")));
+	return workflow;
+}
+
+static void
+fill_execution(Execution *e, text *name, Callable *workflow, const StartOptions *o)
+{
+	memset(e, 0, sizeof(Execution));
+	generate_run_id(&e->run_id);
+	e->namespace = o->namespace;
+	e->workflow_id = o->id ? o->id :
+		cstring_to_text(DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&e->run_id))));
+	e->owner = GetUserId();
+	e->workflow = name;
+	e->function = cstring_to_text(workflow->name);
+	e->settings = settings_capture();
+	e->attempt = 1;
+	e->started_at = durable_now();
+	e->execution_deadline = o->execution_timeout ?
+		durable_add_interval(e->started_at, o->execution_timeout) : DT_NOEND;
+	e->run_timeout = o->run_timeout;
+	e->retry = o->retry;
+	e->request_id = o->request_id;
+	e->memo = o->memo;
+	e->search_attributes = o->search_attributes;
+}
+
+/*
+ * Is the workflow id free, by the policy for closed runs?
+ */
+static void
+check_closed(const Execution *e, OnClosed policy, const Found *last)
+{
+	bool		succeeded = last->status == STATUS_COMPLETED || last->status == STATUS_CONTINUED_AS_NEW;
+
+	if (policy == ON_CLOSED_REJECT || (policy == ON_CLOSED_ALLOW_FAILED_ONLY && succeeded))
+		ereport(ERROR,
+				(errcode(ERRCODE_WF_ALREADY_RUNNING),
+				 errmsg("workflow \"%s\" exists: its last run %s",
+						text_to_cstring(e->workflow_id), status_name(last->status)),
+				 errdetail("The call says on_closed => '%s'.",
+						   policy == ON_CLOSED_REJECT ? "reject" : "allow_failed_only")));
+}
+
+/*
+ * The workflow id is taken by an open run.  True where its run is the answer,
+ * false where it is gone and the start can be tried again.
+ */
+static bool
+settle_conflict(const Execution *e, const StartOptions *o, pg_uuid_t *run_id)
+{
+	Datum		namespace = PointerGetDatum(e->namespace);
+	Found		found;
+
+	if (o->request_id && find_request(namespace, PointerGetDatum(o->request_id), &found))
+	{
+		*run_id = found.run_id;
+		return true;
+	}
+	if (!find_open(namespace, PointerGetDatum(e->workflow_id), &found))
+		return false;
+	check_owner(found.owner, text_to_cstring(e->workflow_id));
+	*run_id = found.run_id;
+	switch (o->on_running)
+	{
+		case ON_RUNNING_USE_EXISTING:
+			return true;
+		case ON_RUNNING_TERMINATE:
+			(void) run_terminate(&found.run_id, cstring_to_text("terminated by a start of the same workflow id"));
+			return false;
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_WF_ALREADY_RUNNING),
+					 errmsg("workflow \"%s\" is already running", text_to_cstring(e->workflow_id)),
+					 errdetail("Its run is %s.",
+							   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&found.run_id)))),
+					 errhint("Say on_running => 'use_existing' or 'terminate_existing' to do otherwise.")));
+	}
+	return false;
+}
+
+/*
+ * Start a run, or find the one that stands for it.  *seq is that of its start
+ * message, 0 where there is none.  Returns the run id.
+ */
+static pg_uuid_t
+start(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
+{
+	Callable   *workflow = find_workflow(name);
+	MemoryContext context = CurrentMemoryContext;
+	Execution	e;
+	Found		last;
+	pg_uuid_t	run_id;
+	StoreScope	scope;
+
+	if (!input)
+	{
+		JsonBuilder b;
+
+		json_begin(&b);
+		input = json_end(&b);
+	}
+	payload_check(input, "input");
+	callable_check_input(workflow, input);
+	warn_if_not_preloaded();
+	fill_execution(&e, name, workflow, o);
+	*seq = 0;
+
+	store_begin(&scope);
+	if (o->request_id &&
+		find_request(PointerGetDatum(o->namespace), PointerGetDatum(o->request_id), &last))
+	{
+		run_id = last.run_id;
+		store_end(&scope);
+		return run_id;
+	}
+	if (o->id && o->on_closed != ON_CLOSED_ALLOW &&
+		find_latest(PointerGetDatum(e.namespace), PointerGetDatum(e.workflow_id), &last) &&
+		last.status != STATUS_RUNNING)
+		check_closed(&e, o->on_closed, &last);
+	for (;;)
+	{
+		TimestampTz not_before = o->start_delay ? durable_add_interval(e.started_at, o->start_delay) : 0;
+
+		if (run_start(&e, input, not_before, seq))
+		{
+			run_id = e.run_id;
+			break;
+		}
+		if (settle_conflict(&e, o, &run_id))
+			break;
+		CHECK_FOR_INTERRUPTS();
+	}
+	store_end(&scope);
+	MemoryContextSwitchTo(context);
+	return run_id;
+}
+
+static Datum
+uuid_datum(const pg_uuid_t *id)
+{
+	pg_uuid_t  *copy = palloc(sizeof(pg_uuid_t));
+
+	*copy = *id;
+	return UUIDPGetDatum(copy);
+}
+
+PG_FUNCTION_INFO_V1(wf_start);
+Datum
+wf_start(PG_FUNCTION_ARGS)
+{
+	StartOptions options;
+	pg_uuid_t	run_id;
+	int64		seq;
+
+	refuse_in_code("wf_start()", "Start the other workflow in an activity.");
+	start_options(fcinfo, START_OPTIONS, &options);
+	run_id = start(arg_id(fcinfo, 0, "workflow", true), arg_jsonb(fcinfo, 1), &options, &seq);
+	return uuid_datum(&run_id);
+}
+
+static void
+already_closed(const char *id, RunStatus status)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WF_ALREADY_CLOSED),
+			 errmsg("workflow \"%s\" is already closed", id),
+			 status != STATUS_RUNNING ? errdetail("Its status is %s.", status_name(status)) : 0));
+}
+
+/* wf_signal(id, signal, payload, run_id, request_id, namespace) */
+PG_FUNCTION_INFO_V1(wf_signal);
+Datum
+wf_signal(PG_FUNCTION_ARGS)
+{
+	text	   *signal = arg_id(fcinfo, 1, "signal", true);
+	Jsonb	   *payload = arg_jsonb(fcinfo, 2);
+	Found		run;
+	StoreScope	scope;
+	bool		sent;
+
+	refuse_in_code("wf_signal()", "Signal the other workflow in an activity.");
+	payload_check(payload, "payload");
+	run = named_run(fcinfo, 0, 3, 5);
+	if (run.status != STATUS_RUNNING)
+		already_closed(text_to_cstring(PG_GETARG_TEXT_PP(0)), run.status);
+	store_begin(&scope);
+	sent = run_signal(&run, signal, payload, arg_id(fcinfo, 4, "request_id", false));
+	store_end(&scope);
+	if (!sent)
+		already_closed(text_to_cstring(PG_GETARG_TEXT_PP(0)), STATUS_RUNNING);
+	PG_RETURN_VOID();
+}
+
+/* wf_signal_with_start(workflow, id, signal, payload, input, ...options but id) */
+PG_FUNCTION_INFO_V1(wf_signal_with_start);
+Datum
+wf_signal_with_start(PG_FUNCTION_ARGS)
+{
+	StartOptions options;
+	text	   *name = arg_id(fcinfo, 0, "workflow", true);
+	text	   *signal = arg_id(fcinfo, 2, "signal", true);
+	Jsonb	   *payload = arg_jsonb(fcinfo, 3);
+
+	refuse_in_code("wf_signal_with_start()", "Signal the other workflow in an activity.");
+	payload_check(payload, "payload");
+	start_options(fcinfo, SIGNAL_START_OPTIONS, &options);
+	options.id = arg_id(fcinfo, 1, "id", true);
+	for (;;)
+	{
+		Found		run;
+		int64		seq;
+		StoreScope	scope;
+		bool		sent;
+		text	   *request_id = options.request_id;
+
+		run.run_id = start(name, arg_jsonb(fcinfo, 4), &options, &seq);
+		store_begin(&scope);
+		sent = find_run(&run.run_id, &run) && run_signal(&run, signal, payload, request_id);
+		store_end(&scope);
+		if (sent)
+			return uuid_datum(&run.run_id);
+		/* with a request id, the run of that request may be closed by now */
+		if (request_id)
+			already_closed(text_to_cstring(options.id), run.status);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+static TimestampTz
+deadline_of(FunctionCallInfo fcinfo, int arg)
+{
+	Interval   *timeout = arg_interval(fcinfo, arg, "timeout");
+
+	return timeout ? GetCurrentTimestamp() + durable_interval_usecs(timeout) : DT_NOEND;
+}
+
+/* wf_result(id, timeout, run_id, namespace) */
+PG_FUNCTION_INFO_V1(wf_result);
+Datum
+wf_result(PG_FUNCTION_ARGS)
+{
+	char	   *id = text_to_cstring(arg_id(fcinfo, 0, "id", true));
+	TimestampTz until = deadline_of(fcinfo, 1);
+	Found		run;
+	Jsonb	   *result;
+
+	refuse_in_code("wf_result()", "Wait for the other workflow in an activity.");
+	run = named_run(fcinfo, 0, 2, 3);
+	if (run.status == STATUS_RUNNING && run.ours)
+		ereport(ERROR,
+				(errcode(ERRCODE_WF_OWN_TRANSACTION),
+				 errmsg("workflow \"%s\" was started in this transaction and cannot run before its commit", id),
+				 errhint("Commit first, then ask for the result.")));
+	result = await_result(&run, id, until);
+	if (!result)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(result);
+}
+
+static void
+require_nonatomic(FunctionCallInfo fcinfo, const char *call)
+{
+	CallContext *context = (CallContext *) fcinfo->context;
+
+	if (!context || !IsA(context, CallContext) || context->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot run inside a transaction block", call),
+				 errhint("It commits between turns; call it by itself.")));
+}
+
+/*
+ * First turns of a run that was just committed, here and now
+ */
+static void
+drive_new_run(Oid owner, pg_uuid_t *run_id, int64 seq)
+{
+	StoreScope	scope;
+	Found		found;
+
+	do
+	{
+		/* should this session fail, others have to know of the mail */
+		txn_keep_mail(owner, seq);
+		if (!durable_drive_run(owner, run_id))
+			return;
+		store_begin(&scope);
+		if (!find_run(run_id, &found))
+			found.status = STATUS_TERMINATED;
+		store_end(&scope);
+	} while (found.status == STATUS_RUNNING && durable_run_has_mail(run_id));
+}
+
+/* wf_execute(workflow, input, INOUT result, ...options) */
+PG_FUNCTION_INFO_V1(wf_execute);
+Datum
+wf_execute(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = CurrentMemoryContext;
+	StartOptions options;
+	TupleDesc	desc;
+	Found		run = {.status = STATUS_RUNNING};
+	Oid			owner = GetUserId();
+	int64		seq;
+	Jsonb	   *result;
+	Datum		value;
+	bool		isnull;
+
+	require_nonatomic(fcinfo, "wf_execute()");
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	desc = BlessTupleDesc(CreateTupleDescCopy(desc));
+	start_options(fcinfo, EXECUTE_OPTIONS, &options);
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	MemoryContextSwitchTo(context);
+	run.run_id = start(arg_id(fcinfo, 0, "workflow", true), arg_jsonb(fcinfo, 1), &options, &seq);
+	if (seq)
+		txn_keep_mail(owner, seq);
+	SPI_commit();
+	if (seq)
+		drive_new_run(owner, &run.run_id, seq);
+	MemoryContextSwitchTo(context);
+	result = await_result(&run, options.id ? text_to_cstring(options.id) :
+						  DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&run.run_id))), DT_NOEND);
+	SPI_finish();
+	MemoryContextSwitchTo(context);
+	value = JsonbPGetDatum(result);
+	isnull = result == NULL;
+	return HeapTupleGetDatum(heap_form_tuple(desc, &value, &isnull));
+}
+
+/* wf_listen_workflow(id, namespace) */
+PG_FUNCTION_INFO_V1(wf_listen_workflow);
+Datum
+wf_listen_workflow(PG_FUNCTION_ARGS)
+{
+	text	   *id = arg_id(fcinfo, 0, "id", true);
+	uint64		key = notify_key(arg_namespace(fcinfo, 1), id);
+	char	   *channel = notify_channel(key);
+
+	refuse_in_code("wf_listen_workflow()", NULL);
+	listener_add(key);
+	Async_Listen(channel);
+	return CStringGetTextDatum(channel);
+}
+
+/* wf_cancel(id, reason, run_id, namespace) */
+PG_FUNCTION_INFO_V1(wf_cancel);
+Datum
+wf_cancel(PG_FUNCTION_ARGS)
+{
+	Found		run;
+	Message		message = {.kind = MESSAGE_CANCEL, .name = arg_text(fcinfo, 1, "reason", false)};
+	StoreScope	scope;
+	bool		open;
+
+	refuse_in_code("wf_cancel()", "Cancel the other workflow in an activity.");
+	run = named_run(fcinfo, 0, 2, 3);
+	store_begin(&scope);
+	open = run.status == STATUS_RUNNING && execution_hold(&run.run_id);
+	if (open)
+	{
+		txn_locked(run.owner);
+		run_send(&run, &message);
+	}
+	store_end(&scope);
+	PG_RETURN_BOOL(open);
+}
+
+/* wf_terminate(id, reason, run_id, namespace) */
+PG_FUNCTION_INFO_V1(wf_terminate);
+Datum
+wf_terminate(PG_FUNCTION_ARGS)
+{
+	Found		run;
+	StoreScope	scope;
+	bool		open;
+
+	refuse_in_code("wf_terminate()", "Terminate the other workflow in an activity.");
+	run = named_run(fcinfo, 0, 2, 3);
+	store_begin(&scope);
+	open = run.status == STATUS_RUNNING && run_terminate(&run.run_id, arg_text(fcinfo, 1, "reason", false));
+	store_end(&scope);
+	PG_RETURN_BOOL(open);
+}
+
+/*
+ * wf_delete(id, run_id, namespace): terminates a run that is open, and deletes
+ * all there is of it
+ */
+PG_FUNCTION_INFO_V1(wf_delete);
+Datum
+wf_delete(PG_FUNCTION_ARGS)
+{
+	Found		run;
+	StoreScope	scope;
+
+	refuse_in_code("wf_delete()", "Delete the other workflow in an activity.");
+	run = named_run(fcinfo, 0, 1, 2);
+	store_begin(&scope);
+	if (run.status == STATUS_RUNNING)
+		(void) run_terminate(&run.run_id, cstring_to_text("deleted"));
+	execution_delete_closed(&run.run_id);
+	store_end(&scope);
+	PG_RETURN_BOOL(true);
+}
+
+/* durable.find_run(id, run_id, namespace): the run a call means */
+PG_FUNCTION_INFO_V1(durable_find_run);
+Datum
+durable_find_run(PG_FUNCTION_ARGS)
+{
+	Found		run = named_run(fcinfo, 0, 1, 2);
+
+	return uuid_datum(&run.run_id);
+}

@@ -1,0 +1,164 @@
+/*-------------------------------------------------------------------------
+ *
+ * api_operator.c
+ *	  What those who run the engine call.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "clock.h"
+#include "drive.h"
+#include "executor/spi.h"
+#include "extension.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "history.h"
+#include "identity.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "options.h"
+#include "storage/proc.h"
+#include "tcop/utility.h"
+#include "turn.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+#include "why.h"
+
+PG_FUNCTION_INFO_V1(durable_event_type_name);
+Datum
+durable_event_type_name(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(event_type_name((EventType) PG_GETARG_INT16(0))));
+}
+
+PG_FUNCTION_INFO_V1(durable_status_name);
+Datum
+durable_status_name(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(status_name((RunStatus) PG_GETARG_INT16(0))));
+}
+
+/*
+ * May this session drive the engine?
+ */
+static void
+check_driver(FunctionCallInfo fcinfo)
+{
+	CallContext *context = (CallContext *) fcinfo->context;
+
+	if (!context || !IsA(context, CallContext) || context->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("wf_work() cannot run inside a transaction block"),
+				 errhint("It commits between turns; call it by itself.")));
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("wf_work() needs isolation level read committed")));
+	if (GetUserId() != GetSessionUserId())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("wf_work() runs workflows of the session's role only"),
+				 errdetail("Code of role \"%s\" could reset the role to \"%s\".",
+						   GetUserNameFromId(GetUserId(), false),
+						   GetUserNameFromId(GetSessionUserId(), false)),
+				 errhint("Connect as that role, or use SET SESSION AUTHORIZATION.")));
+}
+
+/*
+ * wf_work(max_turns, max_time): take turns until nothing is left to do now
+ */
+PG_FUNCTION_INFO_V1(wf_work);
+Datum
+wf_work(PG_FUNCTION_ARGS)
+{
+	Oid			owner = GetUserId();
+	int			max_turns = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
+	Interval   *max_time = arg_interval(fcinfo, 1, "max_time");
+	TimestampTz until = max_time ? GetCurrentTimestamp() + durable_interval_usecs(max_time) : DT_NOEND;
+	int			turns = 0;
+	DriveResult result;
+
+	if (max_turns < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"max_turns\" must not be negative: %d", max_turns)));
+	check_driver(fcinfo);
+	durable_check_version();
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	durable_check_identity();
+	do
+	{
+		TimestampTz next;
+
+		(void) durable_fire_timers(DT_NOBEGIN, &next);
+		SPI_commit();
+		result = durable_drive(owner, &turns);
+		CHECK_FOR_INTERRUPTS();
+	} while ((result == DRIVE_BUSY || result == DRIVE_MORE) &&
+			 (max_turns == 0 || turns < max_turns) && GetCurrentTimestamp() < until);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * wf_adopt(): this database takes over runs that came with a dump or a copy
+ */
+PG_FUNCTION_INFO_V1(wf_adopt);
+Datum
+wf_adopt(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(durable_adopt_identity());
+}
+
+/* durable.why_no_worker(owner): what keeps a role's workflows from being run */
+PG_FUNCTION_INFO_V1(durable_why_no_worker);
+Datum
+durable_why_no_worker(PG_FUNCTION_ARGS)
+{
+	char	   *why = why_no_worker(PG_GETARG_OID(0));
+
+	if (!why)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(why));
+}
+
+/*
+ * durable.workers(): the engine's processes
+ */
+PG_FUNCTION_INFO_V1(durable_workers);
+Datum
+durable_workers(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (!shared)
+		return (Datum) 0;
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_SLOTS; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+		Datum		values[7] = {0};
+		bool		nulls[7] = {0};
+
+		if (!slot->in_use)
+			continue;
+		values[0] = CStringGetTextDatum(slot->kind == SLOT_SCHEDULER ? "scheduler" : "worker");
+		values[1] = ObjectIdGetDatum(slot->dbid);
+		values[2] = ObjectIdGetDatum(slot->owner);
+		nulls[2] = slot->kind == SLOT_SCHEDULER;
+		values[3] = Int32GetDatum(slot->proc ? slot->proc->pid : 0);
+		nulls[3] = slot->proc == NULL;
+		values[4] = CStringGetTextDatum(!slot->proc ? "starting" : slot->idle ? "idle" : "busy");
+		values[5] = Int64GetDatum(slot->turns);
+		values[6] = TimestampTzGetDatum(slot->last_turn_at);
+		nulls[6] = slot->last_turn_at == 0;
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	LWLockRelease(shared->directory);
+	return (Datum) 0;
+}

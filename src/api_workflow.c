@@ -1,0 +1,264 @@
+/*-------------------------------------------------------------------------
+ *
+ * api_workflow.c
+ *	  What workflow code calls.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "callable.h"
+#include "catalog/pg_type.h"
+#include "clock.h"
+#include "command.h"
+#include "extension.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "json.h"
+#include "options.h"
+#include "payload.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+/*
+ * wf_activity(name, input, start_to_close, schedule_to_close, retry,
+ * activity_id, summary)
+ */
+PG_FUNCTION_INFO_V1(wf_activity);
+Datum
+wf_activity(PG_FUNCTION_ARGS)
+{
+	Turn	   *turn = turn_in_code("wf_activity()");
+	StepRequest step = {0};
+	Jsonb	   *result;
+
+	step.name = arg_id(fcinfo, 0, "name", true);
+	/* a step whose outcome is known needs no more than its name */
+	if (turn->next_command > turn->ncommands ||
+		turn->commands[turn->next_command - 1].resolution < 0)
+	{
+		Interval   *start_to_close = arg_interval(fcinfo, 2, "start_to_close");
+		Interval   *schedule_to_close = arg_interval(fcinfo, 3, "schedule_to_close");
+
+		step.function = callable_resolve(text_to_cstring(step.name), false);
+		step.input = arg_jsonb(fcinfo, 1);
+		if (!step.input)
+		{
+			JsonBuilder b;
+
+			json_begin(&b);
+			step.input = json_end(&b);
+		}
+		payload_check(step.input, "input");
+		step.start_to_close = start_to_close ? durable_interval_usecs(start_to_close) : 0;
+		step.schedule_to_close = schedule_to_close ? durable_interval_usecs(schedule_to_close) : 0;
+		step.retry = arg_retry(fcinfo, 4);
+		step.activity_id = arg_id(fcinfo, 5, "activity_id", false);
+		step.summary = arg_text(fcinfo, 6, "summary", false);
+	}
+	result = command_step(turn, &step);
+	if (!result)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(result);
+}
+
+/*
+ * The arguments of a statement, for the history
+ */
+static Jsonb *
+statement_as_json(const StepRequest *step)
+{
+	JsonbParseState *state = NULL;
+	JsonbValue	v = {.type = jbvString};
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	v.val.string.val = "query";
+	v.val.string.len = strlen("query");
+	pushJsonbValue(&state, WJB_KEY, &v);
+	v.val.string.val = step->sql;
+	v.val.string.len = strlen(step->sql);
+	pushJsonbValue(&state, WJB_VALUE, &v);
+	v.val.string.val = "args";
+	v.val.string.len = strlen("args");
+	pushJsonbValue(&state, WJB_KEY, &v);
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < step->nargs; i++)
+	{
+		JsonbValue	element = {.type = jbvNull};
+
+		if (step->nulls[i] != 'n')
+		{
+			FmgrInfo	to_jsonb;
+			Jsonb	   *json;
+
+			init_to_jsonb(&to_jsonb, step->argtypes[i], CurrentMemoryContext);
+			json = datum_to_json(&to_jsonb, step->args[i]);
+			if (!(JB_ROOT_IS_SCALAR(json) && JsonbExtractScalar(&json->root, &element)))
+			{
+				element.type = jbvBinary;
+				element.val.binary.data = &json->root;
+				element.val.binary.len = VARSIZE(json) - VARHDRSZ;
+			}
+		}
+		pushJsonbValue(&state, WJB_ELEM, &element);
+	}
+	pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/* wf_sql(query, VARIADIC args) */
+PG_FUNCTION_INFO_V1(wf_sql);
+Datum
+wf_sql(PG_FUNCTION_ARGS)
+{
+	Turn	   *turn = turn_in_code("wf_sql()");
+	StepRequest step = {0};
+	bool	   *isnull;
+
+	step.name = cstring_to_text("wf_sql");
+	if (turn->next_command > turn->ncommands ||
+		turn->commands[turn->next_command - 1].resolution < 0)
+	{
+		step.sql = text_to_cstring(arg_text(fcinfo, 0, "query", true));
+		step.nargs = PG_NARGS() < 2 ? 0 :
+			extract_variadic_args(fcinfo, 1, true, &step.args, &step.argtypes, &isnull);
+		if (step.nargs < 0)
+			step.nargs = 0;
+		step.nulls = palloc(step.nargs + 1);
+		for (int i = 0; i < step.nargs; i++)
+			step.nulls[i] = isnull[i] ? 'n' : ' ';
+		step.input = statement_as_json(&step);
+	}
+	PG_RETURN_JSONB_P(command_step(turn, &step));
+}
+
+/* wf_sleep(interval) */
+PG_FUNCTION_INFO_V1(wf_sleep);
+Datum
+wf_sleep(PG_FUNCTION_ARGS)
+{
+	Turn	   *turn = turn_in_code("wf_sleep()");
+	Interval   *span = arg_interval(fcinfo, 0, "duration");
+
+	if (!span)
+		(void) arg_text(fcinfo, 0, "duration", true);
+	command_sleep_until(turn, durable_add_interval(turn->now, span));
+	PG_RETURN_VOID();
+}
+
+/* wf_sleep_until(timestamptz) */
+PG_FUNCTION_INFO_V1(wf_sleep_until);
+Datum
+wf_sleep_until(PG_FUNCTION_ARGS)
+{
+	Turn	   *turn = turn_in_code("wf_sleep_until()");
+
+	if (PG_ARGISNULL(0))
+		(void) arg_text(fcinfo, 0, "until", true);
+	if (TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMPTZ(0)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"until\" must be finite")));
+	command_sleep_until(turn, PG_GETARG_TIMESTAMPTZ(0));
+	PG_RETURN_VOID();
+}
+
+/* wf_wait_signal(signal, timeout) */
+PG_FUNCTION_INFO_V1(wf_wait_signal);
+Datum
+wf_wait_signal(PG_FUNCTION_ARGS)
+{
+	Turn	   *turn = turn_in_code("wf_wait_signal()");
+	text	   *signal = arg_id(fcinfo, 0, "signal", true);
+	Jsonb	   *payload = command_wait_signal(turn, signal, arg_interval(fcinfo, 1, "timeout"));
+
+	if (!payload)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(payload);
+}
+
+/* wf_poll_signal(signal) */
+PG_FUNCTION_INFO_V1(wf_poll_signal);
+Datum
+wf_poll_signal(PG_FUNCTION_ARGS)
+{
+	Turn	   *turn = turn_in_code("wf_poll_signal()");
+	Jsonb	   *payload = command_poll_signal(turn, arg_id(fcinfo, 0, "signal", true));
+
+	if (!payload)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(payload);
+}
+
+PG_FUNCTION_INFO_V1(wf_now);
+Datum
+wf_now(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TIMESTAMPTZ(turn_in_code("wf_now()")->now);
+}
+
+PG_FUNCTION_INFO_V1(wf_random);
+Datum
+wf_random(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_FLOAT8(pg_prng_double(&turn_in_code("wf_random()")->random));
+}
+
+PG_FUNCTION_INFO_V1(wf_uuid);
+Datum
+wf_uuid(PG_FUNCTION_ARGS)
+{
+	Turn	   *turn = turn_in_code("wf_uuid()");
+	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
+
+	for (int i = 0; i < UUID_LEN; i += sizeof(uint64))
+	{
+		uint64		bits = pg_prng_uint64(&turn->random);
+
+		memcpy(&id->data[i], &bits, sizeof(bits));
+	}
+	id->data[6] = (id->data[6] & 0x0F) | 0x40;
+	id->data[8] = (id->data[8] & 0x3F) | 0x80;
+	PG_RETURN_UUID_P(id);
+}
+
+PG_FUNCTION_INFO_V1(wf_info);
+Datum
+wf_info(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_JSONB_P(command_info(turn_in_code("wf_info()")));
+}
+
+/* wf_set(key, value) */
+PG_FUNCTION_INFO_V1(wf_set);
+Datum
+wf_set(PG_FUNCTION_ARGS)
+{
+	Turn	   *turn = turn_in_code("wf_set()");
+
+	command_publish(turn, arg_id(fcinfo, 0, "key", true), arg_jsonb(fcinfo, 1));
+	PG_RETURN_VOID();
+}
+
+/* wf_shield(on) */
+PG_FUNCTION_INFO_V1(wf_shield);
+Datum
+wf_shield(PG_FUNCTION_ARGS)
+{
+	Turn	   *turn = turn_in_code("wf_shield()");
+
+	if (PG_ARGISNULL(0))
+		(void) arg_text(fcinfo, 0, "on", true);
+	turn->shielded = PG_GETARG_BOOL(0);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(wf_cancel_requested);
+Datum
+wf_cancel_requested(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(command_cancel_requested(turn_in_code("wf_cancel_requested()")));
+}

@@ -1,0 +1,511 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.c
+ *	  Several turns in one transaction: claim and run.
+ *
+ *	  1. A claim looks at the next messages of one owner, in the order of seq,
+ *	  locks the runs they belong to, skipping those in other hands, and reads all
+ *	  their mail.  Mail is deleted when the batch is written (flush.c), so an
+ *	  aborted batch leaves everything as it was.
+ *
+ *	  2. One scan of a queue at a time: the claim lock is held while the cursor
+ *	  moves and the rows get locked, not longer.
+ *
+ *	  3. Each run with mail it waits for gets a turn; for the others mail is just
+ *	  appended to the history.  Code is run until it waits or ends, with steps
+ *	  in between.
+ *
+ *	  4. The batch closes when durable.batch_time is over, when its steps have
+ *	  used up the subtransaction ids that stay cheap for others to look at, or
+ *	  before a step that is known to be slow.  A run in the middle of its turn
+ *	  then goes on in another transaction: a message to itself sees to that.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "batch.h"
+#include "clock.h"
+#include "extension.h"
+#include "failure.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "settings.h"
+#include "step.h"
+#include "storage/lock.h"
+#include "txn.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "watchdog.h"
+
+/* The subxid cache of a backend holds 64; beyond that, snapshots get slow */
+#define MAX_SUBXIDS		50
+
+/* As an advisory lock of a class that SQL's functions do not use */
+#define CLAIM_LOCK_CLASS	3
+#define CLAIM_LOCK_KEY		0x64757262	/* "durb" */
+
+static void
+set_claim_lock(LOCKTAG *tag, Oid owner)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, CLAIM_LOCK_KEY, owner, CLAIM_LOCK_CLASS);
+}
+
+/*
+ * Runs that could not close because someone held them open (execution.c):
+ * while that is so they are not worth a turn
+ */
+#define MAX_HELD	16
+
+static pg_uuid_t held[MAX_HELD];
+static int	nheld = 0;
+
+void
+batch_hold(const pg_uuid_t *run_id)
+{
+	if (nheld == MAX_HELD)
+		nheld = 0;				/* costs those a turn in vain */
+	held[nheld++] = *run_id;
+}
+
+static bool
+is_held(const pg_uuid_t *run_id)
+{
+	for (int i = 0; i < nheld; i++)
+		if (memcmp(&held[i], run_id, sizeof(pg_uuid_t)) == 0)
+		{
+			if (!execution_can_close(run_id))
+				return true;
+			held[i] = held[--nheld];
+			return false;
+		}
+	return false;
+}
+
+static int
+compare_runs(const void *a, const void *b)
+{
+	return memcmp(&((const BatchRun *) a)->execution->run_id,
+				  &((const BatchRun *) b)->execution->run_id, sizeof(pg_uuid_t));
+}
+
+static BatchRun *
+find_run_of(Batch *batch, const pg_uuid_t *run_id)
+{
+	int			low = 0;
+	int			high = batch->nruns - 1;
+
+	while (low <= high)
+	{
+		int			middle = (low + high) / 2;
+		int			order = memcmp(&batch->runs[middle].execution->run_id, run_id, sizeof(pg_uuid_t));
+
+		if (order == 0)
+			return &batch->runs[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle - 1;
+	}
+	return NULL;
+}
+
+/*
+ * Lock the runs and read their mail.  Fills batch->runs, sorted by id.
+ */
+static void
+take_runs(Batch *batch, const pg_uuid_t *ids, int count)
+{
+	Execution  *executions;
+	Message    *messages;
+	pg_uuid_t  *locked = palloc(Max(count, 1) * sizeof(pg_uuid_t));
+	int			nmessages;
+
+	int			claimed = execution_claim(ids, count, batch->context, &executions);
+
+	batch->nruns = 0;
+	batch->runs = MemoryContextAllocZero(batch->context, Max(claimed, 1) * sizeof(BatchRun));
+	for (int i = 0; i < claimed; i++)
+	{
+		if (nheld > 0 && is_held(&executions[i].run_id))
+			continue;
+		batch->runs[batch->nruns].execution = &executions[i];
+		locked[batch->nruns++] = executions[i].run_id;
+	}
+	if (batch->nruns == 0)
+		return;
+	qsort(batch->runs, batch->nruns, sizeof(BatchRun), compare_runs);
+
+	nmessages = mailbox_read(locked, batch->nruns, batch->context, &messages);
+	for (int i = 0; i < nmessages; i++)
+	{
+		BatchRun   *run = find_run_of(batch, &messages[i].run_id);
+
+		if (run->nmail % 8 == 0)
+		{
+			Size		size = (run->nmail + 8) * sizeof(Message *);
+
+			run->mail = run->mail ? repalloc(run->mail, size) :
+				MemoryContextAlloc(batch->context, size);
+		}
+		run->mail[run->nmail++] = &messages[i];
+		run->alone |= messages[i].alone;
+	}
+}
+
+/*
+ * Mail of runs we did not get: either someone else has the run and will look
+ * at its mail when done, or the run is closed and its mail of no use.
+ */
+static int
+put_aside(Batch *batch, const pg_uuid_t *ids, const int64 *seqs, int count)
+{
+	int			skipped = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (find_run_of(batch, &ids[i]))
+			continue;
+		if (execution_is_open(&ids[i]))
+		{
+			queue_skip(batch->queue, seqs[i]);
+			skipped++;
+		}
+		else
+			batch_consume(batch, seqs[i]);
+	}
+	return skipped;
+}
+
+/*
+ * How many of the scanned messages go into one batch: up to the first whose
+ * run wants to be alone, or just that one
+ */
+static int
+choose(const pg_uuid_t *ids, const bool *alone, int found, int limit)
+{
+	int			runs = 0;
+	int			i;
+
+	for (i = 0; i < found; i++)
+	{
+		if (alone[i])
+			return i == 0 ? 1 : i;
+		if (i == 0 || memcmp(&ids[i], &ids[i - 1], sizeof(pg_uuid_t)) != 0)
+			runs++;
+		if (runs > limit)
+			break;
+	}
+	return i;
+}
+
+static bool
+claim_next(Batch *batch)
+{
+	int			room = durable_batch_size * 2;
+	pg_uuid_t  *ids = palloc(room * sizeof(pg_uuid_t));
+	int64	   *seqs = palloc(room * sizeof(int64));
+	bool	   *alone = palloc(room * sizeof(bool));
+	LOCKTAG		tag;
+	int64		from;
+	int			found;
+	int			count;
+
+	set_claim_lock(&tag, batch->owner);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	from = queue_begin_scan(batch->queue);
+	txn_claimed(batch->queue, from);
+	found = mailbox_scan(batch->owner, from, room, ids, seqs, alone);
+	count = choose(ids, alone, found, durable_batch_size);
+	batch->full_scan = found == room || count < found;
+	if (count > 0)
+	{
+		take_runs(batch, ids, count);
+		txn_claimed(batch->queue, seqs[0]);
+	}
+	queue_end_scan(batch->queue, from, count > 0 ? seqs[count - 1] + 1 : from);
+	(void) LockRelease(&tag, ExclusiveLock, false);
+
+	/* second look: whoever ended in between did not see what we put aside */
+	if (count > 0 && put_aside(batch, ids, seqs, count) > 0 && batch->nruns == 0)
+	{
+		take_runs(batch, ids, count);
+		batch->nconsumed = 0;
+		(void) put_aside(batch, ids, seqs, count);
+	}
+	return count > 0;
+}
+
+static void
+claim_only(Batch *batch, const pg_uuid_t *run_id)
+{
+	take_runs(batch, run_id, 1);
+	if (batch->nruns == 1)
+		batch->runs[0].alone = true;
+}
+
+/*
+ * Would this mail have the run's code run?
+ */
+static bool
+wakes(const Execution *e, const Message *m)
+{
+	switch (m->kind)
+	{
+		case MESSAGE_WAKE:
+		case MESSAGE_RUN_TIMEOUT:
+		case MESSAGE_EXECUTION_TIMEOUT:
+			return true;
+		default:
+			break;
+	}
+	/* a failed turn waits for its next try */
+	if (e->turn_failures > 0)
+		return false;
+	switch (m->kind)
+	{
+		case MESSAGE_START:
+		case MESSAGE_START_DELAY:
+		case MESSAGE_CANCEL:
+			return true;
+		case MESSAGE_SIGNAL:
+			return e->wait_signal && VARSIZE_ANY_EXHDR(e->wait_signal) == VARSIZE_ANY_EXHDR(m->name) &&
+				memcmp(VARDATA_ANY(e->wait_signal), VARDATA_ANY(m->name), VARSIZE_ANY_EXHDR(m->name)) == 0;
+		case MESSAGE_TIMER:
+		case MESSAGE_ACTIVITY_RETRY:
+			return m->command == e->wait_command;
+		default:
+			elog(ERROR, "unrecognized message kind %d", (int) m->kind);
+	}
+}
+
+static bool
+runs_code(const BatchRun *run)
+{
+	for (int i = 0; i < run->nmail; i++)
+		if (wakes(run->execution, run->mail[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Read the histories that turns will need
+ */
+static void
+read_histories(Batch *batch)
+{
+	pg_uuid_t  *ids = palloc(Max(batch->nruns, 1) * sizeof(pg_uuid_t));
+	HistoryRow *rows;
+	int			n = 0;
+	int			nrows;
+
+	for (int i = 0; i < batch->nruns; i++)
+		if (batch->runs[i].execution->next_event > 1 && runs_code(&batch->runs[i]))
+			ids[n++] = batch->runs[i].execution->run_id;
+	if (n == 0)
+		return;
+	nrows = history_read(ids, n, batch->context, &rows);
+	for (int i = 0; i < nrows; i++)
+	{
+		BatchRun   *run = find_run_of(batch, &rows[i].run_id);
+
+		if (run->nhistory++ == 0)
+			run->history = &rows[i];
+	}
+}
+
+/*
+ * Claim the next runs with mail, or the one given.  False where there is no
+ * mail; true may mean that all of it was put aside.
+ */
+bool
+batch_claim(Batch *batch, const pg_uuid_t *only)
+{
+	StoreScope	scope;
+	bool		any = true;
+
+	store_begin(&scope);
+	if (only)
+		claim_only(batch, only);
+	else
+		any = claim_next(batch);
+	read_histories(batch);
+	store_end(&scope);
+	return any;
+}
+
+/*
+ * The event a message becomes; false where it becomes none
+ */
+bool
+mail_to_event(const Message *m, Event *event)
+{
+	*event = (Event) {.at = m->at, .command = m->command, .name = m->name, .payload = m->payload,
+	.payload_id = m->payload_id, .attributes = m->attributes};
+	switch (m->kind)
+	{
+		case MESSAGE_START:
+			event->type = EVENT_WORKFLOW_STARTED;
+			return true;
+		case MESSAGE_SIGNAL:
+			event->type = EVENT_WORKFLOW_SIGNALED;
+			return true;
+		case MESSAGE_CANCEL:
+			event->type = EVENT_WORKFLOW_CANCEL_REQUESTED;
+			return true;
+		case MESSAGE_TIMER:
+			event->type = EVENT_TIMER_FIRED;
+			return true;
+		default:
+			return false;
+	}
+}
+
+static void
+take_mail(Turn *turn, const BatchRun *run)
+{
+	for (int i = 0; i < run->nmail; i++)
+	{
+		const Message *m = run->mail[i];
+		Event		event;
+
+		if (mail_to_event(m, &event))
+			turn_add_event(turn, &event);
+		else if (m->kind == MESSAGE_ACTIVITY_RETRY)
+			turn->retry_due = m->command;
+		else if (m->kind == MESSAGE_RUN_TIMEOUT)
+			turn->timeout = "run";
+		else if (m->kind == MESSAGE_EXECUTION_TIMEOUT)
+			turn->timeout = "execution";
+	}
+	turn_end_mail(turn);
+}
+
+static bool
+batch_is_full(const Batch *batch)
+{
+	return batch->subxids >= MAX_SUBXIDS ||
+		GetCurrentTimestamp() - batch->started > (int64) durable_batch_time * 1000;
+}
+
+/*
+ * Run passes and steps until the code waits, ends, or the batch is full
+ */
+static TurnEnd
+run_code(Batch *batch, BatchRun *run, Turn *turn)
+{
+	StepMode	mode = {.shared = batch->nruns > 1, .alone = run->alone};
+	int			steps = 0;
+
+	for (;;)
+	{
+		bool		wrote;
+
+		switch (turn_pass(turn))
+		{
+			case PASS_COMPLETED:
+				return TURN_COMPLETED;
+			case PASS_FAILED:
+				return turn->cancelled ? TURN_CANCELLED : TURN_FAILED;
+			case PASS_WAIT:
+				return TURN_WAITS;
+			case PASS_PROBLEM:
+				return TURN_STUCK;
+			case PASS_STEP:
+				break;
+		}
+		/* nobody's finished work waits for a slow step */
+		if (step_is_slow(&turn->step) && (batch->turns > 0 || steps > 0))
+			return TURN_GOES_ON_ALONE;
+		switch (step_run(turn, mode, &wrote))
+		{
+			case STEP_ALONE:
+				return TURN_GOES_ON_ALONE;
+			case STEP_BACKOFF:
+				turn->wait_command = turn->step.command;
+				turn->waiting_for = psprintf("next attempt of activity %s", text_to_cstring(turn->step.name));
+				return TURN_WAITS;
+			case STEP_DONE:
+				break;
+		}
+		steps++;
+		batch->subxids += wrote;
+		if (batch_is_full(batch))
+			return mode.alone ? TURN_GOES_ON_ALONE : TURN_GOES_ON;
+	}
+}
+
+static TurnEnd
+take_turn(Batch *batch, BatchRun *run, Turn *turn)
+{
+	Oid			function;
+
+	for (int i = 0; i < run->nhistory; i++)
+		turn_load_row(turn, &run->history[i]);
+	turn_begin_row(turn);
+	take_mail(turn, run);
+	if (turn->timeout)
+		return TURN_TIMED_OUT;
+
+	settings_apply(run->execution->settings);
+	function = callable_resolve(text_to_cstring(run->execution->function), true);
+	if (!OidIsValid(function))
+	{
+		turn->problem = palloc0(sizeof(ErrorData));
+		turn->problem->sqlerrcode = ERRCODE_UNDEFINED_FUNCTION;
+		turn->problem->message = psprintf("workflow function %s does not exist",
+										  text_to_cstring(run->execution->function));
+		turn->problem->hint = pstrdup("Create it again, and the run goes on.");
+		return TURN_STUCK;
+	}
+	turn->workflow = callable_get(function);
+	return run_code(batch, run, turn);
+}
+
+static void
+init_turn(Batch *batch, BatchRun *run, Turn *turn)
+{
+	memset(turn, 0, sizeof(Turn));
+	turn->execution = run->execution;
+	turn->context = AllocSetContextCreate(batch->context, "durable turn", ALLOCSET_DEFAULT_SIZES);
+	turn->pass_context = AllocSetContextCreate(turn->context, "durable pass", ALLOCSET_DEFAULT_SIZES);
+	turn->at = durable_now();
+	turn->cancel_event = -1;
+	turn->wait_command = WAIT_NOTHING;
+}
+
+/*
+ * Take the turns, until the batch is full
+ */
+void
+batch_run(Batch *batch)
+{
+	watchdog_start();
+	for (int i = 0; i < batch->nruns; i++)
+	{
+		BatchRun   *run = &batch->runs[i];
+		Turn		turn;
+		TurnEnd		end;
+		MemoryContext old;
+
+		if (i > 0 && batch_is_full(batch))
+			break;
+		CHECK_FOR_INTERRUPTS();
+		init_turn(batch, run, &turn);
+		old = MemoryContextSwitchTo(turn.context);
+		end = TURN_MAIL_ONLY;
+		if (runs_code(run))
+		{
+			current_turn = &turn;
+			end = take_turn(batch, run, &turn);
+			current_turn = NULL;
+		}
+		batch_add_turn(batch, run, &turn, end);
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(turn.context);
+		run->done = true;
+		batch->turns++;
+	}
+	watchdog_stop();
+}

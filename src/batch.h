@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.h
+ *	  Several turns in one transaction: claim, run, write.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_BATCH_H
+#define DURABLE_BATCH_H
+
+#include "queue.h"
+#include "turn.h"
+
+/* A run of a batch. */
+typedef struct BatchRun
+{
+	Execution  *execution;
+	Message   **mail;			/* in order */
+	int			nmail;
+	bool		alone;			/* a message says so */
+	HistoryRow *history;		/* loaded where its code is to run */
+	int			nhistory;
+	bool		done;			/* its turn was taken */
+} BatchRun;
+
+typedef struct RetryRun
+{
+	Execution  *failed;
+	Jsonb	   *input;
+	TimestampTz at;
+	pg_uuid_t	run_id;
+} RetryRun;
+
+typedef struct TimerKey
+{
+	pg_uuid_t	run_id;
+	int32		command;
+	bool		activity;		/* a pending activity, not a timer */
+} TimerKey;
+
+typedef struct Batch
+{
+	Oid			owner;
+	Queue	   *queue;
+	MemoryContext context;
+	TimestampTz started;		/* by the machine's clock */
+	int			subxids;		/* used by steps */
+	BatchRun   *runs;
+	int			nruns;
+	int			turns;			/* taken */
+	bool		full_scan;		/* the scan found as much as it looked for */
+
+	/* to be written */
+	int64	   *consumed;
+	int			nconsumed;
+	int			consumed_room;
+	pg_uuid_t  *closing;		/* has room for all runs */
+	int			nclosing;
+	pg_uuid_t  *timed;			/* those of them that may have timers */
+	int			ntimed;
+	List	   *cancelled;		/* of TimerKey */
+	List	   *retries;		/* of RetryRun */
+	List	   *wakes;			/* of Message */
+	RowBatch	history;
+	RowBatch	updates;
+	RowBatch	closed;
+	RowBatch	timers;
+	RowBatch	pending;
+	RowBatch	state;
+} Batch;
+
+/* batch.c */
+extern bool batch_claim(Batch *batch, const pg_uuid_t *only);
+extern void batch_run(Batch *batch);
+extern void batch_hold(const pg_uuid_t *run_id);
+extern bool mail_to_event(const Message *m, Event *event);
+
+/* flush.c */
+extern void batch_init(Batch *batch, Oid owner);
+extern void batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end);
+extern void batch_consume(Batch *batch, int64 seq);
+extern bool batch_write(Batch *batch);
+
+
+#endif							/* DURABLE_BATCH_H */

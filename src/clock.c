@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * clock.c
+ *	  The one door to time.
+ *
+ *	  durable.clock_offset moves the clock of a session ahead, so that tests
+ *	  see a timer fire without sleeping.  The scheduler and the workers have no
+ *	  such setting of their own: an offset in one session moves nobody else.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "guc.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+
+TimestampTz
+durable_now(void)
+{
+	return GetCurrentTimestamp() + (int64) durable_clock_offset * USECS_PER_SEC;
+}
+
+/*
+ * at + span by the calendar, as SQL's operator does it
+ */
+TimestampTz
+durable_add_interval(TimestampTz at, const Interval *span)
+{
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+												   TimestampTzGetDatum(at),
+												   IntervalPGetDatum(span)));
+}
+
+/*
+ * The span's length in microseconds, a day being 24 hours and a month 30 days
+ */
+int64
+durable_interval_usecs(const Interval *span)
+{
+	return span->time + (span->day + span->month * (int64) DAYS_PER_MONTH) * USECS_PER_DAY;
+}

@@ -1,0 +1,451 @@
+/*-------------------------------------------------------------------------
+ *
+ * command.c
+ *	  What workflow code may ask for.
+ *
+ *	  Each command either knows its outcome from the history and returns it, or
+ *	  records what it wants and leaves the code.  Where two things can end a wait
+ *	  (a signal and its timeout, a timer and a cancellation), the one that is
+ *	  first in the history does.
+ *
+ *	  Cancellation is delivered once: as WF003, at the first wait at which it is
+ *	  visible and the code is not shielded.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "command.h"
+#include "extension.h"
+#include "failure.h"
+#include "guc.h"
+#include "json.h"
+#include "payload.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#define NEVER	INT_MAX
+
+static void
+raise_cancelled(Turn *turn)
+{
+	Event	   *event = &turn->events[turn->cancel_event];
+
+	turn->cancel_delivered = true;
+	ereport(ERROR,
+			(errcode(ERRCODE_WF_CANCELLED),
+			 event->name && VARSIZE_ANY_EXHDR(event->name) > 0 ?
+			 errmsg_internal("workflow cancelled: %s", text_to_cstring(event->name)) :
+			 errmsg_internal("workflow cancelled")));
+}
+
+/*
+ * Index of the event that may interrupt a wait, NEVER where nothing does
+ */
+static int
+pending_cancel(Turn *turn)
+{
+	return turn->cancel_event < 0 || turn->cancel_delivered || turn->shielded ?
+		NEVER : turn->cancel_event;
+}
+
+bool
+command_cancel_requested(Turn *turn)
+{
+	return turn->cancel_event >= 0 && turn->cancel_event < turn->horizon;
+}
+
+static void
+raise_if_cancelled(Turn *turn)
+{
+	if (pending_cancel(turn) < turn->horizon)
+		raise_cancelled(turn);
+}
+
+/*
+ * The code gave a new command: is that still within bounds?
+ */
+static void
+check_limits(Turn *turn)
+{
+	int			row_first = turn->rows[turn->nrows - 1].mail_end;
+
+	if (turn->nevents >= durable_max_history_events)
+		turn_refuse(ERRCODE_WF_LIMIT,
+					psprintf("history of %d events exceeds durable.max_history_events (%d)",
+							 turn->nevents, durable_max_history_events),
+					"Raise the setting, and the run goes on; end the run earlier and start another to keep histories short.");
+	if (turn->execution->history_bytes / 1024 >= durable_max_history_size)
+		turn_refuse(ERRCODE_WF_LIMIT,
+					psprintf("history of " INT64_FORMAT " kB exceeds durable.max_history_size (%d kB)",
+							 turn->execution->history_bytes / 1024, durable_max_history_size),
+					"Raise the setting, and the run goes on.");
+	if (turn->nevents - row_first >= 2 * durable_max_turn_commands)
+		turn_refuse(ERRCODE_WF_LIMIT,
+					psprintf("more than %d commands in one turn exceed durable.max_turn_commands",
+							 durable_max_turn_commands),
+					"Raise the setting, and the run goes on.");
+}
+
+static Jsonb *
+event_payload(const Event *event)
+{
+	return event->payload_id ? payload_load(event->payload_id) : event->payload;
+}
+
+static void
+wait_for(Turn *turn, int32 command, text *signal, const char *what)
+{
+	MemoryContext old = MemoryContextSwitchTo(turn->context);
+
+	turn->wait_command = command;
+	turn->wait_signal = signal ? (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(signal)) : NULL;
+	turn->waiting_for = pstrdup(what);
+	turn->waiting_at = NULL;
+	MemoryContextSwitchTo(old);
+	turn_leave(turn, PASS_WAIT);
+}
+
+/*
+ * Record an event that the code makes; strings are copied to the turn
+ */
+static int
+record(Turn *turn, EventType type, int32 command, const text *name, Jsonb *attributes)
+{
+	MemoryContext old = MemoryContextSwitchTo(turn->context);
+	Event		event = {.type = type, .at = durable_now(), .command = command};
+	int			index;
+
+	if (name)
+		event.name = (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(name));
+	if (attributes)
+		event.attributes = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(attributes));
+	index = turn_add_event(turn, &event);
+	MemoryContextSwitchTo(old);
+	return index;
+}
+
+static void
+change_timer(Turn *turn, int32 command, TimestampTz fire_at)
+{
+	if (turn->ntimers % 8 == 0)
+	{
+		Size		size = (turn->ntimers + 8) * sizeof(NewTimer);
+
+		turn->timers = turn->timers ? repalloc(turn->timers, size) :
+			MemoryContextAlloc(turn->context, size);
+	}
+	turn->timers[turn->ntimers++] = (NewTimer) {MESSAGE_TIMER, command, fire_at};
+}
+
+static void
+start_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at)
+{
+	JsonBuilder b;
+
+	check_limits(turn);
+	json_begin(&b);
+	json_add_time(&b, "fire_at", fire_at);
+	record(turn, EVENT_TIMER_STARTED, command, name, json_end(&b));
+	change_timer(turn, command, fire_at);
+}
+
+/*
+ * The wait that a timer was for ended otherwise
+ */
+static void
+cancel_timer(Turn *turn, int32 command)
+{
+	if (turn->commands[command - 1].resolution >= 0)
+		return;
+	record(turn, EVENT_TIMER_CANCELED, command, NULL, NULL);
+	change_timer(turn, command, DT_NOBEGIN);
+}
+
+/*
+ * Index of the event by which a timer fired, NEVER where it has not
+ */
+static int
+fired(Turn *turn, const Command *command)
+{
+	int			event = command->resolution;
+
+	return event >= 0 && turn->events[event].type == EVENT_TIMER_FIRED ? event : NEVER;
+}
+
+static void *
+keep(const void *value)
+{
+	return value ? PG_DETOAST_DATUM_COPY(PointerGetDatum(value)) : NULL;
+}
+
+/*
+ * Copy a request to the turn's memory: the step runs after the code has left
+ */
+static void
+keep_request(Turn *turn, const StepRequest *request)
+{
+	MemoryContext old = MemoryContextSwitchTo(turn->context);
+	StepRequest *step = &turn->step;
+
+	*step = *request;
+	step->name = keep(request->name);
+	step->input = keep(request->input);
+	step->retry = keep(request->retry);
+	step->summary = keep(request->summary);
+	step->activity_id = keep(request->activity_id);
+	if (request->sql)
+		step->sql = pstrdup(request->sql);
+	if (request->nargs > 0)
+	{
+		step->argtypes = palloc(request->nargs * sizeof(Oid));
+		step->args = palloc(request->nargs * sizeof(Datum));
+		step->nulls = palloc(request->nargs);
+		memcpy(step->argtypes, request->argtypes, request->nargs * sizeof(Oid));
+		memcpy(step->nulls, request->nulls, request->nargs);
+		for (int i = 0; i < request->nargs; i++)
+		{
+			int16		len;
+			bool		byval;
+
+			get_typlenbyval(request->argtypes[i], &len, &byval);
+			if (request->nulls[i] != 'n')
+				step->args[i] = datumCopy(request->args[i], byval, len);
+		}
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * A step that has no outcome yet: have it run, unless it waits for its next
+ * attempt
+ */
+static void
+want_step(Turn *turn, const StepRequest *request, int32 command, bool recorded)
+{
+	int			cancel = pending_cancel(turn);
+
+	if (recorded && cancel != NEVER)
+	{
+		record(turn, EVENT_ACTIVITY_CANCELED, command, NULL, NULL);
+		turn->pending_done = command;
+		turn_see(turn, cancel);
+		raise_cancelled(turn);
+	}
+	if (recorded && turn->retry_due != command)
+		wait_for(turn, command, NULL,
+				 psprintf("next attempt of activity %s", text_to_cstring(request->name)));
+	if (!recorded)
+		check_limits(turn);
+	keep_request(turn, request);
+	turn->step.command = command;
+	turn->step.recorded = recorded;
+	turn_leave(turn, PASS_STEP);
+}
+
+/*
+ * An inline step: returns its result or raises its failure
+ */
+Jsonb *
+command_step(Turn *turn, const StepRequest *request)
+{
+	char	   *name = text_to_cstring(request->name);
+	Command    *command;
+	Event	   *event;
+
+	raise_if_cancelled(turn);
+	command = turn_match(turn, EVENT_ACTIVITY_SCHEDULED, "activity", name);
+	if (!command || command->resolution < 0)
+		want_step(turn, request, turn->next_command - 1, command != NULL);
+
+	event = &turn->events[command->resolution];
+	turn_see(turn, command->resolution);
+	switch (event->type)
+	{
+		case EVENT_ACTIVITY_COMPLETED:
+			break;
+		case EVENT_ACTIVITY_TIMED_OUT:
+			failure_raise(ERRCODE_WF_ACTIVITY_TIMED_OUT, event->attributes);
+		case EVENT_ACTIVITY_CANCELED:
+			raise_cancelled(turn);
+			break;
+		default:
+			failure_raise(ERRCODE_WF_ACTIVITY_FAILED, event->attributes);
+	}
+	return event_payload(event);
+}
+
+void
+command_sleep_until(Turn *turn, TimestampTz until)
+{
+	Command    *command;
+	int32		number;
+	int			fire;
+	int			cancel;
+
+	raise_if_cancelled(turn);
+	if (until <= turn->now)
+		return;
+	command = turn_match(turn, EVENT_TIMER_STARTED, "timer", NULL);
+	number = turn->next_command - 1;
+	if (!command)
+	{
+		start_timer(turn, number, NULL, until);
+		command = &turn->commands[number - 1];
+	}
+	fire = fired(turn, command);
+	cancel = pending_cancel(turn);
+	if (fire == NEVER && cancel == NEVER)
+		wait_for(turn, number, NULL, "timer");
+	turn_see(turn, Min(fire, cancel));
+	if (cancel < fire)
+	{
+		cancel_timer(turn, number);
+		raise_cancelled(turn);
+	}
+}
+
+/*
+ * Index of the next unread signal, NEVER where there is none
+ */
+static int
+next_signal(SignalQueue *queue)
+{
+	return queue->read < queue->count ? queue->events[queue->read] : NEVER;
+}
+
+static Jsonb *
+read_signal(Turn *turn, text *name)
+{
+	SignalQueue *queue = turn_signal_queue(turn, name);
+	int			event = queue->events[queue->read++];
+
+	turn_see(turn, event);
+	return event_payload(&turn->events[event]);
+}
+
+Jsonb *
+command_poll_signal(Turn *turn, text *name)
+{
+	if (next_signal(turn_signal_queue(turn, name)) >= turn->horizon)
+		return NULL;
+	return read_signal(turn, name);
+}
+
+/*
+ * The next unread signal; NULL when `timeout' (NULL: none) is over before one
+ * came
+ */
+Jsonb *
+command_wait_signal(Turn *turn, text *name, const Interval *timeout)
+{
+	int			signal;
+	int			fire = NEVER;
+	int			cancel;
+	int32		number = WAIT_NOTHING;
+
+	raise_if_cancelled(turn);
+	if (next_signal(turn_signal_queue(turn, name)) < turn->horizon)
+		return read_signal(turn, name);
+	if (timeout && durable_interval_usecs(timeout) <= 0)
+		return NULL;
+	if (timeout)
+	{
+		Command    *command = turn_match(turn, EVENT_TIMER_STARTED, "timer", text_to_cstring(name));
+
+		number = turn->next_command - 1;
+		if (!command)
+		{
+			start_timer(turn, number, name, durable_add_interval(turn->now, timeout));
+			command = &turn->commands[number - 1];
+		}
+		fire = fired(turn, command);
+	}
+	signal = next_signal(turn_signal_queue(turn, name));
+	cancel = pending_cancel(turn);
+	if (signal == NEVER && fire == NEVER && cancel == NEVER)
+		wait_for(turn, number, name, psprintf("signal %s", text_to_cstring(name)));
+	if (fire < signal && fire < cancel)
+	{
+		turn_see(turn, fire);
+		return NULL;
+	}
+	if (number != WAIT_NOTHING)
+		cancel_timer(turn, number);
+	if (cancel < signal)
+	{
+		turn_see(turn, cancel);
+		raise_cancelled(turn);
+	}
+	return read_signal(turn, name);
+}
+
+/*
+ * Publish a value for queries; replayed code has published it before
+ */
+void
+command_publish(Turn *turn, text *key, Jsonb *value)
+{
+	MemoryContext old;
+	PublishedValue *slot = NULL;
+
+	if (turn_replaying(turn))
+		return;
+	payload_check(value, "published value");
+	old = MemoryContextSwitchTo(turn->context);
+	for (int i = 0; i < turn->npublished && !slot; i++)
+		if (VARSIZE_ANY_EXHDR(turn->published[i].key) == VARSIZE_ANY_EXHDR(key) &&
+			memcmp(VARDATA_ANY(turn->published[i].key), VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)) == 0)
+			slot = &turn->published[i];
+	if (!slot)
+	{
+		if (turn->npublished % 8 == 0)
+		{
+			Size		size = (turn->npublished + 8) * sizeof(PublishedValue);
+
+			turn->published = turn->published ? repalloc(turn->published, size) : palloc(size);
+		}
+		slot = &turn->published[turn->npublished++];
+		slot->key = (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(key));
+	}
+	slot->value = value ? (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(value)) : NULL;
+	MemoryContextSwitchTo(old);
+}
+
+static char *
+uuid_to_cstring(const pg_uuid_t *id)
+{
+	return id ? DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id))) : NULL;
+}
+
+/*
+ * What a run knows of itself
+ */
+Jsonb *
+command_info(Turn *turn)
+{
+	Execution  *e = turn->execution;
+	JsonBuilder b;
+
+	json_begin(&b);
+	json_add_text(&b, "namespace", text_to_cstring(e->namespace));
+	json_add_text(&b, "workflow_id", text_to_cstring(e->workflow_id));
+	json_add_text(&b, "run_id", uuid_to_cstring(&e->run_id));
+	json_add_text(&b, "first_run_id", uuid_to_cstring(e->first_run_id ? e->first_run_id : &e->run_id));
+	json_add_text(&b, "continued_from", uuid_to_cstring(e->continued_from));
+	json_add_text(&b, "workflow", text_to_cstring(e->workflow));
+	json_add_int(&b, "attempt", e->attempt);
+	json_add_time(&b, "started_at", e->started_at);
+	json_add_time(&b, "execution_deadline", e->execution_deadline);
+	if (e->run_timeout)
+		json_add_time(&b, "run_deadline", durable_add_interval(e->started_at, e->run_timeout));
+	json_add_int(&b, "history_events", turn->horizon);
+	json_add_bool(&b, "cancel_requested", command_cancel_requested(turn));
+	json_add_jsonb(&b, "memo", e->memo);
+	json_add_jsonb(&b, "search_attributes", e->search_attributes);
+	return json_end(&b);
+}

@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Differences between PostgreSQL 15 to 18, all of them, and nothing else.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_COMPAT_H
+#define DURABLE_COMPAT_H
+
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "storage/proc.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+#if PG_VERSION_NUM >= 170000
+#include "utils/wait_event.h"
+#else
+#include "pgstat.h"
+#endif
+
+#if PG_VERSION_NUM < 160000
+#define function_aclcheck(oid, role)	pg_proc_aclcheck(oid, role, ACL_EXECUTE)
+#else
+#define function_aclcheck(oid, role)	object_aclcheck(ProcedureRelationId, oid, role, ACL_EXECUTE)
+#endif
+
+/*
+ * Pin the search path to pg_catalog until unpin_search_path().  An error in
+ * between is undone by the (sub)transaction's abort.
+ */
+#if PG_VERSION_NUM < 170000
+typedef int SearchPathPin;
+
+static inline SearchPathPin
+pin_search_path(void)
+{
+	static OverrideSearchPath path = {.schemas = NIL, .addCatalog = true, .addTemp = false};
+
+	PushOverrideSearchPath(&path);
+	return 0;
+}
+
+static inline void
+unpin_search_path(SearchPathPin pin)
+{
+	PopOverrideSearchPath();
+}
+#else
+typedef int SearchPathPin;
+
+static inline SearchPathPin
+pin_search_path(void)
+{
+	int			nestlevel = NewGUCNestLevel();
+
+	RestrictSearchPath();
+	return nestlevel;
+}
+
+static inline void
+unpin_search_path(SearchPathPin pin)
+{
+	AtEOXact_GUC(false, pin);
+}
+#endif
+
+/* A wait event of our own name where the server has them (17). */
+static inline uint32
+wait_event(const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	return WaitEventExtensionNew(name);
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+#ifndef PG_MODULE_MAGIC_EXT
+#define DURABLE_MODULE_MAGIC PG_MODULE_MAGIC
+#else
+#define DURABLE_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "durable", .version = DURABLE_VERSION)
+#endif
+
+#endif							/* DURABLE_COMPAT_H */

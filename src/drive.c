@@ -1,0 +1,330 @@
+/*-------------------------------------------------------------------------
+ *
+ * drive.c
+ *	  The loop that all drivers share.
+ *
+ *	  1. Workers, CALL wf_work() and CALL wf_execute() have the same frame: a
+ *	  connection to SPI that may commit.  A batch is one transaction.
+ *
+ *	  2. When a batch fails as a whole (a deferred constraint at commit, a run
+ *	  that somebody holds open, an error in our own statements), all of it is
+ *	  undone and each of its runs is taken alone next.  What fails alone is that
+ *	  run's own failure: it is recorded, and the turn is tried again later.
+ *
+ *	  3. A run that cannot close because a signal to it is not committed yet is
+ *	  held: its mail is put aside until that transaction has ended.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "batch.h"
+#include "clock.h"
+#include "drive.h"
+#include "extension.h"
+#include "failure.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "settings.h"
+#include "timer.h"
+#include "txn.h"
+#include "utils/memutils.h"
+#include "watchdog.h"
+
+/* Runs to be taken alone, left over from batches that failed */
+static pg_uuid_t *alone = NULL;
+static int	nalone = 0;
+
+typedef enum BatchEnd
+{
+	BATCH_EMPTY,
+	BATCH_COMMITTED,
+	BATCH_HELD,					/* undone: a run cannot close yet */
+	BATCH_ERROR,				/* undone: *edata */
+	BATCH_GONE
+} BatchEnd;
+
+/* What is left to know of a batch whose transaction is over */
+typedef struct BatchReport
+{
+	pg_uuid_t  *runs;
+	int			nruns;
+	int			turns;
+	bool		more;
+	int64		first_seq;
+	ErrorData  *edata;
+} BatchReport;
+
+static void
+note_runs(BatchReport *report, const Batch *batch, MemoryContext context)
+{
+	report->nruns = batch->nruns;
+	report->runs = MemoryContextAlloc(context, Max(batch->nruns, 1) * sizeof(pg_uuid_t));
+	report->first_seq = QUEUE_NONE;
+	for (int i = 0; i < batch->nruns; i++)
+	{
+		report->runs[i] = batch->runs[i].execution->run_id;
+		if (batch->runs[i].nmail > 0)
+			report->first_seq = Min(report->first_seq, batch->runs[i].mail[0]->seq);
+	}
+}
+
+/*
+ * Mail of runs that the batch had no time for is looked at again
+ */
+static void
+give_back_rest(Batch *batch)
+{
+	for (int i = 0; i < batch->nruns; i++)
+		if (!batch->runs[i].done && batch->runs[i].nmail > 0)
+			txn_mail(batch->owner, batch->runs[i].mail[0]->seq);
+}
+
+/*
+ * One batch in the current transaction, up to but not including its commit
+ */
+static BatchEnd
+do_batch(Oid owner, const pg_uuid_t *only, BatchReport *report, MemoryContext context)
+{
+	Batch		batch;
+
+	settings_forget_applied();
+	if (!durable_lock_installed())
+		return BATCH_GONE;
+	batch_init(&batch, owner);
+	if (!batch.queue || !batch_claim(&batch, only))
+		return BATCH_EMPTY;
+	note_runs(report, &batch, context);
+	batch_run(&batch);
+	report->turns = batch.turns;
+	report->more = batch.full_scan || batch.turns < batch.nruns;
+	if (!batch_write(&batch))
+		return BATCH_HELD;
+	give_back_rest(&batch);
+	return BATCH_COMMITTED;
+}
+
+/*
+ * One batch with its commit or rollback; errors are caught, not raised, but
+ * for a cancel by the user
+ */
+static BatchEnd
+try_batch(Oid owner, const pg_uuid_t *only, BatchReport *report, MemoryContext context)
+{
+	int			depth = store_depth();
+	volatile BatchEnd end = BATCH_ERROR;
+
+	memset(report, 0, sizeof(BatchReport));
+	PG_TRY();
+	{
+		end = do_batch(owner, only, report, context);
+		if (end == BATCH_HELD)
+			SPI_rollback();
+		else
+			SPI_commit();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		report->edata = CopyErrorData();
+		FlushErrorState();
+		current_turn = NULL;
+		watchdog_stop();
+		store_unwind(depth);
+		SPI_rollback();
+		end = BATCH_ERROR;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	if (end == BATCH_ERROR && report->edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !IsBackgroundWorker)
+		ReThrowError(report->edata);
+	return end;
+}
+
+/*
+ * The turn of a run failed as a whole: record it, in a new transaction
+ */
+static void
+record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata)
+{
+	Batch		batch;
+	Turn		turn = {0};
+
+	if (!durable_lock_installed())
+		return;
+	batch_init(&batch, owner);
+	if (!batch_claim(&batch, run_id) || batch.nruns == 0)
+		return;
+	turn.execution = batch.runs[0].execution;
+	turn.context = batch.context;
+	turn.at = durable_now();
+	turn.wait_command = WAIT_NOTHING;
+	turn.problem = edata;
+	batch_add_turn(&batch, &batch.runs[0], &turn, TURN_STUCK);
+	(void) batch_write(&batch);
+}
+
+static bool
+try_record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata, MemoryContext context)
+{
+	int			depth = store_depth();
+	volatile bool done = false;
+
+	PG_TRY();
+	{
+		record_problem(owner, run_id, edata);
+		SPI_commit();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		EmitErrorReport();
+		FlushErrorState();
+		store_unwind(depth);
+		SPI_rollback();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return done;
+}
+
+static void
+log_error(ErrorData *edata)
+{
+	ereport(LOG,
+			(errcode(edata->sqlerrcode),
+			 errmsg_internal("durable: %s", edata->message),
+			 edata->detail ? errdetail_internal("%s", edata->detail) : 0));
+}
+
+/*
+ * Is a run held open by someone whose signal is not committed yet?  Then its
+ * mail waits aside until that transaction has ended.
+ */
+static void
+put_held_aside(Oid owner, const BatchReport *report)
+{
+	Queue	   *queue = durable_queue(owner);
+
+	if (queue && report->first_seq != QUEUE_NONE)
+		queue_skip(queue, report->first_seq);
+	batch_hold(&report->runs[0]);
+}
+
+/*
+ * Take one run alone, in a transaction of its own.  True if it moved.
+ */
+bool
+durable_drive_run(Oid owner, const pg_uuid_t *run_id)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "durable drive", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BatchReport report;
+	BatchEnd	end = try_batch(owner, run_id, &report, context);
+	bool		moved = end == BATCH_COMMITTED && report.turns > 0;
+
+	if (end == BATCH_HELD)
+	{
+		put_held_aside(owner, &report);
+		end = try_batch(owner, run_id, &report, context);
+		moved = end == BATCH_COMMITTED && report.turns > 0;
+	}
+	if (end == BATCH_ERROR)
+	{
+		log_error(report.edata);
+		moved = try_record_problem(owner, run_id, report.edata, context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return moved;
+}
+
+static void
+remember_alone(const BatchReport *report)
+{
+	if (alone)
+		pfree(alone);
+	alone = MemoryContextAlloc(TopMemoryContext, Max(report->nruns, 1) * sizeof(pg_uuid_t));
+	memcpy(alone, report->runs, report->nruns * sizeof(pg_uuid_t));
+	nalone = report->nruns;
+}
+
+/*
+ * Take the next batch of an owner's runs; adds the turns taken to *turns
+ */
+DriveResult
+durable_drive(Oid owner, int *turns)
+{
+	MemoryContext context;
+	MemoryContext old;
+	BatchReport report;
+	DriveResult result = DRIVE_BUSY;
+
+	if (nalone > 0)
+	{
+		if (durable_drive_run(owner, &alone[--nalone]))
+			(*turns)++;
+		return DRIVE_BUSY;
+	}
+	context = AllocSetContextCreate(TopMemoryContext, "durable drive", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	switch (try_batch(owner, NULL, &report, context))
+	{
+		case BATCH_EMPTY:
+			result = DRIVE_IDLE;
+			break;
+		case BATCH_COMMITTED:
+			*turns += report.turns;
+			result = report.more ? DRIVE_MORE : DRIVE_BUSY;
+			break;
+		case BATCH_GONE:
+			result = DRIVE_GONE;
+			break;
+		case BATCH_ERROR:
+			log_error(report.edata);
+			result = report.nruns > 0 ? DRIVE_BUSY : DRIVE_FAILED;
+			remember_alone(&report);
+			break;
+		case BATCH_HELD:
+			remember_alone(&report);
+			break;
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return result;
+}
+
+bool
+durable_run_has_mail(const pg_uuid_t *run_id)
+{
+	StoreScope	scope;
+	Message    *messages;
+	int			n;
+
+	store_begin(&scope);
+	n = mailbox_read(run_id, 1, CurrentMemoryContext, &messages);
+	store_end(&scope);
+	return n > 0;
+}
+
+/*
+ * Turn what is due from a time on into mail, in the current transaction.
+ * Returns how many timers fired; *next is when to look again, DT_NOEND for
+ * never.
+ */
+int
+durable_fire_timers(TimestampTz from, TimestampTz *next)
+{
+	const int	limit = 1000;
+	TimestampTz now = durable_now();
+	StoreScope	scope;
+	int			fired;
+
+	store_begin(&scope);
+	fired = timer_fire(from, now, limit);
+	*next = timer_next(from);
+	store_end(&scope);
+	return fired;
+}

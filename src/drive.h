@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * drive.h
+ *	  The loop that all drivers share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_DRIVE_H
+#define DURABLE_DRIVE_H
+
+#include "queue.h"
+
+typedef enum DriveResult
+{
+	DRIVE_IDLE,					/* no mail */
+	DRIVE_BUSY,					/* took turns; look again */
+	DRIVE_MORE,					/* the same, and another worker would find some too */
+	DRIVE_GONE,					/* the extension is not there any more */
+	DRIVE_FAILED				/* an error that is not any run's; wait before the next try */
+} DriveResult;
+
+extern DriveResult durable_drive(Oid owner, int *turns);
+extern bool durable_run_has_mail(const pg_uuid_t *run_id);
+extern bool durable_drive_run(Oid owner, const pg_uuid_t *run_id);
+extern int	durable_fire_timers(TimestampTz from, TimestampTz *next);
+
+#endif							/* DURABLE_DRIVE_H */

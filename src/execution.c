@@ -1,0 +1,472 @@
+/*-------------------------------------------------------------------------
+ *
+ * execution.c
+ *	  Runs: the open ones and the closed ones.
+ *
+ *	  Locks on rows of durable.execution:
+ *
+ *	  - A turn holds FOR NO KEY UPDATE from its claim to its commit, so a run is
+ *	  in one pair of hands.  Others skip it.
+ *	  - A signal holds FOR KEY SHARE until its transaction ends, as a row that
+ *	  references the run would.  The two do not conflict, so neither waits for
+ *	  the other; but the run cannot close before the signal is committed or
+ *	  undone, so no committed signal is lost.
+ *	  - Who closes a run takes FOR UPDATE and deletes it.
+ *
+ *	  All functions run between store_begin() and store_end().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "execution.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+
+/* Columns of durable.execution, in order */
+enum
+{
+	C_RUN_ID, C_NAMESPACE, C_WORKFLOW_ID, C_OWNER, C_WORKFLOW, C_FUNCTION, C_SETTINGS,
+	C_FIRST_RUN_ID, C_CONTINUED_FROM, C_ATTEMPT, C_STARTED_AT, C_EXECUTION_DEADLINE,
+	C_RUN_TIMEOUT, C_RETRY, C_REQUEST_ID, C_MEMO, C_SEARCH_ATTRIBUTES, C_NEXT_EVENT,
+	C_HISTORY_BYTES, C_HAS_TIMERS, C_WAIT_SIGNAL, C_WAIT_COMMAND, C_WAITING_FOR,
+	C_WAITING_AT, C_WAITING_SINCE, C_TURN_FAILURES, C_TURN_ERROR, C_TURN_RETRY_AT,
+	EXECUTION_COLUMNS
+};
+
+/* Columns of durable.closed, in order */
+enum
+{
+	D_RUN_ID, D_NAMESPACE, D_WORKFLOW_ID, D_OWNER, D_WORKFLOW, D_FUNCTION, D_STATUS,
+	D_FIRST_RUN_ID, D_CONTINUED_FROM, D_NEXT_RUN_ID, D_ATTEMPT, D_STARTED_AT, D_CLOSED_AT,
+	D_REQUEST_ID, D_MEMO, D_SEARCH_ATTRIBUTES, D_HISTORY_EVENTS, D_HISTORY_BYTES,
+	CLOSED_COLUMNS
+};
+
+const char *
+status_name(RunStatus status)
+{
+	static const char *const names[] = {
+		"running", "completed", "failed", "cancelled", "terminated", "timed_out",
+		"continued_as_new"
+	};
+
+	if ((int) status < 0 || status >= lengthof(names))
+		elog(ERROR, "unrecognized status %d", (int) status);
+	return names[status];
+}
+
+static void
+set_pointer(Datum *values, bool *nulls, int column, const void *value)
+{
+	values[column] = PointerGetDatum(value);
+	nulls[column] = value == NULL;
+}
+
+static void
+set_time(Datum *values, bool *nulls, int column, TimestampTz value)
+{
+	values[column] = TimestampTzGetDatum(value);
+	nulls[column] = value == DT_NOEND;
+}
+
+static void
+to_row(const Execution *e, Datum *values, bool *nulls)
+{
+	memset(nulls, 0, EXECUTION_COLUMNS * sizeof(bool));
+	values[C_RUN_ID] = UUIDPGetDatum(&e->run_id);
+	values[C_NAMESPACE] = PointerGetDatum(e->namespace);
+	values[C_WORKFLOW_ID] = PointerGetDatum(e->workflow_id);
+	values[C_OWNER] = ObjectIdGetDatum(e->owner);
+	values[C_WORKFLOW] = PointerGetDatum(e->workflow);
+	values[C_FUNCTION] = PointerGetDatum(e->function);
+	set_pointer(values, nulls, C_SETTINGS, e->settings);
+	set_pointer(values, nulls, C_FIRST_RUN_ID, e->first_run_id);
+	set_pointer(values, nulls, C_CONTINUED_FROM, e->continued_from);
+	values[C_ATTEMPT] = Int32GetDatum(e->attempt);
+	values[C_STARTED_AT] = TimestampTzGetDatum(e->started_at);
+	set_time(values, nulls, C_EXECUTION_DEADLINE, e->execution_deadline);
+	set_pointer(values, nulls, C_RUN_TIMEOUT, e->run_timeout);
+	set_pointer(values, nulls, C_RETRY, e->retry);
+	set_pointer(values, nulls, C_REQUEST_ID, e->request_id);
+	set_pointer(values, nulls, C_MEMO, e->memo);
+	set_pointer(values, nulls, C_SEARCH_ATTRIBUTES, e->search_attributes);
+	values[C_NEXT_EVENT] = Int32GetDatum(e->next_event);
+	values[C_HISTORY_BYTES] = Int64GetDatum(e->history_bytes);
+	values[C_HAS_TIMERS] = BoolGetDatum(e->has_timers);
+	set_pointer(values, nulls, C_WAIT_SIGNAL, e->wait_signal);
+	values[C_WAIT_COMMAND] = Int32GetDatum(e->wait_command);
+	nulls[C_WAIT_COMMAND] = e->wait_command == WAIT_NOTHING;
+	set_pointer(values, nulls, C_WAITING_FOR, e->waiting_for);
+	set_pointer(values, nulls, C_WAITING_AT, e->waiting_at);
+	set_time(values, nulls, C_WAITING_SINCE, e->waiting_since);
+	values[C_TURN_FAILURES] = Int32GetDatum(e->turn_failures);
+	set_pointer(values, nulls, C_TURN_ERROR, e->turn_error);
+	set_time(values, nulls, C_TURN_RETRY_AT, e->turn_retry_at);
+}
+
+static void *
+get_pointer(Datum *values, bool *nulls, int column)
+{
+	return nulls[column] ? NULL : PG_DETOAST_DATUM_COPY(values[column]);
+}
+
+static void *
+get_fixed(Datum *values, bool *nulls, int column, Size size)
+{
+	void	   *copy;
+
+	if (nulls[column])
+		return NULL;
+	copy = palloc(size);
+	memcpy(copy, DatumGetPointer(values[column]), size);
+	return copy;
+}
+
+static TimestampTz
+get_time(Datum *values, bool *nulls, int column)
+{
+	return nulls[column] ? DT_NOEND : DatumGetTimestampTz(values[column]);
+}
+
+/*
+ * Row `row' of the last result, which is one of durable.execution.*
+ */
+static void
+from_row(uint64 row, Execution *e)
+{
+	Datum		values[EXECUTION_COLUMNS];
+	bool		nulls[EXECUTION_COLUMNS];
+
+	heap_deform_tuple(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, values, nulls);
+	e->run_id = *DatumGetUUIDP(values[C_RUN_ID]);
+	e->namespace = get_pointer(values, nulls, C_NAMESPACE);
+	e->workflow_id = get_pointer(values, nulls, C_WORKFLOW_ID);
+	e->owner = DatumGetObjectId(values[C_OWNER]);
+	e->workflow = get_pointer(values, nulls, C_WORKFLOW);
+	e->function = get_pointer(values, nulls, C_FUNCTION);
+	e->settings = get_pointer(values, nulls, C_SETTINGS);
+	e->first_run_id = get_fixed(values, nulls, C_FIRST_RUN_ID, sizeof(pg_uuid_t));
+	e->continued_from = get_fixed(values, nulls, C_CONTINUED_FROM, sizeof(pg_uuid_t));
+	e->attempt = DatumGetInt32(values[C_ATTEMPT]);
+	e->started_at = DatumGetTimestampTz(values[C_STARTED_AT]);
+	e->execution_deadline = get_time(values, nulls, C_EXECUTION_DEADLINE);
+	e->run_timeout = get_fixed(values, nulls, C_RUN_TIMEOUT, sizeof(Interval));
+	e->retry = get_pointer(values, nulls, C_RETRY);
+	e->request_id = get_pointer(values, nulls, C_REQUEST_ID);
+	e->memo = get_pointer(values, nulls, C_MEMO);
+	e->search_attributes = get_pointer(values, nulls, C_SEARCH_ATTRIBUTES);
+	e->next_event = DatumGetInt32(values[C_NEXT_EVENT]);
+	e->history_bytes = DatumGetInt64(values[C_HISTORY_BYTES]);
+	e->has_timers = DatumGetBool(values[C_HAS_TIMERS]);
+	e->wait_signal = get_pointer(values, nulls, C_WAIT_SIGNAL);
+	e->wait_command = nulls[C_WAIT_COMMAND] ? WAIT_NOTHING : DatumGetInt32(values[C_WAIT_COMMAND]);
+	e->waiting_for = get_pointer(values, nulls, C_WAITING_FOR);
+	e->waiting_at = get_pointer(values, nulls, C_WAITING_AT);
+	e->waiting_since = get_time(values, nulls, C_WAITING_SINCE);
+	e->turn_failures = DatumGetInt32(values[C_TURN_FAILURES]);
+	e->turn_error = get_pointer(values, nulls, C_TURN_ERROR);
+	e->turn_retry_at = get_time(values, nulls, C_TURN_RETRY_AT);
+}
+
+/*
+ * Insert an open run; false where its workflow id or request id is taken by
+ * another open run
+ */
+bool
+execution_insert(const Execution *e)
+{
+	static Statement statement = {
+		"INSERT INTO durable.execution SELECT n.* FROM pg_catalog.unnest($1) n ON CONFLICT DO NOTHING",
+		1, {ROWS_OF(TABLE_EXECUTION)}
+	};
+	Datum		values[EXECUTION_COLUMNS];
+	bool		nulls[EXECUTION_COLUMNS];
+	Datum		row;
+	Datum		array;
+
+	to_row(e, values, nulls);
+	row = HeapTupleGetDatum(heap_form_tuple(store_rowtype(TABLE_EXECUTION), values, nulls));
+	array = rows_array(TABLE_EXECUTION, &row, 1);
+	return store_execute(&statement, &array, NULL) > 0;
+}
+
+/*
+ * Lock those of the given runs that are open and not locked by others, and
+ * read them.  Returns how many.
+ */
+int
+execution_claim(const pg_uuid_t *run_ids, int count, MemoryContext context, Execution **result)
+{
+	static Statement statement = {
+		"SELECT e.* FROM durable.execution e WHERE e.run_id = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED",
+		1, {UUIDARRAYOID}
+	};
+	Datum		ids = uuid_array(run_ids, count);
+	int			n = (int) store_execute(&statement, &ids, NULL);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	*result = palloc(Max(n, 1) * sizeof(Execution));
+	for (int i = 0; i < n; i++)
+		from_row(i, &(*result)[i]);
+	MemoryContextSwitchTo(old);
+	return n;
+}
+
+/*
+ * Lock a run in order to close it from outside, waiting for a turn that has
+ * it; false where it is not open
+ */
+bool
+execution_lock(const pg_uuid_t *run_id, MemoryContext context, Execution *result)
+{
+	static Statement statement = {
+		"SELECT e.* FROM durable.execution e WHERE e.run_id = $1 FOR UPDATE", 1, {UUIDOID}
+	};
+	Datum		id = UUIDPGetDatum(run_id);
+	MemoryContext old;
+
+	if (store_execute(&statement, &id, NULL) == 0)
+		return false;
+	old = MemoryContextSwitchTo(context);
+	from_row(0, result);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+/*
+ * Keep a run open until this transaction ends; false where it is closed
+ */
+bool
+execution_hold(const pg_uuid_t *run_id)
+{
+	static Statement statement = {
+		"SELECT 1 FROM durable.execution e WHERE e.run_id = $1 FOR KEY SHARE", 1, {UUIDOID}
+	};
+	Datum		id = UUIDPGetDatum(run_id);
+
+	return store_execute(&statement, &id, NULL) > 0;
+}
+
+bool
+execution_is_open(const pg_uuid_t *run_id)
+{
+	static Statement statement = {
+		"SELECT 1 FROM durable.execution e WHERE e.run_id = $1", 1, {UUIDOID}
+	};
+	Datum		id = UUIDPGetDatum(run_id);
+
+	return store_execute(&statement, &id, NULL) > 0;
+}
+
+/*
+ * Does nobody hold this run, which we have claimed, open?
+ */
+bool
+execution_can_close(const pg_uuid_t *run_id)
+{
+	static Statement statement = {
+		"SELECT 1 FROM durable.execution e WHERE e.run_id = $1 FOR UPDATE SKIP LOCKED", 1, {UUIDOID}
+	};
+	Datum		id = UUIDPGetDatum(run_id);
+
+	return store_execute(&statement, &id, NULL) > 0;
+}
+
+/*
+ * Remove runs that close, which this transaction has claimed.  False where
+ * someone holds one open; the transaction must then be undone.
+ */
+bool
+execution_remove(const pg_uuid_t *run_ids, int count)
+{
+	static Statement lock = {
+		"SELECT 1 FROM durable.execution e WHERE e.run_id = ANY ($1) FOR UPDATE SKIP LOCKED",
+		1, {UUIDARRAYOID}
+	};
+	static Statement delete = {
+		"DELETE FROM durable.execution e WHERE e.run_id = ANY ($1)", 1, {UUIDARRAYOID}
+	};
+	Datum		ids = uuid_array(run_ids, count);
+
+	if (store_execute(&lock, &ids, NULL) != count)
+		return false;
+	store_execute(&delete, &ids, NULL);
+	return true;
+}
+
+/*
+ * Collect the new state of an open run
+ */
+void
+execution_add(RowBatch *batch, const Execution *e)
+{
+	Datum		values[EXECUTION_COLUMNS];
+	bool		nulls[EXECUTION_COLUMNS];
+
+	to_row(e, values, nulls);
+	rows_add(batch, values, nulls);
+}
+
+/*
+ * Write the collected states: only what turns change
+ */
+void
+execution_write_updates(RowBatch *batch)
+{
+	static Statement statement = {
+		"UPDATE durable.execution e SET (next_event, history_bytes, has_timers, wait_signal, wait_command,"
+		" waiting_for, waiting_at, waiting_since, turn_failures, turn_error, turn_retry_at)"
+		" = (n.next_event, n.history_bytes, n.has_timers, n.wait_signal, n.wait_command,"
+		" n.waiting_for, n.waiting_at, n.waiting_since, n.turn_failures, n.turn_error, n.turn_retry_at)"
+		" FROM pg_catalog.unnest($1) n WHERE e.run_id = n.run_id",
+		1, {ROWS_OF(TABLE_EXECUTION)}
+	};
+
+	rows_write(batch, &statement);
+}
+
+/*
+ * Collect a run that closes; next is the run that goes on for it, or NULL
+ */
+void
+closed_add(RowBatch *batch, const Execution *e, RunStatus status, TimestampTz at, const pg_uuid_t *next)
+{
+	Datum		values[CLOSED_COLUMNS];
+	bool		nulls[CLOSED_COLUMNS] = {0};
+
+	values[D_RUN_ID] = UUIDPGetDatum(&e->run_id);
+	values[D_NAMESPACE] = PointerGetDatum(e->namespace);
+	values[D_WORKFLOW_ID] = PointerGetDatum(e->workflow_id);
+	values[D_OWNER] = ObjectIdGetDatum(e->owner);
+	values[D_WORKFLOW] = PointerGetDatum(e->workflow);
+	values[D_FUNCTION] = PointerGetDatum(e->function);
+	values[D_STATUS] = Int16GetDatum(status);
+	set_pointer(values, nulls, D_FIRST_RUN_ID, e->first_run_id);
+	set_pointer(values, nulls, D_CONTINUED_FROM, e->continued_from);
+	set_pointer(values, nulls, D_NEXT_RUN_ID, next);
+	values[D_ATTEMPT] = Int32GetDatum(e->attempt);
+	values[D_STARTED_AT] = TimestampTzGetDatum(e->started_at);
+	values[D_CLOSED_AT] = TimestampTzGetDatum(at);
+	set_pointer(values, nulls, D_REQUEST_ID, e->request_id);
+	set_pointer(values, nulls, D_MEMO, e->memo);
+	set_pointer(values, nulls, D_SEARCH_ATTRIBUTES, e->search_attributes);
+	values[D_HISTORY_EVENTS] = Int32GetDatum(e->next_event - 1);
+	values[D_HISTORY_BYTES] = Int64GetDatum(e->history_bytes);
+	rows_add(batch, values, nulls);
+}
+
+void
+closed_write(RowBatch *batch)
+{
+	static Statement statement = {
+		"INSERT INTO durable.closed SELECT n.* FROM pg_catalog.unnest($1) n",
+		1, {ROWS_OF(TABLE_CLOSED)}
+	};
+
+	rows_write(batch, &statement);
+}
+
+static bool
+found_row(uint64 n, Found *found)
+{
+	if (n == 0)
+		return false;
+	found->run_id = *DatumGetUUIDP(store_value(0, 1));
+	found->owner = DatumGetObjectId(store_value(0, 2));
+	found->status = (RunStatus) DatumGetInt16(store_value(0, 3));
+	found->has_next = !store_is_null(0, 4);
+	if (found->has_next)
+		found->next_run_id = *DatumGetUUIDP(store_value(0, 4));
+	found->ours = !store_is_null(0, 5) &&
+		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(store_value(0, 5)));
+	return true;
+}
+
+#define FIND_OPEN	"SELECT e.run_id, e.owner, 0::pg_catalog.int2, NULL::pg_catalog.uuid, e.xmin FROM durable.execution e WHERE "
+#define FIND_CLOSED	"SELECT c.run_id, c.owner, c.status, c.next_run_id, NULL::pg_catalog.xid FROM durable.closed c WHERE "
+
+/*
+ * The open run of a workflow id
+ */
+bool
+find_open(Datum namespace, Datum workflow_id, Found *found)
+{
+	static Statement statement = {
+		FIND_OPEN "e.namespace = $1 AND e.workflow_id = $2", 2, {TEXTOID, TEXTOID}
+	};
+	Datum		values[2] = {namespace, workflow_id};
+
+	return found_row(store_execute_latest(&statement, values, NULL), found);
+}
+
+/*
+ * The open run of a workflow id, or else the one closed last
+ */
+bool
+find_latest(Datum namespace, Datum workflow_id, Found *found)
+{
+	static Statement statement = {
+		FIND_CLOSED "c.namespace = $1 AND c.workflow_id = $2 ORDER BY c.namespace DESC, c.workflow_id DESC, c.run_id DESC LIMIT 1",
+		2, {TEXTOID, TEXTOID}
+	};
+	Datum		values[2] = {namespace, workflow_id};
+
+	return find_open(namespace, workflow_id, found) ||
+		found_row(store_execute_latest(&statement, values, NULL), found);
+}
+
+bool
+find_run(const pg_uuid_t *run_id, Found *found)
+{
+	static Statement open = {FIND_OPEN "e.run_id = $1", 1, {UUIDOID}};
+	static Statement closed = {FIND_CLOSED "c.run_id = $1", 1, {UUIDOID}};
+	Datum		id = UUIDPGetDatum(run_id);
+
+	return found_row(store_execute_latest(&open, &id, NULL), found) ||
+		found_row(store_execute_latest(&closed, &id, NULL), found);
+}
+
+/*
+ * The run that was started with a request id
+ */
+bool
+find_request(Datum namespace, Datum request_id, Found *found)
+{
+	static Statement open = {
+		FIND_OPEN "e.namespace = $1 AND e.request_id = $2 AND e.request_id IS NOT NULL", 2, {TEXTOID, TEXTOID}
+	};
+	static Statement closed = {
+		FIND_CLOSED "c.namespace = $1 AND c.request_id = $2 AND c.request_id IS NOT NULL ORDER BY c.run_id LIMIT 1",
+		2, {TEXTOID, TEXTOID}
+	};
+	Datum		values[2] = {namespace, request_id};
+
+	return found_row(store_execute_latest(&open, values, NULL), found) ||
+		found_row(store_execute_latest(&closed, values, NULL), found);
+}
+
+/*
+ * Delete a closed run and all that is kept of it
+ */
+void
+execution_delete_closed(const pg_uuid_t *run_id)
+{
+	static Statement statement = {
+		"WITH c AS (DELETE FROM durable.closed WHERE run_id = $1),"
+		" h AS (DELETE FROM durable.history WHERE run_id = $1),"
+		" p AS (DELETE FROM durable.payload WHERE run_id = $1),"
+		" s AS (DELETE FROM durable.state WHERE run_id = $1),"
+		" m AS (DELETE FROM durable.message WHERE run_id = $1)"
+		" DELETE FROM durable.signal_request WHERE run_id = $1",
+		1, {UUIDOID}
+	};
+	Datum		id = UUIDPGetDatum(run_id);
+
+	store_execute(&statement, &id, NULL);
+}

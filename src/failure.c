@@ -1,0 +1,154 @@
+/*-------------------------------------------------------------------------
+ *
+ * failure.c
+ *	  Failures of activities, turns and runs as jsonb objects.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "extension.h"
+#include "failure.h"
+#include "json.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+/* Of a failure's texts this much is kept, as in Temporal */
+#define TEXT_LIMIT	4096
+
+static const char *
+clip(const char *text)
+{
+	if (text && strlen(text) > TEXT_LIMIT)
+		return pnstrdup(text, pg_mbcliplen(text, strlen(text), TEXT_LIMIT));
+	return text;
+}
+
+/*
+ * An error as a failure; attempt 0 says nothing of attempts.
+ *
+ * An activity failure that travels through workflow code carries the first
+ * failure in its DETAIL; type and details are taken from there.
+ */
+Jsonb *
+failure_from_error(const ErrorData *edata, int attempt)
+{
+	JsonBuilder b;
+
+	json_begin(&b);
+	json_add_text(&b, "message", clip(edata->message));
+	json_add_text(&b, "type", "sql_error");
+	json_add_text(&b, "sqlstate", unpack_sql_state(edata->sqlerrcode));
+	json_add_text(&b, "detail", clip(edata->detail));
+	json_add_text(&b, "hint", clip(edata->hint));
+	json_add_text(&b, "context", clip(edata->context));
+	if (attempt > 0)
+		json_add_int(&b, "attempt", attempt);
+	return json_end(&b);
+}
+
+Jsonb *
+failure_make(const char *type, int sqlstate, const char *message, int attempt)
+{
+	JsonBuilder b;
+
+	json_begin(&b);
+	json_add_text(&b, "message", message);
+	json_add_text(&b, "type", type);
+	json_add_text(&b, "sqlstate", unpack_sql_state(sqlstate));
+	if (attempt > 0)
+		json_add_int(&b, "attempt", attempt);
+	return json_end(&b);
+}
+
+/*
+ * Is the failure's type or SQLSTATE among a policy's non_retryable ones?
+ */
+bool
+failure_listed(Jsonb *failure, Jsonb *retry_policy)
+{
+	JsonbValue *list = json_find(retry_policy, "non_retryable");
+	char	   *type = json_find_text(failure, "type");
+	char	   *sqlstate = json_find_text(failure, "sqlstate");
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	v;
+
+	if (!list || list->type != jbvBinary)
+		return false;
+	it = JsonbIteratorInit(list->val.binary.data);
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+		if (token == WJB_ELEM && v.type == jbvString)
+		{
+			char	   *item = pnstrdup(v.val.string.val, v.val.string.len);
+
+			if ((type && strcmp(item, type) == 0) || (sqlstate && strcmp(item, sqlstate) == 0))
+				return true;
+		}
+	return false;
+}
+
+/*
+ * May the cause of the error pass by itself?  Serialization failures,
+ * deadlocks, lost connections, lack of resources, locks, interventions.
+ */
+bool
+error_may_pass(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):
+		case MAKE_SQLSTATE('0', '8', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '3', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '5', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Raise a failure in workflow code: MESSAGE is the cause's, DETAIL the object
+ */
+void
+failure_raise(int sqlstate, Jsonb *failure)
+{
+	char	   *message = json_find_text(failure, "message");
+
+	ereport(ERROR,
+			(errcode(sqlstate),
+			 errmsg_internal("%s", message ? message : "failed"),
+			 errdetail_internal("%s", json_to_cstring(failure))));
+	pg_unreachable();
+}
+
+/*
+ * Function and line out of an error's context: the innermost frame of a
+ * procedural language, NULL where there is none
+ */
+char *
+wait_location(const char *context)
+{
+	static const char *const prefix = "PL/pgSQL function ";
+
+	while (context && *context)
+	{
+		const char *end = strchr(context, '\n');
+		int			len = end ? end - context : strlen(context);
+
+		if (strncmp(context, "PL/", 3) == 0)
+		{
+			char	   *line = pnstrdup(context, len);
+			char	   *at = strstr(line, " at ");
+
+			if (strncmp(line, prefix, strlen(prefix)) != 0)
+				return line;
+			if (at)
+				*at = '\0';
+			return line + strlen(prefix);
+		}
+		context = end ? end + 1 : NULL;
+	}
+	return NULL;
+}

@@ -1,0 +1,423 @@
+/*-------------------------------------------------------------------------
+ *
+ * flush.c
+ *	  What a batch of turns leaves behind.
+ *
+ *	  Turns only collect; all of it is written at the batch's end, one statement
+ *	  per table.  A turn writes one row of history, and either the run's new
+ *	  state or, when it closes, a row in durable.closed in its place.
+ *
+ *	  A run closes only if nobody holds it (execution.c) and no signal came
+ *	  since its mail was read; otherwise the batch is undone, and the run's code
+ *	  sees the signal before it ends.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "batch.h"
+#include "clock.h"
+#include "failure.h"
+#include "guc.h"
+#include "json.h"
+#include "notify.h"
+#include "payload.h"
+#include "start.h"
+#include "step.h"
+#include "timer.h"
+#include "txn.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+
+void
+batch_init(Batch *batch, Oid owner)
+{
+	memset(batch, 0, sizeof(Batch));
+	batch->owner = owner;
+	batch->queue = durable_queue(owner);
+	batch->context = AllocSetContextCreate(CurrentMemoryContext, "durable batch", ALLOCSET_DEFAULT_SIZES);
+	batch->started = GetCurrentTimestamp();
+	rows_init(&batch->history, TABLE_HISTORY, batch->context);
+	rows_init(&batch->updates, TABLE_EXECUTION, batch->context);
+	rows_init(&batch->closed, TABLE_CLOSED, batch->context);
+	rows_init(&batch->timers, TABLE_TIMER, batch->context);
+	rows_init(&batch->pending, TABLE_ACTIVITY, batch->context);
+	rows_init(&batch->state, TABLE_STATE, batch->context);
+}
+
+/*
+ * A message is to be deleted with the batch
+ */
+void
+batch_consume(Batch *batch, int64 seq)
+{
+	if (batch->nconsumed == batch->consumed_room)
+	{
+		batch->consumed_room = batch->consumed_room ? batch->consumed_room * 2 : 64;
+		batch->consumed = batch->consumed ?
+			repalloc(batch->consumed, batch->consumed_room * sizeof(int64)) :
+			MemoryContextAlloc(batch->context, batch->consumed_room * sizeof(int64));
+	}
+	batch->consumed[batch->nconsumed++] = seq;
+}
+
+/*
+ * The run that retries this one, or NULL: by the policy of its start, for a
+ * failure or a run timeout
+ */
+static RetryRun *
+plan_retry(Batch *batch, Turn *turn, TurnEnd end)
+{
+	Execution  *e = turn->execution;
+	MemoryContext old;
+	RetryRun   *retry;
+	int64		delay;
+
+	if (!e->retry || end == TURN_COMPLETED || end == TURN_CANCELLED ||
+		(end == TURN_TIMED_OUT && strcmp(turn->timeout, "execution") == 0) ||
+		(turn->failure && failure_listed(turn->failure, e->retry)))
+		return NULL;
+	delay = retry_delay(e->retry, e->attempt);
+	if (delay < 0 || turn->at + delay >= e->execution_deadline)
+		return NULL;
+
+	old = MemoryContextSwitchTo(batch->context);
+	retry = palloc0(sizeof(RetryRun));
+	retry->failed = e;
+	retry->at = turn->at + delay;
+	retry->input = turn->input ? (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(turn->input)) :
+		turn->input_id ? payload_load(turn->input_id) : NULL;
+	generate_run_id(&retry->run_id);
+	batch->retries = lappend(batch->retries, retry);
+	MemoryContextSwitchTo(old);
+	return retry;
+}
+
+static RunStatus
+status_of(TurnEnd end)
+{
+	switch (end)
+	{
+		case TURN_COMPLETED:
+			return STATUS_COMPLETED;
+		case TURN_FAILED:
+			return STATUS_FAILED;
+		case TURN_CANCELLED:
+			return STATUS_CANCELLED;
+		case TURN_TIMED_OUT:
+			return STATUS_TIMED_OUT;
+		default:
+			return STATUS_RUNNING;
+	}
+}
+
+/*
+ * The event that closes the run
+ */
+static Event
+closing_event(Turn *turn, RunStatus status, const RetryRun *retry)
+{
+	Event		event = {.at = durable_now()};
+
+	switch (status)
+	{
+		case STATUS_COMPLETED:
+			event.type = EVENT_WORKFLOW_COMPLETED;
+			event.payload = turn->result;
+			event.payload_id = payload_set_aside(&turn->execution->run_id, &event.payload);
+			break;
+		case STATUS_CANCELLED:
+			event.type = EVENT_WORKFLOW_CANCELED;
+			event.attributes = turn->failure;
+			break;
+		case STATUS_TIMED_OUT:
+			event.type = EVENT_WORKFLOW_TIMED_OUT;
+			event.name = cstring_to_text(turn->timeout);
+			break;
+		default:
+			event.type = EVENT_WORKFLOW_FAILED;
+			event.attributes = turn->failure;
+			break;
+	}
+	if (status == STATUS_FAILED || retry)
+	{
+		JsonBuilder b;
+
+		json_begin(&b);
+		json_add_jsonb(&b, "failure", event.attributes);
+		if (retry)
+			json_add_text(&b, "new_run_id", DatumGetCString(DirectFunctionCall1(uuid_out,
+																				UUIDPGetDatum(&retry->run_id))));
+		event.attributes = json_end(&b);
+	}
+	return event;
+}
+
+/*
+ * Collect the row of history of a turn
+ */
+static void
+add_history(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end, const Event *closing)
+{
+	Execution  *e = run->execution;
+	int			room = run->nmail + turn->nevents - turn->recorded + 1;
+	Datum	   *events = palloc(room * sizeof(Datum));
+	int			mail = 0;
+	int			count = 0;
+	bool		ran;
+
+	/* where no history was loaded, mail is kept as it came */
+	if (turn->nevents == 0)
+	{
+		Event		event;
+
+		for (int i = 0; i < run->nmail; i++)
+			if (mail_to_event(run->mail[i], &event))
+				events[count++] = event_form(&event);
+		mail = count;
+		ran = false;
+	}
+	else
+	{
+		mail = turn->mail_end > turn->recorded ? turn->mail_end - turn->recorded : 0;
+		for (int i = turn->recorded; i < turn->nevents; i++)
+			events[count++] = event_form(&turn->events[i]);
+		/* a failed turn that left no trace was none, to a replay */
+		ran = end != TURN_STUCK || count > mail;
+		if (closing)
+			events[count++] = event_form(closing);
+	}
+	if (count == 0)
+		return;
+	e->history_bytes += history_add(&batch->history, &e->run_id, e->owner, e->next_event,
+									turn->at, mail, ran, events, count);
+	e->next_event += count;
+}
+
+/*
+ * Collect timers, retries and published values
+ */
+static void
+add_effects(Batch *batch, Turn *turn)
+{
+	Execution  *e = turn->execution;
+	MemoryContext old = MemoryContextSwitchTo(batch->context);
+
+	for (int i = 0; i < turn->ntimers; i++)
+	{
+		NewTimer   *timer = &turn->timers[i];
+
+		if (timer->fire_at != DT_NOBEGIN)
+		{
+			bool		undone = false;
+
+			for (int j = i + 1; j < turn->ntimers && !undone; j++)
+				undone = turn->timers[j].command == timer->command;
+			if (undone)
+				continue;
+			timer_add(&batch->timers, &e->run_id, timer->kind, timer->command, e->owner, timer->fire_at);
+			e->has_timers = true;
+		}
+		else
+		{
+			TimerKey   *key = palloc(sizeof(TimerKey));
+
+			*key = (TimerKey) {e->run_id, timer->command, false};
+			batch->cancelled = lappend(batch->cancelled, key);
+		}
+	}
+	if (turn->pending)
+	{
+		pending_add(&batch->pending, turn->pending);
+		timer_add(&batch->timers, &e->run_id, MESSAGE_ACTIVITY_RETRY, turn->pending->command,
+				  e->owner, turn->pending->next_attempt_at);
+		e->has_timers = true;
+	}
+	if (turn->pending_done)
+	{
+		TimerKey   *key = palloc(sizeof(TimerKey));
+
+		*key = (TimerKey) {e->run_id, turn->pending_done, true};
+		batch->cancelled = lappend(batch->cancelled, key);
+	}
+	for (int i = 0; i < turn->npublished; i++)
+		state_add(&batch->state, &e->run_id, turn->published[i].key, e->owner,
+				  turn->published[i].value, turn->at);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+close_run(Batch *batch, Turn *turn, RunStatus status, const RetryRun *retry)
+{
+	Execution  *e = turn->execution;
+
+	closed_add(&batch->closed, e, status, turn->at, retry ? &retry->run_id : NULL);
+	if (!batch->closing)
+	{
+		batch->closing = MemoryContextAlloc(batch->context, batch->nruns * sizeof(pg_uuid_t));
+		batch->timed = MemoryContextAlloc(batch->context, batch->nruns * sizeof(pg_uuid_t));
+	}
+	batch->closing[batch->nclosing++] = e->run_id;
+	if (e->has_timers)
+		batch->timed[batch->ntimed++] = e->run_id;
+	txn_closed(&e->run_id);
+	notify_status(e, status);
+}
+
+/*
+ * Delay until the next try of a failing turn: growing, up to the setting
+ */
+static int64
+turn_retry_delay(int failures)
+{
+	int64		delay = USECS_PER_SEC;
+	int64		limit = (int64) durable_max_turn_retry_delay * 1000;
+
+	for (int i = 1; i < failures && delay < limit; i++)
+		delay *= 2;
+	return Min(delay, limit);
+}
+
+static void
+wait_again(Execution *e, Turn *turn)
+{
+	bool		same = e->waiting_since != DT_NOEND && e->waiting_for && turn->waiting_for &&
+		e->wait_command == turn->wait_command &&
+		strcmp(text_to_cstring(e->waiting_for), turn->waiting_for) == 0;
+
+	e->wait_signal = turn->wait_signal;
+	e->wait_command = turn->wait_command;
+	e->waiting_for = turn->waiting_for ? cstring_to_text(turn->waiting_for) : NULL;
+	e->waiting_at = turn->waiting_at ? cstring_to_text(turn->waiting_at) : NULL;
+	if (!same)
+		e->waiting_since = turn->waiting_for ? turn->at : DT_NOEND;
+}
+
+static void
+keep_open(Batch *batch, Turn *turn, TurnEnd end)
+{
+	Execution  *e = turn->execution;
+
+	if (end != TURN_MAIL_ONLY)
+		wait_again(e, turn);
+	if (end == TURN_STUCK)
+	{
+		e->turn_failures++;
+		e->turn_error = failure_from_error(turn->problem, e->turn_failures);
+		e->turn_retry_at = turn->at + turn_retry_delay(e->turn_failures);
+		e->has_timers = true;
+		timer_add(&batch->timers, &e->run_id, MESSAGE_WAKE, 0, e->owner, e->turn_retry_at);
+	}
+	else if (end != TURN_MAIL_ONLY)
+	{
+		e->turn_failures = 0;
+		e->turn_error = NULL;
+		e->turn_retry_at = DT_NOEND;
+	}
+	if (end == TURN_GOES_ON || end == TURN_GOES_ON_ALONE)
+	{
+		MemoryContext old = MemoryContextSwitchTo(batch->context);
+		Message    *message = palloc0(sizeof(Message));
+
+		message->run_id = e->run_id;
+		message->kind = MESSAGE_WAKE;
+		message->alone = end == TURN_GOES_ON_ALONE;
+		message->at = turn->at;
+		batch->wakes = lappend(batch->wakes, message);
+		MemoryContextSwitchTo(old);
+	}
+	execution_add(&batch->updates, e);
+	if (turn->npublished > 0)
+		notify_status(e, STATUS_RUNNING);
+}
+
+/*
+ * Collect what a turn leaves behind
+ */
+void
+batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
+{
+	RunStatus	status = status_of(end);
+
+	for (int i = 0; i < run->nmail; i++)
+		batch_consume(batch, run->mail[i]->seq);
+	add_effects(batch, turn);
+	if (status == STATUS_RUNNING)
+	{
+		add_history(batch, run, turn, end, NULL);
+		keep_open(batch, turn, end);
+	}
+	else
+	{
+		RetryRun   *retry = plan_retry(batch, turn, end);
+		Event		closing = closing_event(turn, status, retry);
+
+		add_history(batch, run, turn, end, &closing);
+		close_run(batch, turn, status, retry);
+	}
+}
+
+static void
+write_cancelled(Batch *batch)
+{
+	ListCell   *cell;
+
+	foreach(cell, batch->cancelled)
+	{
+		TimerKey   *key = lfirst(cell);
+
+		timer_cancel(&key->run_id, key->activity ? MESSAGE_ACTIVITY_RETRY : MESSAGE_TIMER, key->command);
+		if (key->activity)
+			pending_remove(&key->run_id, key->command);
+	}
+}
+
+static void
+write_new(Batch *batch)
+{
+	ListCell   *cell;
+
+	foreach(cell, batch->retries)
+	{
+		RetryRun   *retry = lfirst(cell);
+
+		run_retry(retry->failed, retry->input, retry->at, &retry->run_id);
+	}
+	foreach(cell, batch->wakes)
+		txn_mail(batch->owner, mailbox_send(batch->owner, lfirst(cell)));
+}
+
+/*
+ * Write the batch.  False where a run cannot close yet: then the transaction
+ * is to be undone.
+ */
+bool
+batch_write(Batch *batch)
+{
+	StoreScope	scope;
+
+	store_begin(&scope);
+	mailbox_consume(batch->owner, batch->consumed, batch->nconsumed);
+	if (batch->nclosing > 0)
+	{
+		if (!execution_remove(batch->closing, batch->nclosing) ||
+			mailbox_has_other_signals(batch->closing, batch->nclosing, batch->consumed, batch->nconsumed))
+		{
+			store_end(&scope);
+			return false;
+		}
+		if (batch->ntimed > 0)
+			timer_clear(batch->timed, batch->ntimed);
+	}
+	history_write(&batch->history);
+	execution_write_updates(&batch->updates);
+	closed_write(&batch->closed);
+	write_cancelled(batch);
+	timer_write(&batch->timers);
+	pending_write(&batch->pending);
+	state_write(&batch->state);
+	write_new(batch);
+	store_end(&scope);
+	return true;
+}

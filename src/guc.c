@@ -1,0 +1,98 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.c
+ *	  The settings durable.*, as doc/reference.md lists them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "guc.h"
+#include "utils/guc.h"
+
+int			durable_max_workers;
+int			durable_worker_idle_timeout;
+int			durable_batch_size;
+int			durable_batch_time;
+int			durable_turn_timeout;
+int			durable_max_history_events;
+int			durable_max_history_size;
+int			durable_max_payload_size;
+int			durable_max_turn_commands;
+int			durable_max_turn_retry_delay;
+char	   *durable_namespace;
+int			durable_clock_offset;
+
+static void
+define_int(const char *name, const char *desc, const char *detail, int *var,
+		   int boot, int min, int max, GucContext context, int flags)
+{
+	DefineCustomIntVariable(name, desc, detail, var, boot, min, max, context,
+							flags, NULL, NULL, NULL);
+}
+
+/*
+ * How the engine runs: for the administrator.
+ */
+static void
+define_engine_settings(void)
+{
+	define_int("durable.max_workers",
+			   "Workers in the cluster that run workflows at the same time.",
+			   "Zero starts none: workflows then run by CALL wf_work() only. Each worker also counts against max_worker_processes.",
+			   &durable_max_workers, 4, 0, 1024, PGC_SIGHUP, 0);
+	define_int("durable.worker_idle_timeout",
+			   "Time after which an idle worker leaves.", NULL,
+			   &durable_worker_idle_timeout, 60000, 10, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
+	define_int("durable.batch_size",
+			   "Runs a worker takes into one transaction at most.", NULL,
+			   &durable_batch_size, 50, 1, 1000, PGC_SIGHUP, 0);
+	define_int("durable.batch_time",
+			   "Time after which a worker commits the batch it has.", NULL,
+			   &durable_batch_time, 10, 0, 60000, PGC_SIGHUP, GUC_UNIT_MS);
+	define_int("durable.turn_timeout",
+			   "Time workflow code may run without reaching a wait.",
+			   "Steps do not count. The turn fails and is tried again, and the run shows in wf_stuck.",
+			   &durable_turn_timeout, 10000, 100, INT_MAX, PGC_SUSET, GUC_UNIT_MS);
+	define_int("durable.max_turn_retry_delay",
+			   "Longest delay between two tries of a turn that fails.", NULL,
+			   &durable_max_turn_retry_delay, 60000, 1000, INT_MAX, PGC_SUSET, GUC_UNIT_MS);
+}
+
+/*
+ * Limits, each told by a WF011 error that names it.
+ */
+static void
+define_limits(void)
+{
+	define_int("durable.max_history_events",
+			   "Events in the history of one run at most.", NULL,
+			   &durable_max_history_events, 51200, 10, INT_MAX, PGC_SUSET, 0);
+	define_int("durable.max_history_size",
+			   "Size of the history of one run at most, large payloads not counted.", NULL,
+			   &durable_max_history_size, 50 * 1024, 16, INT_MAX, PGC_SUSET, GUC_UNIT_KB);
+	define_int("durable.max_payload_size",
+			   "Size of one input, result, signal or published value at most.", NULL,
+			   &durable_max_payload_size, 200 * 1024, 1, 255 * 1024, PGC_SUSET, GUC_UNIT_KB);
+	define_int("durable.max_turn_commands",
+			   "Commands one turn of a workflow may give at most.", NULL,
+			   &durable_max_turn_commands, 2000, 1, INT_MAX, PGC_SUSET, 0);
+}
+
+void
+durable_guc_init(void)
+{
+	define_engine_settings();
+	define_limits();
+	DefineCustomStringVariable("durable.namespace",
+							   "Namespace of calls that name none.", NULL,
+							   &durable_namespace, "default", PGC_USERSET, 0,
+							   NULL, NULL, NULL);
+	define_int("durable.clock_offset",
+			   "Seconds this session's clock of workflows is ahead.",
+			   "For tests, with CALL wf_work(): a timer of a week fires without waiting for a week.",
+			   &durable_clock_offset, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_S);
+	MarkGUCPrefixReserved("durable");
+}

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.h
+ *	  The settings durable.*, as doc/reference.md lists them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_GUC_H
+#define DURABLE_GUC_H
+
+extern int	durable_max_workers;
+extern int	durable_worker_idle_timeout;	/* ms */
+extern int	durable_batch_size;
+extern int	durable_batch_time; /* ms */
+extern int	durable_turn_timeout;	/* ms */
+extern int	durable_max_history_events;
+extern int	durable_max_history_size;	/* kB */
+extern int	durable_max_payload_size;	/* kB */
+extern int	durable_max_turn_commands;
+extern int	durable_max_turn_retry_delay;	/* ms */
+extern char *durable_namespace;
+extern int	durable_clock_offset;	/* s */
+
+extern void durable_guc_init(void);
+
+#endif							/* DURABLE_GUC_H */

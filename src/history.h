@@ -1,0 +1,71 @@
+/*-------------------------------------------------------------------------
+ *
+ * history.h
+ *	  Events, and the rows that hold them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_HISTORY_H
+#define DURABLE_HISTORY_H
+
+#include "store.h"
+#include "utils/array.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+/* On disk: durable.event.type.  The names are Temporal's, see history.c. */
+typedef enum EventType
+{
+	EVENT_WORKFLOW_STARTED = 1, /* payload: input */
+	EVENT_WORKFLOW_COMPLETED = 2,	/* payload: result */
+	EVENT_WORKFLOW_FAILED = 3,	/* attributes: failure */
+	EVENT_WORKFLOW_TIMED_OUT = 4,	/* name: which timeout */
+	EVENT_WORKFLOW_CANCELED = 5,
+	EVENT_WORKFLOW_TERMINATED = 6,	/* name: reason */
+	EVENT_WORKFLOW_CONTINUED_AS_NEW = 7,
+	EVENT_WORKFLOW_CANCEL_REQUESTED = 8,	/* name: reason */
+	EVENT_WORKFLOW_SIGNALED = 9,	/* name, payload */
+	EVENT_ACTIVITY_SCHEDULED = 10,	/* command, name, payload: input */
+	EVENT_ACTIVITY_COMPLETED = 11,	/* command, payload: result */
+	EVENT_ACTIVITY_FAILED = 12, /* command, attributes: failure */
+	EVENT_ACTIVITY_TIMED_OUT = 13,	/* command, attributes: failure */
+	EVENT_ACTIVITY_CANCELED = 14,	/* command */
+	EVENT_TIMER_STARTED = 15,	/* command, name: signal waited for, attributes */
+	EVENT_TIMER_FIRED = 16,		/* command */
+	EVENT_TIMER_CANCELED = 17,	/* command */
+	EVENT_TYPE_LAST = EVENT_TIMER_CANCELED
+} EventType;
+
+typedef struct Event
+{
+	EventType	type;
+	TimestampTz at;
+	int32		command;		/* 0: none */
+	text	   *name;			/* NULL: none, as the following */
+	Jsonb	   *payload;
+	int64		payload_id;		/* 0: none */
+	Jsonb	   *attributes;
+} Event;
+
+/* A row: the events of one turn */
+typedef struct HistoryRow
+{
+	pg_uuid_t	run_id;
+	int32		first_event;
+	TimestampTz turn_at;
+	int32		mail;
+	bool		ran;
+	ArrayType  *events;
+} HistoryRow;
+
+extern const char *event_type_name(EventType type);
+extern Datum event_form(const Event *event);
+extern int	event_array_deform(ArrayType *array, Event **events);
+extern int	history_read(const pg_uuid_t *run_ids, int count, MemoryContext context, HistoryRow **rows);
+extern bool history_read_last(const pg_uuid_t *run_id, Event *event);
+extern bool history_read_first(const pg_uuid_t *run_id, Event *event);
+extern Size history_add(RowBatch *batch, const pg_uuid_t *run_id, Oid owner, int32 first_event,
+						TimestampTz turn_at, int32 mail, bool ran, Datum *events, int count);
+extern void history_write(RowBatch *batch);
+
+#endif							/* DURABLE_HISTORY_H */

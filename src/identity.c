@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity.c
+ *	  Is this the database its runs were started in?
+ *
+ *	  A restored dump or a copy made with CREATE DATABASE ... TEMPLATE brings
+ *	  open runs along that also go on where they came from; were both to run
+ *	  them, effects outside the database would happen twice.  So the tables carry
+ *	  the identity of their cluster and database, written at first use, and where
+ *	  it does not fit, nothing runs until wf_adopt().  A promoted standby has its
+ *	  primary's identity and goes on at once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "extension.h"
+#include "identity.h"
+#include "miscadmin.h"
+#include "shmem.h"
+#include "store.h"
+#include "txn.h"
+
+/*
+ * The stored identity fits, or is written now
+ */
+bool
+durable_identity_matches(void)
+{
+	static Statement claim = {
+		"INSERT INTO durable.identity (system_identifier, database_oid) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+		2, {INT8OID, OIDOID}
+	};
+	static Statement compare = {
+		"SELECT i.system_identifier = $1 AND i.database_oid = $2 FROM durable.identity i",
+		2, {INT8OID, OIDOID}
+	};
+	Datum		values[2] = {Int64GetDatum((int64) GetSystemIdentifier()), ObjectIdGetDatum(MyDatabaseId)};
+	StoreScope	scope;
+	bool		matches;
+
+	store_begin(&scope);
+	if (store_execute(&compare, values, NULL) == 0)
+	{
+		store_execute(&claim, values, NULL);
+		store_execute(&compare, values, NULL);
+	}
+	matches = DatumGetBool(store_value(0, 1));
+	store_end(&scope);
+	return matches;
+}
+
+/*
+ * Errors where durable_identity_matches() is false
+ */
+void
+durable_check_identity(void)
+{
+	if (!durable_identity_matches())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the workflows of this database were started in another one"),
+				 errdetail("It is a restored dump or a copy; were the original to run them too, effects outside the database would happen twice."),
+				 errhint("Run SELECT wf_adopt() if the original is gone.")));
+}
+
+/*
+ * Make this the database of its runs; false where it was already
+ */
+bool
+durable_adopt_identity(void)
+{
+	static Statement statement = {
+		"UPDATE durable.identity SET system_identifier = $1, database_oid = $2", 2, {INT8OID, OIDOID}
+	};
+	Datum		values[2] = {Int64GetDatum((int64) GetSystemIdentifier()), ObjectIdGetDatum(MyDatabaseId)};
+	StoreScope	scope;
+
+	if (durable_identity_matches())
+		return false;
+	store_begin(&scope);
+	store_execute(&statement, values, NULL);
+	store_end(&scope);
+	txn_extension_changed();
+	return true;
+}

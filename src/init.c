@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * init.c
+ *	  The library's table of contents.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "ddl.h"
+#include "extension.h"
+#include "fence.h"
+#include "fmgr.h"
+#include "guc.h"
+#include "launcher.h"
+#include "miscadmin.h"
+#include "shmem.h"
+#include "txn.h"
+
+DURABLE_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	durable_guc_init();
+	durable_extension_init();
+	durable_txn_init();
+	durable_fence_init();
+	durable_ddl_init();
+	if (process_shared_preload_libraries_in_progress)
+	{
+		durable_shmem_init();
+		durable_launcher_init();
+	}
+}

@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * json.h
+ *	  Building and reading small jsonb objects.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_JSON_H
+#define DURABLE_JSON_H
+
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+typedef struct JsonBuilder
+{
+	JsonbParseState *state;
+} JsonBuilder;
+
+extern void json_begin(JsonBuilder *b);
+extern void json_add_text(JsonBuilder *b, const char *key, const char *value);
+extern void json_add_int(JsonBuilder *b, const char *key, int64 value);
+extern void json_add_bool(JsonBuilder *b, const char *key, bool value);
+extern void json_add_time(JsonBuilder *b, const char *key, TimestampTz value);
+extern void json_add_jsonb(JsonBuilder *b, const char *key, Jsonb *value);
+extern Jsonb *json_end(JsonBuilder *b);
+
+extern JsonbValue *json_find(Jsonb *object, const char *key);
+extern char *json_find_text(Jsonb *object, const char *key);
+extern char *json_to_cstring(Jsonb *value);
+
+#endif							/* DURABLE_JSON_H */

@@ -1,0 +1,243 @@
+/*-------------------------------------------------------------------------
+ *
+ * launcher.c
+ *	  The one process that starts the others.
+ *
+ *	  1. The launcher is started with the server and restarted by it.  It is
+ *	  connected to no database, so it is in nobody's way.
+ *
+ *	  2. At its start it has a scheduler look into every database; those without
+ *	  the extension are forgotten.  Later a scheduler is started where one is
+ *	  wanted: after CREATE EXTENSION, and when one was lost.
+ *
+ *	  3. A worker is started for a queue that has mail and none, and another for
+ *	  a queue whose workers leave mail behind, up to durable.max_workers.  When
+ *	  that is reached and a queue has none at all, busy workers of others make
+ *	  room (worker.c).
+ *
+ *	  4. Restarts are throttled: each start of a worker that took no turn doubles
+ *	  the delay before the next one.
+ *
+ *	  With nothing to start it sleeps without a timeout.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "compat.h"
+#include "guc.h"
+#include "launcher.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "queue.h"
+#include "slots.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/snapmgr.h"
+
+#define RESTART_DELAY_MS		1000
+#define MAX_RESTART_DELAY_MS	60000
+
+PGDLLEXPORT void durable_launcher_main(Datum arg) pg_attribute_noreturn();
+
+static void
+leave(int code, Datum arg)
+{
+	shared->launcher = NULL;
+}
+
+/*
+ * Want a scheduler in every database one can connect to
+ */
+static void
+want_all_databases(void)
+{
+	Relation	rel;
+	TableScanDesc scan;
+	HeapTuple	tuple;
+
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	rel = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(rel, 0, NULL);
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_database db = (Form_pg_database) GETSTRUCT(tuple);
+
+		if (db->datallowconn && !db->datistemplate)
+			durable_want_scheduler(db->oid);
+	}
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+	CommitTransactionCommand();
+}
+
+static void
+start_schedulers(void)
+{
+	for (int i = 0; i < MAX_DATABASES; i++)
+	{
+		Database   *db = &shared->databases[i];
+		Oid			dbid;
+		bool		wanted;
+
+		LWLockAcquire(shared->directory, LW_SHARED);
+		dbid = db->dbid;
+		wanted = OidIsValid(dbid) && db->wanted && db->blocked == 0;
+		LWLockRelease(shared->directory);
+		if (!wanted || slot_exists(SLOT_SCHEDULER, dbid))
+			continue;
+		if (!slot_start(SLOT_SCHEDULER, dbid, InvalidOid, -1))
+			return;
+	}
+}
+
+static long
+restart_delay(const Queue *queue)
+{
+	long		delay = RESTART_DELAY_MS;
+
+	if (queue->failures == 0)
+		return 0;
+	for (int i = 1; i < queue->failures && delay < MAX_RESTART_DELAY_MS; i++)
+		delay *= 2;
+	return Min(delay, MAX_RESTART_DELAY_MS);
+}
+
+static bool
+may_run(Oid dbid)
+{
+	bool		result = false;
+
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_DATABASES; i++)
+		if (shared->databases[i].dbid == dbid)
+			result = shared->databases[i].blocked == 0 && !shared->databases[i].paused;
+	LWLockRelease(shared->directory);
+	return result;
+}
+
+/*
+ * Start the workers that are missing.  Returns milliseconds until a throttled
+ * one may be started, -1 for none.
+ */
+static long
+start_workers(void)
+{
+	static int	first = 0;		/* so that no queue is always the last */
+	long		wait = -1;
+	int			starving = 0;
+	int			room = durable_max_workers - slot_count(SLOT_WORKER);
+	TimestampTz now = GetCurrentTimestamp();
+
+	/* those without any worker come first */
+	for (int extra = 0; extra <= 1; extra++)
+		for (int n = 0; n < MAX_QUEUES; n++)
+		{
+			int			i = (first + n) % MAX_QUEUES;
+			Queue	   *queue = &shared->queues[i];
+			long		delay;
+
+			if (!OidIsValid(queue->dbid) || !may_run(queue->dbid))
+				continue;
+			if (extra ? !(queue->more && queue->workers > 0) :
+				!(queue->workers == 0 && queue_has_mail(queue)))
+				continue;
+			delay = restart_delay(queue);
+			if (delay > 0 && !extra)
+			{
+				long		gone = TimestampDifferenceMilliseconds(queue->launched_at, now);
+
+				if (gone < delay)
+				{
+					wait = wait < 0 ? delay - gone : Min(wait, delay - gone);
+					continue;
+				}
+			}
+			if (room <= 0)
+			{
+				starving += !extra;
+				continue;
+			}
+			if (extra)
+			{
+				SpinLockAcquire(&queue->mutex);
+				queue->more = false;
+				SpinLockRelease(&queue->mutex);
+			}
+			if (!slot_start(SLOT_WORKER, queue->dbid, queue->owner, i))
+				return MAX_RESTART_DELAY_MS;
+			room--;
+			first = (i + 1) % MAX_QUEUES;
+		}
+	shared->starving = starving;
+	return wait;
+}
+
+static void
+reload_config(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+}
+
+void
+durable_launcher_main(Datum arg)
+{
+	uint32		event;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	before_shmem_exit(leave, (Datum) 0);
+	shared->launcher = MyProc;
+	event = wait_event("DurableLauncherMain");
+	want_all_databases();
+	pgstat_report_activity(STATE_IDLE, NULL);
+
+	for (;;)
+	{
+		long		wait;
+
+		CHECK_FOR_INTERRUPTS();
+		reload_config();
+		slots_reclaim();
+		start_schedulers();
+		wait = start_workers();
+		if (shared->out_of_workers)
+			wait = RESTART_DELAY_MS;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (wait >= 0 ? WL_TIMEOUT : 0),
+						 wait, event);
+		ResetLatch(MyLatch);
+	}
+}
+
+void
+durable_launcher_init(void)
+{
+	BackgroundWorker worker;
+
+	if (IsBinaryUpgrade)
+		return;
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = 5;
+	strlcpy(worker.bgw_library_name, "durable", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "durable_launcher_main", BGW_MAXLEN);
+	strlcpy(worker.bgw_name, "durable launcher", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "durable launcher", BGW_MAXLEN);
+	RegisterBackgroundWorker(&worker);
+}

@@ -1,0 +1,176 @@
+/*-------------------------------------------------------------------------
+ *
+ * mailbox.c
+ *	  Messages: all that reaches a run from outside.
+ *
+ *	  Sending inserts a row and never touches what a running turn holds.  The
+ *	  order of a run's mail is that of seq, drawn when the message is sent.
+ *
+ *	  All functions run between store_begin() and store_end().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "mailbox.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+static Datum
+seq_array(const int64 *seqs, int count)
+{
+	Datum	   *values = palloc(Max(count, 1) * sizeof(Datum));
+
+	for (int i = 0; i < count; i++)
+		values[i] = Int64GetDatum(seqs[i]);
+	return PointerGetDatum(construct_array(values, count, INT8OID, sizeof(int64),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/*
+ * Send a message; its seq is drawn here and returned.  The caller tells
+ * txn_mail().
+ */
+int64
+mailbox_send(Oid owner, const Message *m)
+{
+	static Statement statement = {
+		"INSERT INTO durable.message (owner, seq, run_id, kind, alone, at, command, name, payload, payload_id, attributes)"
+		" VALUES ($1::pg_catalog.oid, pg_catalog.nextval('durable.message_seq'), $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING seq",
+		10, {OIDOID, UUIDOID, INT2OID, BOOLOID, TIMESTAMPTZOID, INT4OID, TEXTOID, JSONBOID, INT8OID, JSONBOID}
+	};
+	Datum		values[10] = {
+		ObjectIdGetDatum(owner), UUIDPGetDatum(&m->run_id), Int16GetDatum(m->kind),
+		BoolGetDatum(m->alone), TimestampTzGetDatum(m->at), Int32GetDatum(m->command),
+		PointerGetDatum(m->name), PointerGetDatum(m->payload), Int64GetDatum(m->payload_id),
+		PointerGetDatum(m->attributes)
+	};
+	char		nulls[10] = {
+		' ', ' ', ' ', ' ', ' ', m->command ? ' ' : 'n', m->name ? ' ' : 'n',
+		m->payload ? ' ' : 'n', m->payload_id ? ' ' : 'n', m->attributes ? ' ' : 'n'
+	};
+
+	store_execute(&statement, values, nulls);
+	return DatumGetInt64(store_value(0, 1));
+}
+
+/*
+ * The next messages of an owner from a seq on: whose and which.  The arrays
+ * have room for `limit'.  Returns how many.
+ */
+int
+mailbox_scan(Oid owner, int64 from, int limit, pg_uuid_t *run_ids, int64 *seqs, bool *alone)
+{
+	static Statement statement = {
+		"SELECT m.seq, m.run_id, m.alone FROM durable.message m"
+		" WHERE m.owner = $1 AND m.seq >= $2 ORDER BY m.owner, m.seq LIMIT $3",
+		3, {OIDOID, INT8OID, INT4OID}
+	};
+	Datum		values[3] = {ObjectIdGetDatum(owner), Int64GetDatum(from), Int32GetDatum(limit)};
+	int			n = (int) store_execute(&statement, values, NULL);
+
+	for (int i = 0; i < n; i++)
+	{
+		seqs[i] = DatumGetInt64(store_value(i, 1));
+		run_ids[i] = *DatumGetUUIDP(store_value(i, 2));
+		alone[i] = DatumGetBool(store_value(i, 3));
+	}
+	return n;
+}
+
+/*
+ * All mail of some runs, in order of seq, in memory of `context'
+ */
+int
+mailbox_read(const pg_uuid_t *run_ids, int count, MemoryContext context, Message **messages)
+{
+	static Statement statement = {
+		"SELECT m.seq, m.run_id, m.kind, m.alone, m.at, m.command, m.name, m.payload, m.payload_id, m.attributes"
+		" FROM durable.message m WHERE m.run_id = ANY ($1) ORDER BY m.seq",
+		1, {UUIDARRAYOID}
+	};
+	Datum		ids = uuid_array(run_ids, count);
+	int			n = (int) store_execute(&statement, &ids, NULL);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	*messages = palloc(Max(n, 1) * sizeof(Message));
+	for (int i = 0; i < n; i++)
+	{
+		Message    *m = &(*messages)[i];
+
+		m->seq = DatumGetInt64(store_value(i, 1));
+		m->run_id = *DatumGetUUIDP(store_value(i, 2));
+		m->kind = DatumGetInt16(store_value(i, 3));
+		m->alone = DatumGetBool(store_value(i, 4));
+		m->at = DatumGetTimestampTz(store_value(i, 5));
+		m->command = DatumGetInt32(store_value(i, 6));
+		m->name = store_is_null(i, 7) ? NULL : DatumGetTextPCopy(store_value(i, 7));
+		m->payload = store_is_null(i, 8) ? NULL : DatumGetJsonbPCopy(store_value(i, 8));
+		m->payload_id = DatumGetInt64(store_value(i, 9));
+		m->attributes = store_is_null(i, 10) ? NULL : DatumGetJsonbPCopy(store_value(i, 10));
+	}
+	MemoryContextSwitchTo(old);
+	return n;
+}
+
+/*
+ * Delete messages that a batch has taken in
+ */
+void
+mailbox_consume(Oid owner, const int64 *seqs, int count)
+{
+	static Statement statement = {
+		"DELETE FROM durable.message m WHERE m.owner = $1 AND m.seq = ANY ($2)",
+		2, {OIDOID, INT8ARRAYOID}
+	};
+	Datum		values[2] = {ObjectIdGetDatum(owner), seq_array(seqs, count)};
+
+	if (count > 0)
+		store_execute(&statement, values, NULL);
+}
+
+/*
+ * Delete all mail of runs that are closed
+ */
+void
+mailbox_empty(const pg_uuid_t *run_ids, int count)
+{
+	static Statement statement = {
+		"DELETE FROM durable.message m WHERE m.run_id = ANY ($1)", 1, {UUIDARRAYOID}
+	};
+	Datum		ids = uuid_array(run_ids, count);
+
+	store_execute(&statement, &ids, NULL);
+}
+
+/*
+ * Have these runs got signals or cancel requests besides those already taken?
+ */
+bool
+mailbox_has_other_signals(const pg_uuid_t *run_ids, int count, const int64 *taken, int ntaken)
+{
+	static Statement statement = {
+		"SELECT 1 FROM durable.message m WHERE m.run_id = ANY ($1) AND m.kind IN (2, 3)"
+		" AND NOT m.seq = ANY ($2) LIMIT 1",
+		2, {UUIDARRAYOID, INT8ARRAYOID}
+	};
+	Datum		values[2] = {uuid_array(run_ids, count), seq_array(taken, ntaken)};
+
+	return store_execute(&statement, values, NULL) > 0;
+}
+
+/*
+ * Note a signal's request id; false where it was there before
+ */
+bool
+mailbox_take_request(const pg_uuid_t *run_id, Datum request_id)
+{
+	static Statement statement = {
+		"INSERT INTO durable.signal_request (run_id, request_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+		2, {UUIDOID, TEXTOID}
+	};
+	Datum		values[2] = {UUIDPGetDatum(run_id), request_id};
+
+	return store_execute(&statement, values, NULL) > 0;
+}

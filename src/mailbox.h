@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * mailbox.h
+ *	  Messages: all that reaches a run from outside.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_MAILBOX_H
+#define DURABLE_MAILBOX_H
+
+#include "store.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+/* On disk: durable.message.kind and durable.timer.kind */
+typedef enum MessageKind
+{
+	MESSAGE_START = 1,			/* payload: the input */
+	MESSAGE_SIGNAL = 2,			/* name, payload */
+	MESSAGE_CANCEL = 3,			/* name: the reason */
+	MESSAGE_TIMER = 4,			/* command */
+	MESSAGE_WAKE = 5,			/* go on, or try again */
+	MESSAGE_RUN_TIMEOUT = 6,
+	MESSAGE_EXECUTION_TIMEOUT = 7,
+	MESSAGE_START_DELAY = 8,
+	MESSAGE_ACTIVITY_RETRY = 9	/* command */
+} MessageKind;
+
+typedef struct Message
+{
+	int64		seq;
+	pg_uuid_t	run_id;
+	MessageKind kind;
+	bool		alone;
+	TimestampTz at;
+	int32		command;
+	text	   *name;			/* or NULL */
+	Jsonb	   *payload;		/* or NULL */
+	int64		payload_id;		/* or 0 */
+	Jsonb	   *attributes;		/* or NULL */
+} Message;
+
+extern int64 mailbox_send(Oid owner, const Message *message);
+extern int	mailbox_scan(Oid owner, int64 from, int limit, pg_uuid_t *run_ids, int64 *seqs, bool *alone);
+extern int	mailbox_read(const pg_uuid_t *run_ids, int count, MemoryContext context, Message **messages);
+extern void mailbox_consume(Oid owner, const int64 *seqs, int count);
+extern void mailbox_empty(const pg_uuid_t *run_ids, int count);
+extern bool mailbox_has_other_signals(const pg_uuid_t *run_ids, int count, const int64 *taken, int ntaken);
+extern bool mailbox_take_request(const pg_uuid_t *run_id, Datum request_id);
+
+#endif							/* DURABLE_MAILBOX_H */

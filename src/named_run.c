@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * named_run.c
+ *	  The run that a client call names.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "extension.h"
+#include "named_run.h"
+#include "options.h"
+#include "turn.h"
+#include "utils/builtins.h"
+
+/*
+ * A client call has no place in workflow code: its answer changes with time
+ */
+void
+refuse_in_code(const char *call, const char *instead)
+{
+	if (current_turn && current_turn->in_code)
+		turn_refuse(ERRCODE_WF_FENCED, psprintf("%s is not allowed in workflow code", call), instead);
+}
+
+/*
+ * The run that a call names by workflow id and perhaps run id; errors where
+ * there is none or it is not the caller's.  Needs no store scope.
+ */
+Found
+named_run(FunctionCallInfo fcinfo, int id_arg, int run_id_arg, int namespace_arg)
+{
+	text	   *id = arg_id(fcinfo, id_arg, "id", true);
+	text	   *namespace = arg_namespace(fcinfo, namespace_arg);
+	Found		found;
+	bool		ok;
+	StoreScope	scope;
+
+	store_begin(&scope);
+	if (run_id_arg >= 0 && !PG_ARGISNULL(run_id_arg))
+		ok = find_run(PG_GETARG_UUID_P(run_id_arg), &found);
+	else
+		ok = find_latest(PointerGetDatum(namespace), PointerGetDatum(id), &found);
+	store_end(&scope);
+	if (!ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_WF_NOT_FOUND),
+				 errmsg("workflow \"%s\" does not exist", text_to_cstring(id))));
+	check_owner(found.owner, text_to_cstring(id));
+	return found;
+}
+

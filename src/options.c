@@ -1,0 +1,239 @@
+/*-------------------------------------------------------------------------
+ *
+ * options.c
+ *	  Checks of what callers pass.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "compat.h"
+#include "extension.h"
+#include "guc.h"
+#include "json.h"
+#include "miscadmin.h"
+#include "options.h"
+#include "payload.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+
+/* As in Temporal */
+#define MAX_ID_LENGTH	1000
+
+text *
+arg_text(FunctionCallInfo fcinfo, int arg, const char *name, bool required)
+{
+	if (!PG_ARGISNULL(arg))
+		return PG_GETARG_TEXT_PP(arg);
+	if (required)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("\"%s\" must not be null", name)));
+	return NULL;
+}
+
+Jsonb *
+arg_jsonb(FunctionCallInfo fcinfo, int arg)
+{
+	return PG_ARGISNULL(arg) ? NULL : PG_GETARG_JSONB_P(arg);
+}
+
+/*
+ * A span of time that is not negative
+ */
+Interval *
+arg_interval(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	Interval   *span;
+
+	if (PG_ARGISNULL(arg))
+		return NULL;
+	span = PG_GETARG_INTERVAL_P(arg);
+	if (durable_interval_usecs(span) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" must not be negative: %s", name,
+						DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(span))))));
+	return span;
+}
+
+/*
+ * An id: neither empty nor longer than Temporal's
+ */
+text *
+arg_id(FunctionCallInfo fcinfo, int arg, const char *name, bool required)
+{
+	text	   *id = arg_text(fcinfo, arg, name, required);
+
+	if (id && VARSIZE_ANY_EXHDR(id) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" must not be empty", name)));
+	if (id && VARSIZE_ANY_EXHDR(id) > MAX_ID_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_WF_LIMIT),
+				 errmsg("\"%s\" of %d bytes exceeds the limit of %d bytes",
+						name, (int) VARSIZE_ANY_EXHDR(id), MAX_ID_LENGTH)));
+	return id;
+}
+
+text *
+arg_namespace(FunctionCallInfo fcinfo, int arg)
+{
+	text	   *namespace = arg_id(fcinfo, arg, "namespace", false);
+
+	return namespace ? namespace : cstring_to_text(durable_namespace);
+}
+
+static Jsonb *
+check_object(Jsonb *value, const char *name)
+{
+	if (value && !JB_ROOT_IS_OBJECT(value))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" must be a JSON object", name)));
+	return value;
+}
+
+static void
+bad_retry(const char *key, const char *wanted)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("\"%s\" of a retry policy must be %s", key, wanted),
+			 errhint("Make the policy with wf_retry().")));
+}
+
+static void
+check_number(const char *key, JsonbValue *v, double least, double most, const char *wanted)
+{
+	double		number;
+
+	if (v->type != jbvNumeric)
+		bad_retry(key, wanted);
+	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(v->val.numeric)));
+	if (number < least || number > most)
+		bad_retry(key, wanted);
+}
+
+static void
+check_span(Jsonb *policy, const char *key, JsonbValue *v)
+{
+	Interval   *span;
+
+	if (v->type != jbvString)
+		bad_retry(key, "an interval");
+	span = DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(json_find_text(policy, key)),
+												 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	if (durable_interval_usecs(span) < 0)
+		bad_retry(key, "an interval that is not negative");
+}
+
+static void
+check_retry_key(Jsonb *policy, char *key, JsonbValue *v)
+{
+	if (v->type == jbvNull)
+		return;
+	if (strcmp(key, "max_attempts") == 0)
+		check_number(key, v, 0, INT_MAX, "a number from 0 (no limit) on");
+	else if (strcmp(key, "backoff") == 0)
+		check_number(key, v, 1, 1e6, "a number from 1 on");
+	else if (strcmp(key, "jitter") == 0)
+		check_number(key, v, 0, 1, "a number from 0 to 1");
+	else if (strcmp(key, "initial_interval") == 0 || strcmp(key, "max_interval") == 0)
+		check_span(policy, key, v);
+	else if (strcmp(key, "non_retryable") == 0)
+	{
+		if (v->type != jbvBinary || !JsonContainerIsArray(v->val.binary.data))
+			bad_retry(key, "an array of error types or SQLSTATEs");
+	}
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unrecognized key \"%s\" in a retry policy", key),
+				 errhint("Make the policy with wf_retry().")));
+}
+
+/*
+ * A retry policy, as wf_retry() makes it
+ */
+Jsonb *
+arg_retry(FunctionCallInfo fcinfo, int arg)
+{
+	Jsonb	   *policy = check_object(arg_jsonb(fcinfo, arg), "retry");
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	v;
+	char	   *key = NULL;
+
+	if (!policy)
+		return NULL;
+	it = JsonbIteratorInit(&policy->root);
+	(void) JsonbIteratorNext(&it, &v, true);
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			key = pnstrdup(v.val.string.val, v.val.string.len);
+		else if (token == WJB_VALUE)
+			check_retry_key(policy, key, &v);
+	}
+	return policy;
+}
+
+static int
+choice(FunctionCallInfo fcinfo, int arg, const char *name, const char *const *choices, int count)
+{
+	char	   *value = text_to_cstring(arg_text(fcinfo, arg, name, true));
+	StringInfoData all;
+
+	for (int i = 0; i < count; i++)
+		if (strcmp(value, choices[i]) == 0)
+			return i;
+	initStringInfo(&all);
+	for (int i = 0; i < count; i++)
+		appendStringInfo(&all, "%s%s", i ? ", " : "", choices[i]);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized value \"%s\" for \"%s\"", value, name),
+			 errhint("Valid values are: %s.", all.data)));
+	return 0;
+}
+
+/*
+ * The options of a start, whose arguments begin at `first'
+ */
+void
+start_options(FunctionCallInfo fcinfo, int first, StartOptions *options)
+{
+	static const char *const running[] = {"fail", "use_existing", "terminate_existing"};
+	static const char *const closed[] = {"allow", "allow_failed_only", "reject"};
+
+	options->id = arg_id(fcinfo, first, "id", false);
+	options->on_running = (OnRunning) choice(fcinfo, first + 1, "on_running", running, lengthof(running));
+	options->on_closed = (OnClosed) choice(fcinfo, first + 2, "on_closed", closed, lengthof(closed));
+	options->execution_timeout = arg_interval(fcinfo, first + 3, "execution_timeout");
+	options->run_timeout = arg_interval(fcinfo, first + 4, "run_timeout");
+	options->start_delay = arg_interval(fcinfo, first + 5, "start_delay");
+	options->retry = arg_retry(fcinfo, first + 6);
+	options->memo = check_object(arg_jsonb(fcinfo, first + 7), "memo");
+	options->search_attributes = check_object(arg_jsonb(fcinfo, first + 8), "search_attributes");
+	options->request_id = arg_id(fcinfo, first + 9, "request_id", false);
+	options->namespace = arg_namespace(fcinfo, first + 10);
+	payload_check(options->memo, "memo");
+	payload_check(options->search_attributes, "search_attributes");
+}
+
+/*
+ * Only members of a run's owner may touch it
+ */
+void
+check_owner(Oid owner, const char *what)
+{
+	if (!is_member_of_role(GetUserId(), owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for workflow \"%s\"", what),
+				 errdetail("It belongs to role \"%s\".", GetUserNameFromId(owner, true))));
+}

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * outside.h
+ *	  What is done to a run from outside its turns.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_OUTSIDE_H
+#define DURABLE_OUTSIDE_H
+
+#include "execution.h"
+#include "mailbox.h"
+
+extern void run_send(const Found *run, Message *message);
+extern bool run_signal(const Found *run, text *signal, Jsonb *payload, text *request_id);
+extern bool run_terminate(const pg_uuid_t *run_id, text *reason);
+
+#endif							/* DURABLE_OUTSIDE_H */

@@ -1,0 +1,266 @@
+/*-------------------------------------------------------------------------
+ *
+ * pass.c
+ *	  One pass of workflow code, from its beginning to where it leaves.
+ *
+ *	  1. The code runs in a subtransaction that is read-only and always rolled
+ *	  back: nothing it does to the session stays, and nothing it does to tables
+ *	  is possible.  What it is good for is the commands it gives.
+ *
+ *	  2. A call that cannot go on records why and leaves by an error with
+ *	  SQLSTATE 57014, which WHEN OTHERS does not catch.  The flag `left' is the
+ *	  truth: code that catches the error all the same leaves again at its next
+ *	  call, and if it returns, the pass counts as left.
+ *
+ *	  3. A refusal (nondeterminism, the fence, a limit) is noted before it is
+ *	  raised, so that code cannot swallow it either.
+ *
+ *	  4. While replaying, messages are dropped: they were sent when the code
+ *	  came by for the first time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "extension.h"
+#include "failure.h"
+#include "guc.h"
+#include "json.h"
+#include "miscadmin.h"
+#include "payload.h"
+#include "turn.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "watchdog.h"
+
+Turn	   *current_turn = NULL;
+
+static bool muted = false;
+static int	save_log_min_messages;
+static int	save_client_min_messages;
+
+static void
+unmute(void)
+{
+	if (!muted)
+		return;
+	log_min_messages = save_log_min_messages;
+	client_min_messages = save_client_min_messages;
+	muted = false;
+}
+
+/*
+ * Mute or unmute, as the code is replaying or live
+ */
+void
+turn_mute(Turn *turn)
+{
+	bool		mute = turn->in_code && turn_replaying(turn);
+
+	if (mute == muted)
+		return;
+	if (!mute)
+	{
+		unmute();
+		return;
+	}
+	save_log_min_messages = log_min_messages;
+	save_client_min_messages = client_min_messages;
+	log_min_messages = FATAL;
+	client_min_messages = ERROR;
+	muted = true;
+}
+
+/*
+ * The turn whose code calls; an error elsewhere.  `call' names the function.
+ */
+Turn *
+turn_in_code(const char *call)
+{
+	Turn	   *turn = current_turn;
+
+	if (!turn || !turn->in_code)
+		ereport(ERROR,
+				(errcode(ERRCODE_WF_NOT_IN_WORKFLOW),
+				 errmsg("%s called outside workflow code", call),
+				 errhint("Start the function as a workflow, with wf_start().")));
+	if (turn->left)
+		turn_leave(turn, turn->end);
+	return turn;
+}
+
+/*
+ * Leave the code.  Only a wait needs to know where it is, so only then the
+ * error collects its context.
+ */
+void
+turn_leave(Turn *turn, PassEnd end)
+{
+	turn->left = true;
+	turn->end = end;
+	if (end != PASS_WAIT)
+		error_context_stack = NULL;
+	ereport(ERROR,
+			(errcode(ERRCODE_QUERY_CANCELED),
+			 errmsg_internal("workflow code suspended")));
+	pg_unreachable();
+}
+
+/*
+ * Fail the turn: the run stays open, and goes on when the cause is mended
+ */
+void
+turn_refuse(int sqlstate, const char *message, const char *hint)
+{
+	Turn	   *turn = current_turn;
+
+	if (turn && !turn->problem)
+	{
+		MemoryContext old = MemoryContextSwitchTo(turn->context);
+
+		turn->problem = palloc0(sizeof(ErrorData));
+		turn->problem->elevel = ERROR;
+		turn->problem->sqlerrcode = sqlstate;
+		turn->problem->message = pstrdup(message);
+		turn->problem->hint = hint ? pstrdup(hint) : NULL;
+		MemoryContextSwitchTo(old);
+	}
+	ereport(ERROR,
+			(errcode(sqlstate), errmsg_internal("%s", message), hint ? errhint("%s", hint) : 0));
+	pg_unreachable();
+}
+
+/*
+ * Run the function; what it returns is copied to the turn's memory
+ */
+static void
+call_workflow(Turn *turn)
+{
+	Jsonb	   *input = turn->input;
+	Jsonb	   *result;
+
+	if (!input && turn->input_id)
+		input = payload_load(turn->input_id);
+	turn->in_code = true;
+	turn_begin_pass(turn);
+	result = callable_call(turn->workflow, input);
+	turn->in_code = false;
+	if (turn->left || turn->problem)
+		return;
+	if (!turn_all_matched(turn))
+	{
+		Event	   *event = &turn->events[turn->commands[turn->next_command - 1].event];
+
+		turn_refuse(ERRCODE_WF_NONDETERMINISM,
+					psprintf("event %d is %s, but the code now returns before it",
+							 turn->commands[turn->next_command - 1].event + 1,
+							 event_type_name(event->type)),
+					"Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
+	}
+	payload_check(result, "result");
+	turn->result = NULL;
+	if (result)
+	{
+		turn->result = MemoryContextAlloc(turn->context, VARSIZE(result));
+		memcpy(turn->result, result, VARSIZE(result));
+	}
+	turn->end = PASS_COMPLETED;
+}
+
+/*
+ * An error that is the server's or an operator's doing, not the code's
+ */
+static bool
+is_outside_cause(int sqlstate)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return error_may_pass(sqlstate) || category == MAKE_SQLSTATE('X', 'X', '0', '0', '0') ||
+		category == MAKE_SQLSTATE('5', '8', '0', '0', '0');
+}
+
+/*
+ * An error came out of the function: what does it mean?
+ */
+static void
+sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
+{
+	if (turn->left)
+	{
+		if (turn->end == PASS_WAIT)
+			turn->waiting_at = wait_location(edata->context);
+		return;
+	}
+	if (turn->problem)
+	{
+		if (!turn->problem->context)
+			turn->problem->context = edata->context;
+	}
+	else if (watchdog == WATCHDOG_CODE)
+	{
+		turn->problem = edata;
+		edata->sqlerrcode = ERRCODE_WF_LIMIT;
+		edata->message = psprintf("workflow code ran over durable.turn_timeout (%d ms) without reaching a wait",
+								  durable_turn_timeout);
+		edata->hint = pstrdup("Work belongs into activities: steps do not count.");
+	}
+	else if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(edata);
+	else if (edata->sqlerrcode == ERRCODE_WF_LIMIT || is_outside_cause(edata->sqlerrcode))
+		turn->problem = edata;
+	else
+	{
+		turn->failure = failure_from_error(edata, 0);
+		turn->cancelled = turn->cancel_delivered && edata->sqlerrcode == ERRCODE_WF_CANCELLED;
+		turn->end = PASS_FAILED;
+	}
+}
+
+/*
+ * Run the code once.  On return the subtransaction is gone, and with it all
+ * but what lies in the turn's own memory.
+ */
+PassEnd
+turn_pass(Turn *turn)
+{
+	MemoryContext old_context = CurrentMemoryContext;
+	ResourceOwner old_owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextReset(turn->pass_context);
+	MemoryContextSwitchTo(turn->pass_context);
+	watchdog_guard((int64) durable_turn_timeout * 1000, WATCHDOG_CODE);
+
+	PG_TRY();
+	{
+		XactReadOnly = true;
+		PushActiveSnapshot(GetTransactionSnapshot());
+		call_workflow(turn);
+		PopActiveSnapshot();
+		turn->in_code = false;
+		unmute();
+		(void) watchdog_release();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		turn->in_code = false;
+		unmute();
+		MemoryContextSwitchTo(turn->context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		sort_out_error(turn, edata, watchdog_release());
+	}
+	PG_END_TRY();
+
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(old_context);
+	CurrentResourceOwner = old_owner;
+
+	if (turn->problem)
+		turn->end = PASS_PROBLEM;
+	return turn->end;
+}

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * payload.h
+ *	  Payloads too large to be kept among the events.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_PAYLOAD_H
+#define DURABLE_PAYLOAD_H
+
+#include "store.h"
+#include "utils/jsonb.h"
+
+extern void payload_check(Jsonb *payload, const char *what);
+extern int64 payload_set_aside(const pg_uuid_t *run_id, Jsonb **payload);
+extern Jsonb *payload_load(int64 payload_id);
+
+#endif							/* DURABLE_PAYLOAD_H */

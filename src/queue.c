@@ -1,0 +1,215 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.c
+ *	  Where claims of one owner's mail start and go on.
+ *
+ *	  1. Messages are claimed in the order of their seq.  Under a held xmin
+ *	  horizon the dead entries of consumed messages stay in the index, so a
+ *	  claim must not start from the beginning each time: it goes on from the
+ *	  queue's cursor, below which everything was consumed or is in some
+ *	  worker's hands.
+ *
+ *	  2. Three things bring a claim back below the cursor, and each lowers
+ *	  `low', from where the next claim then starts: a transaction that commits
+ *	  with a seq it drew earlier; a claim that is undone; and a run that was
+ *	  locked by someone else when its mail came by (`skipped'), as soon as
+ *	  whoever held it has ended.
+ *
+ *	  3. A scan takes `low' before its snapshot.  So a commit after that shows
+ *	  in `low' for the next scan, and one before it shows in the snapshot.
+ *
+ *	  4. Without shared memory there is one queue, local to the backend, whose
+ *	  every scan starts at the beginning.
+ *
+ *	  The spinlock of a queue guards cursor, low, skipped and more.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "queue.h"
+#include "storage/latch.h"
+
+static Queue local_queue;
+
+/*
+ * The queue of an owner in this database
+ */
+Queue *
+durable_queue(Oid owner)
+{
+	static Queue *last = NULL;
+	Queue	   *free_entry = NULL;
+	Queue	   *result = NULL;
+
+	if (!shared)
+	{
+		local_queue.cursor = 0;
+		local_queue.low = local_queue.skipped = QUEUE_NONE;
+		return &local_queue;
+	}
+	if (last && last->dbid == MyDatabaseId && last->owner == owner)
+		return last;
+
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	for (int i = 0; i < MAX_QUEUES && !result; i++)
+	{
+		Queue	   *queue = &shared->queues[i];
+
+		if (queue->dbid == MyDatabaseId && queue->owner == owner)
+			result = queue;
+		else if (!free_entry && !OidIsValid(queue->dbid))
+			free_entry = queue;
+	}
+	if (!result && free_entry)
+	{
+		result = free_entry;
+		result->dbid = MyDatabaseId;
+		result->owner = owner;
+		result->workers = 0;
+		result->launched_at = 0;
+		result->failures = 0;
+		result->cursor = 0;
+		result->low = QUEUE_NONE;
+		result->skipped = QUEUE_NONE;
+		result->more = false;
+	}
+	LWLockRelease(shared->directory);
+	if (!result)
+	{
+		ereport(LOG,
+				(errmsg("durable has no room for another queue"),
+				 errdetail("More than %d pairs of database and owner have workflows.", MAX_QUEUES)));
+		return NULL;
+	}
+	last = result;
+	return result;
+}
+
+/*
+ * Where a scan starts.  Call before taking its snapshot, holding the claim
+ * lock (batch.c), so that one scan at a time moves the cursor.
+ */
+int64
+queue_begin_scan(Queue *queue)
+{
+	int64		from;
+
+	SpinLockAcquire(&queue->mutex);
+	from = Min(queue->cursor, queue->low);
+	queue->cursor = from;
+	queue->low = QUEUE_NONE;
+	SpinLockRelease(&queue->mutex);
+	return from;
+}
+
+/*
+ * The scan took everything below `next': the following one starts there
+ */
+void
+queue_end_scan(Queue *queue, int64 from, int64 next)
+{
+	SpinLockAcquire(&queue->mutex);
+	queue->cursor = Max(from, next);
+	SpinLockRelease(&queue->mutex);
+}
+
+void
+queue_lower(Queue *queue, int64 seq)
+{
+	SpinLockAcquire(&queue->mutex);
+	if (seq < queue->low)
+		queue->low = seq;
+	SpinLockRelease(&queue->mutex);
+}
+
+void
+queue_skip(Queue *queue, int64 seq)
+{
+	SpinLockAcquire(&queue->mutex);
+	if (seq < queue->skipped)
+		queue->skipped = seq;
+	SpinLockRelease(&queue->mutex);
+}
+
+/*
+ * Someone who held locks on runs has let go of them
+ */
+void
+queue_release_skipped(Queue *queue)
+{
+	bool		any;
+
+	SpinLockAcquire(&queue->mutex);
+	any = queue->skipped != QUEUE_NONE;
+	if (queue->skipped < queue->low)
+		queue->low = queue->skipped;
+	queue->skipped = QUEUE_NONE;
+	SpinLockRelease(&queue->mutex);
+	if (any)
+		queue_wake(queue);
+}
+
+bool
+queue_has_mail(Queue *queue)
+{
+	bool		result;
+
+	SpinLockAcquire(&queue->mutex);
+	result = queue->low != QUEUE_NONE;
+	SpinLockRelease(&queue->mutex);
+	return result;
+}
+
+/*
+ * There is mail: wake an idle worker of the queue, or have one started.  Busy
+ * workers look again by themselves before they sleep.
+ */
+void
+queue_wake(Queue *queue)
+{
+	int			index;
+	bool		woken = false;
+	int			workers;
+
+	if (!shared || queue == &local_queue)
+		return;
+	index = queue - shared->queues;
+	LWLockAcquire(shared->directory, LW_SHARED);
+	workers = queue->workers;
+	for (int i = 0; workers > 0 && !woken && i < MAX_SLOTS; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		if (slot->in_use && slot->kind == SLOT_WORKER && slot->queue == index &&
+			slot->proc && slot->idle)
+		{
+			slot->idle = false;
+			SetLatch(&slot->proc->procLatch);
+			woken = true;
+		}
+	}
+	LWLockRelease(shared->directory);
+	if (workers == 0)
+		durable_wake_launcher();
+}
+
+/*
+ * A worker that leaves mail behind: it could do with company
+ */
+void
+queue_want_more(Queue *queue)
+{
+	bool		news;
+
+	if (!shared)
+		return;
+	queue_wake(queue);
+	SpinLockAcquire(&queue->mutex);
+	news = !queue->more;
+	queue->more = true;
+	SpinLockRelease(&queue->mutex);
+	if (news)
+		durable_wake_launcher();
+}

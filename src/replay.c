@@ -1,0 +1,302 @@
+/*-------------------------------------------------------------------------
+ *
+ * replay.c
+ *	  The history in memory, and how replayed code is matched with it.
+ *
+ *	  1. A turn runs the workflow function from its beginning.  Each call that
+ *	  leaves a mark in the history takes the next command number; the event of
+ *	  that number must be of the call's kind and name, and gives its outcome.
+ *
+ *	  2. What code sees must not depend on when it is replayed, so there is a
+ *	  horizon: mail before it is visible, mail behind it has not come yet.  It
+ *	  starts at the mail of the first row and moves only when the code consumes
+ *	  an event: to the end of the mail of the row in which that event became
+ *	  visible, that is the first row from the event's own on whose turn ran
+ *	  code.  All questions whose answer changes with time (is there a signal, is
+ *	  cancellation requested, what time is it) are answered by the horizon alone.
+ *	  So polling needs no event of its own.
+ *
+ *	  3. Beyond the last command and the last mail the code is live.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "extension.h"
+#include "turn.h"
+#include "utils/builtins.h"
+
+static bool
+text_equal(const text *a, const text *b)
+{
+	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+}
+
+/*
+ * The signals of a name; made where there are none yet
+ */
+SignalQueue *
+turn_signal_queue(Turn *turn, text *name)
+{
+	SignalQueue *queue;
+
+	for (int i = 0; i < turn->nsignals; i++)
+		if (text_equal(turn->signals[i].name, name))
+			return &turn->signals[i];
+	if (turn->nsignals % 8 == 0)
+	{
+		Size		size = (turn->nsignals + 8) * sizeof(SignalQueue);
+
+		turn->signals = turn->signals ? repalloc(turn->signals, size) :
+			MemoryContextAlloc(turn->context, size);
+	}
+	queue = &turn->signals[turn->nsignals++];
+	memset(queue, 0, sizeof(SignalQueue));
+	queue->name = MemoryContextAlloc(turn->context, VARSIZE_ANY(name));
+	memcpy(queue->name, name, VARSIZE_ANY(name));
+	return queue;
+}
+
+static void
+add_signal(Turn *turn, int event)
+{
+	SignalQueue *queue = turn_signal_queue(turn, turn->events[event].name);
+
+	if (queue->count == queue->room)
+	{
+		queue->room = queue->room ? queue->room * 2 : 8;
+		queue->events = queue->events ? repalloc(queue->events, queue->room * sizeof(int)) :
+			MemoryContextAlloc(turn->context, queue->room * sizeof(int));
+	}
+	queue->events[queue->count++] = event;
+}
+
+static void
+add_command(Turn *turn, int event)
+{
+	if (turn->ncommands == turn->commands_room)
+	{
+		turn->commands_room = turn->commands_room ? turn->commands_room * 2 : 16;
+		turn->commands = turn->commands ?
+			repalloc(turn->commands, turn->commands_room * sizeof(Command)) :
+			MemoryContextAlloc(turn->context, turn->commands_room * sizeof(Command));
+	}
+	turn->commands[turn->ncommands++] = (Command) {turn->events[event].type, event, -1};
+	if (turn->events[event].command != turn->ncommands)
+		elog(ERROR, "event %d has command %d, expected %d",
+			 event + 1, turn->events[event].command, turn->ncommands);
+}
+
+static void
+resolve_command(Turn *turn, int event)
+{
+	int32		command = turn->events[event].command;
+
+	if (command < 1 || command > turn->ncommands)
+		elog(ERROR, "event %d resolves command %d of %d", event + 1, command, turn->ncommands);
+	/* a timer may fire in the very moment it is cancelled: the first counts */
+	if (turn->commands[command - 1].resolution < 0)
+		turn->commands[command - 1].resolution = event;
+}
+
+static void
+index_event(Turn *turn, int event)
+{
+	switch (turn->events[event].type)
+	{
+		case EVENT_WORKFLOW_STARTED:
+			turn->input = turn->events[event].payload;
+			turn->input_id = turn->events[event].payload_id;
+			break;
+		case EVENT_WORKFLOW_SIGNALED:
+			add_signal(turn, event);
+			break;
+		case EVENT_WORKFLOW_CANCEL_REQUESTED:
+			if (turn->cancel_event < 0)
+				turn->cancel_event = event;
+			break;
+		case EVENT_ACTIVITY_SCHEDULED:
+		case EVENT_TIMER_STARTED:
+			add_command(turn, event);
+			break;
+		case EVENT_ACTIVITY_COMPLETED:
+		case EVENT_ACTIVITY_FAILED:
+		case EVENT_ACTIVITY_TIMED_OUT:
+		case EVENT_ACTIVITY_CANCELED:
+		case EVENT_TIMER_FIRED:
+		case EVENT_TIMER_CANCELED:
+			resolve_command(turn, event);
+			break;
+		default:
+			elog(ERROR, "event %d of an open run is %s",
+				 event + 1, event_type_name(turn->events[event].type));
+	}
+}
+
+/*
+ * Append an event, whose pointers live as long as the turn; returns its index
+ */
+int
+turn_add_event(Turn *turn, const Event *event)
+{
+	if (turn->nevents == turn->events_room)
+	{
+		turn->events_room = turn->events_room ? turn->events_room * 2 : 16;
+		turn->events = turn->events ? repalloc(turn->events, turn->events_room * sizeof(Event)) :
+			MemoryContextAlloc(turn->context, turn->events_room * sizeof(Event));
+		turn->event_row = turn->event_row ?
+			repalloc(turn->event_row, turn->events_room * sizeof(int)) :
+			MemoryContextAlloc(turn->context, turn->events_room * sizeof(int));
+	}
+	turn->events[turn->nevents] = *event;
+	turn->event_row[turn->nevents] = turn->nrows - 1;
+	index_event(turn, turn->nevents);
+	return turn->nevents++;
+}
+
+static TurnRow *
+add_row(Turn *turn, TimestampTz at, bool ran)
+{
+	if (turn->nrows % 16 == 0)
+	{
+		Size		size = (turn->nrows + 16) * sizeof(TurnRow);
+
+		turn->rows = turn->rows ? repalloc(turn->rows, size) :
+			MemoryContextAlloc(turn->context, size);
+	}
+	turn->rows[turn->nrows] = (TurnRow) {turn->nevents, turn->nevents, at, ran};
+	return &turn->rows[turn->nrows++];
+}
+
+static void
+set_mail_end(Turn *turn, int mail_end)
+{
+	TurnRow    *row = &turn->rows[turn->nrows - 1];
+
+	row->mail_end = mail_end;
+	if (mail_end > row->first)
+		turn->mail_end = mail_end;
+}
+
+/*
+ * Take in a row of the history, in order
+ */
+void
+turn_load_row(Turn *turn, const HistoryRow *row)
+{
+	Event	   *events;
+	int			n;
+	MemoryContext old = MemoryContextSwitchTo(turn->context);
+
+	if (row->first_event != turn->nevents + 1)
+		elog(ERROR, "history goes on with event %d after event %d", row->first_event, turn->nevents);
+	n = event_array_deform(row->events, &events);
+	add_row(turn, row->turn_at, row->ran);
+	for (int i = 0; i < n; i++)
+		turn_add_event(turn, &events[i]);
+	set_mail_end(turn, turn->rows[turn->nrows - 1].first + row->mail);
+	turn->recorded = turn->nevents;
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Start the row of this turn; mail is added next
+ */
+void
+turn_begin_row(Turn *turn)
+{
+	add_row(turn, turn->at, true);
+}
+
+void
+turn_end_mail(Turn *turn)
+{
+	set_mail_end(turn, turn->nevents);
+}
+
+/*
+ * Move the horizon to where an event became visible to the code
+ */
+void
+turn_see(Turn *turn, int event)
+{
+	int			row = turn->event_row[event];
+
+	while (row < turn->nrows - 1 && !turn->rows[row].ran)
+		row++;
+	turn->horizon = Max(turn->horizon, turn->rows[row].mail_end);
+	turn->now = Max(turn->now, turn->rows[row].at);
+	if (event >= turn->rows[turn->event_row[event]].mail_end)
+		turn->now = Max(turn->now, turn->events[event].at);
+	turn_mute(turn);
+}
+
+/*
+ * The code starts anew, with nothing consumed
+ */
+void
+turn_begin_pass(Turn *turn)
+{
+	uint64		seed[2];
+
+	turn->left = false;
+	turn->next_command = 1;
+	turn->horizon = 0;
+	turn->now = 0;
+	turn->cancel_delivered = false;
+	turn->shielded = false;
+	for (int i = 0; i < turn->nsignals; i++)
+		turn->signals[i].read = 0;
+	memcpy(seed, turn->execution->run_id.data, sizeof(seed));
+	pg_prng_seed(&turn->random, seed[0] ^ seed[1]);
+	turn_see(turn, 0);
+}
+
+bool
+turn_replaying(Turn *turn)
+{
+	return turn->next_command <= turn->ncommands || turn->horizon < turn->mail_end;
+}
+
+/*
+ * The recorded command of a call, NULL where the call is new.  The call's
+ * kind and name must be those of the record.
+ */
+Command *
+turn_match(Turn *turn, EventType type, const char *what, const char *name)
+{
+	Command    *command;
+	Event	   *event;
+	text	   *recorded;
+
+	if (turn->next_command > turn->ncommands)
+	{
+		turn->next_command++;
+		return NULL;
+	}
+	command = &turn->commands[turn->next_command - 1];
+	event = &turn->events[command->event];
+	recorded = event->name;
+	if (command->type != type ||
+		(name == NULL) != (recorded == NULL) ||
+		(name && (strlen(name) != VARSIZE_ANY_EXHDR(recorded) ||
+				  memcmp(name, VARDATA_ANY(recorded), VARSIZE_ANY_EXHDR(recorded)) != 0)))
+		turn_refuse(ERRCODE_WF_NONDETERMINISM,
+					psprintf("event %d is %s %s, but the code now calls %s %s",
+							 command->event + 1, event_type_name(event->type),
+							 recorded ? quote_literal_cstr(text_to_cstring(recorded)) : "",
+							 what, name ? quote_literal_cstr(name) : ""),
+					"Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
+	turn->next_command++;
+	return command;
+}
+
+/*
+ * Has the code given every command that is recorded?
+ */
+bool
+turn_all_matched(Turn *turn)
+{
+	return turn->next_command > turn->ncommands;
+}

@@ -1,0 +1,301 @@
+/*-------------------------------------------------------------------------
+ *
+ * scheduler.c
+ *	  One process per database: makes mail of what falls due.
+ *
+ *	  1. It sleeps until the nearest deadline.  A commit that adds an earlier one
+ *	  wakes it; as long as nothing is due it issues no query.
+ *
+ *	  2. Timers are looked at from a cursor on, so that the dead entries of those
+ *	  that fired are not walked over again under a held snapshot.  A commit with
+ *	  a timer before the cursor shows in timer_low (shmem.h).
+ *
+ *	  3. At its start, and when asked to, it looks at everything: which owners
+ *	  have mail, and all timers.  So nothing depends on what shared memory knew
+ *	  before a crash.
+ *
+ *	  4. Where the extension is not installed it leaves, and the database is
+ *	  forgotten.  Where the tables belong to another database (identity.c) it
+ *	  says so and waits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "clock.h"
+#include "compat.h"
+#include "commands/dbcommands.h"
+#include "drive.h"
+#include "extension.h"
+#include "guc.h"
+#include "identity.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "queue.h"
+#include "slots.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "store.h"
+#include "tcop/tcopprot.h"
+#include "utils/snapmgr.h"
+
+/* Timers that somebody has locked, and mail put aside, are looked at again */
+#define LOCKED_RETRY_USECS	USECS_PER_SEC
+#define SKIPPED_RETRY_MS	60000
+#define MAX_SLEEP_MS		(24 * 3600 * 1000L)
+
+PGDLLEXPORT void durable_scheduler_main(Datum arg) pg_attribute_noreturn();
+
+static Database *database;
+static TimestampTz cursor = DT_NOBEGIN;
+
+static void
+begin(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+static void
+end(void)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/*
+ * Leave for good: nothing of ours is in this database
+ */
+static void
+leave(void)
+{
+	Oid			dbid = MyDatabaseId;
+
+	end();
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	database->wanted = false;
+	LWLockRelease(shared->directory);
+	slots_forget_database(dbid);
+	proc_exit(0);
+}
+
+/*
+ * See whether we have business here.  A version that does not fit is an
+ * error, and the scheduler is not wanted until the extension changes.
+ */
+static void
+check_business(void)
+{
+	if (!durable_lock_installed())
+		leave();
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	database->wanted = false;
+	LWLockRelease(shared->directory);
+	durable_check_version();
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	database->wanted = true;
+	LWLockRelease(shared->directory);
+
+	if (!durable_identity_matches())
+	{
+		if (!database->paused)
+			ereport(LOG,
+					(errmsg("durable is paused in database \"%s\": its workflows were started in another database",
+							get_database_name(MyDatabaseId)),
+					 errhint("Run SELECT wf_adopt() there if the original is gone.")));
+		database->paused = true;
+	}
+	else
+		database->paused = false;
+}
+
+/*
+ * Tell the queues of all owners where their mail begins
+ */
+static void
+find_mail(void)
+{
+	static Statement statement = {
+		"SELECT m.owner, m.seq FROM durable.message m WHERE m.owner > $1 ORDER BY m.owner, m.seq LIMIT 1",
+		1, {OIDOID}
+	};
+	Oid			owner = InvalidOid;
+
+	for (;;)
+	{
+		StoreScope	scope;
+		Datum		value = ObjectIdGetDatum(owner);
+		Queue	   *queue;
+		int64		seq;
+		bool		any;
+
+		store_begin(&scope);
+		any = store_execute(&statement, &value, NULL) > 0;
+		owner = any ? DatumGetObjectId(store_value(0, 1)) : InvalidOid;
+		seq = any ? DatumGetInt64(store_value(0, 2)) : 0;
+		store_end(&scope);
+		if (!any)
+			return;
+		queue = durable_queue(owner);
+		if (queue)
+		{
+			queue_lower(queue, seq);
+			queue_wake(queue);
+		}
+	}
+}
+
+/*
+ * Is there anything to look at?  Takes the request and where timers start.
+ */
+static bool
+take_request(TimestampTz *from, bool *look)
+{
+	bool		due;
+
+	SpinLockAcquire(&database->mutex);
+	*look = database->look;
+	*from = Min(cursor, database->timer_low);
+	due = *look || database->timer_low != DT_NOEND || database->deadline <= durable_now();
+	if (due)
+	{
+		database->look = false;
+		database->timer_low = DT_NOEND;
+	}
+	SpinLockRelease(&database->mutex);
+	if (*look)
+		*from = DT_NOBEGIN;
+	return due;
+}
+
+static void
+set_deadline(TimestampTz at)
+{
+	SpinLockAcquire(&database->mutex);
+	database->deadline = Min(at, database->timer_low);
+	SpinLockRelease(&database->mutex);
+}
+
+/*
+ * Make mail of what is due, all of it, and find out what is next
+ */
+static void
+work(TimestampTz from, bool look)
+{
+	TimestampTz next = DT_NOEND;
+	TimestampTz now;
+	int			fired;
+
+	pgstat_report_activity(STATE_RUNNING, "durable: timers");
+	do
+	{
+		now = durable_now();
+		begin();
+		check_business();
+		if (database->paused)
+		{
+			end();
+			set_deadline(DT_NOEND);
+			pgstat_report_activity(STATE_IDLE, NULL);
+			return;
+		}
+		if (look)
+			find_mail();
+		fired = durable_fire_timers(from, &next);
+		end();
+		look = false;
+		CHECK_FOR_INTERRUPTS();
+	} while (fired > 0 && next <= now);
+	cursor = Min(next, now);
+	set_deadline(next <= now ? now + LOCKED_RETRY_USECS : next);
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+/*
+ * Is mail put aside somewhere?  Whoever holds those runs may be no session of
+ * ours, and then nobody tells.
+ */
+static bool
+any_skipped(bool release)
+{
+	bool		any = false;
+
+	for (int i = 0; i < MAX_QUEUES; i++)
+	{
+		Queue	   *queue = &shared->queues[i];
+
+		if (queue->dbid != MyDatabaseId || queue->skipped == QUEUE_NONE)
+			continue;
+		any = true;
+		if (release)
+			queue_release_skipped(queue);
+	}
+	return any;
+}
+
+static void
+sleep_until_due(void)
+{
+	static uint32 event = 0;
+	TimestampTz deadline;
+	long		wait;
+	bool		skipped = any_skipped(false);
+	int			rc;
+
+	SpinLockAcquire(&database->mutex);
+	deadline = database->look || database->timer_low != DT_NOEND ? 0 : database->deadline;
+	SpinLockRelease(&database->mutex);
+	if (deadline == 0)
+		return;
+	wait = deadline == DT_NOEND ? MAX_SLEEP_MS :
+		TimestampDifferenceMilliseconds(durable_now(), deadline);
+	wait = Min(wait, skipped ? SKIPPED_RETRY_MS : MAX_SLEEP_MS);
+	if (event == 0)
+		event = wait_event("DurableSchedulerMain");
+	rc = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, wait, event);
+	ResetLatch(MyLatch);
+	if (skipped && (rc & WL_TIMEOUT))
+		(void) any_skipped(true);
+}
+
+void
+durable_scheduler_main(Datum arg)
+{
+	Slot	   *slot;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	slot = slot_attach(DatumGetInt32(arg));
+	database = slot ? durable_database(slot->dbid, false) : NULL;
+	if (!database)
+		proc_exit(0);
+	BackgroundWorkerInitializeConnectionByOid(slot->dbid, InvalidOid, 0);
+	(void) set_config_option("application_name", "durable scheduler", PGC_USERSET, PGC_S_OVERRIDE,
+							 GUC_ACTION_SET, true, 0, false);
+	SpinLockAcquire(&database->mutex);
+	database->look = true;
+	SpinLockRelease(&database->mutex);
+
+	for (;;)
+	{
+		TimestampTz from;
+		bool		look;
+
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		if (take_request(&from, &look))
+			work(from, look);
+		sleep_until_due();
+	}
+}

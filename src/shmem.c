@@ -1,0 +1,199 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.c
+ *	  What the processes share, and how they wake each other.
+ *
+ *	  1. One block of shared memory, made at server start.  Without
+ *	  shared_preload_libraries there is none: `shared' stays NULL, every
+ *	  function here does nothing, and runs move by CALL wf_work() only.
+ *
+ *	  2. The directory lock guards which databases, queues and slots exist.  It
+ *	  is held for a look through an array at most, never while waiting.  What
+ *	  changes at every commit has a spinlock of its own.
+ *
+ *	  3. Nothing here is truth.  After a crash the block starts empty, and each
+ *	  scheduler finds out from the tables what there is to do.
+ *
+ *	  4. All of it is called from transaction callbacks after the commit: no
+ *	  function here may fail.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "shmem.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/shmem.h"
+
+Shared	   *shared = NULL;
+
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+
+static Size
+shared_size(void)
+{
+	return add_size(offsetof(Shared, waiters), mul_size(sizeof(Waiter), MaxBackends));
+}
+
+static void
+shmem_request(void)
+{
+	if (prev_shmem_request_hook)
+		prev_shmem_request_hook();
+	RequestAddinShmemSpace(shared_size());
+	RequestNamedLWLockTranche("durable", 2);
+}
+
+static void
+shmem_startup(void)
+{
+	bool		found;
+
+	if (prev_shmem_startup_hook)
+		prev_shmem_startup_hook();
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct("durable", shared_size(), &found);
+	if (!found)
+	{
+		LWLockPadded *locks = GetNamedLWLockTranche("durable");
+
+		memset(shared, 0, shared_size());
+		shared->directory = &locks[0].lock;
+		shared->waiting = &locks[1].lock;
+		for (int i = 0; i < MAX_DATABASES; i++)
+			SpinLockInit(&shared->databases[i].mutex);
+		for (int i = 0; i < MAX_QUEUES; i++)
+			SpinLockInit(&shared->queues[i].mutex);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+durable_shmem_init(void)
+{
+	prev_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = shmem_request;
+	prev_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = shmem_startup;
+}
+
+/*
+ * The entry of a database; NULL where there is none, or no room for one
+ */
+Database *
+durable_database(Oid dbid, bool create)
+{
+	Database   *free_entry = NULL;
+	Database   *result = NULL;
+
+	if (!shared)
+		return NULL;
+	LWLockAcquire(shared->directory, create ? LW_EXCLUSIVE : LW_SHARED);
+	for (int i = 0; i < MAX_DATABASES && !result; i++)
+	{
+		if (shared->databases[i].dbid == dbid)
+			result = &shared->databases[i];
+		else if (!free_entry && !OidIsValid(shared->databases[i].dbid))
+			free_entry = &shared->databases[i];
+	}
+	if (!result && create && free_entry)
+	{
+		result = free_entry;
+		result->dbid = dbid;
+		result->blocked = 0;
+		result->wanted = false;
+		result->look = true;
+		result->deadline = DT_NOEND;
+		result->timer_low = DT_NOEND;
+		result->paused = false;
+	}
+	LWLockRelease(shared->directory);
+	return result;
+}
+
+void
+durable_wake_launcher(void)
+{
+	PGPROC	   *launcher = shared ? shared->launcher : NULL;
+
+	if (launcher)
+		SetLatch(&launcher->procLatch);
+}
+
+/*
+ * Set the latch of every attached process of a kind in a database
+ */
+void
+durable_wake_slots(SlotKind kind, Oid dbid)
+{
+	if (!shared)
+		return;
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_SLOTS; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		if (slot->in_use && slot->kind == kind && slot->dbid == dbid && slot->proc)
+			SetLatch(&slot->proc->procLatch);
+	}
+	LWLockRelease(shared->directory);
+}
+
+/*
+ * Ask the launcher for a scheduler in this database
+ */
+void
+durable_want_scheduler(Oid dbid)
+{
+	Database   *db = durable_database(dbid, true);
+
+	if (!db)
+		return;
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	db->wanted = true;
+	LWLockRelease(shared->directory);
+	durable_wake_launcher();
+}
+
+/*
+ * Have the scheduler of a database read everything again, as at its start
+ */
+void
+durable_look_at_all(Oid dbid)
+{
+	Database   *db = durable_database(dbid, false);
+
+	if (!db)
+		return;
+	SpinLockAcquire(&db->mutex);
+	db->look = true;
+	SpinLockRelease(&db->mutex);
+	durable_wake_slots(SLOT_SCHEDULER, dbid);
+}
+
+/*
+ * A timer was committed that falls due at this time: the scheduler has to
+ * look at it, and to get up where it would sleep longer.
+ */
+void
+durable_new_deadline(Oid dbid, TimestampTz at)
+{
+	Database   *db = durable_database(dbid, false);
+	bool		earlier;
+
+	if (!db)
+		return;
+	SpinLockAcquire(&db->mutex);
+	if (at < db->timer_low)
+		db->timer_low = at;
+	earlier = at < db->deadline;
+	if (earlier)
+		db->deadline = at;
+	SpinLockRelease(&db->mutex);
+	if (earlier)
+		durable_wake_slots(SLOT_SCHEDULER, dbid);
+}

@@ -1,0 +1,283 @@
+/*-------------------------------------------------------------------------
+ *
+ * slots.c
+ *	  Starting background processes and knowing which are there.
+ *
+ *	  A slot is reserved under the directory lock before its process is
+ *	  registered; the process attaches to it first of all and gives it back when
+ *	  it exits, however it exits.  A slot whose process never came is reclaimed
+ *	  after a while.  The generation keeps a late comer from a slot that is
+ *	  another's by then.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "queue.h"
+#include "slots.h"
+#include "storage/ipc.h"
+
+#define ATTACH_TIMEOUT_MS	30000
+
+/* In bgw_extra */
+typedef struct SlotTicket
+{
+	uint16		generation;
+	Oid			dbid;
+	Oid			owner;
+} SlotTicket;
+
+StaticAssertDecl(sizeof(SlotTicket) <= BGW_EXTRALEN, "a ticket must fit into bgw_extra");
+
+static Slot *my_slot = NULL;
+
+/*
+ * Give a slot back; the caller holds the directory lock exclusively
+ */
+static void
+release(Slot *slot)
+{
+	Assert(LWLockHeldByMeInMode(shared->directory, LW_EXCLUSIVE));
+	if (slot->kind == SLOT_WORKER)
+		shared->queues[slot->queue].workers--;
+	slot->in_use = false;
+	slot->proc = NULL;
+	slot->idle = false;
+	slot->generation++;
+}
+
+static void
+detach(int code, Datum arg)
+{
+	if (!my_slot)
+		return;
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	release(my_slot);
+	my_slot = NULL;
+	LWLockRelease(shared->directory);
+	durable_wake_launcher();
+}
+
+static int
+reserve(SlotKind kind, Oid dbid, Oid owner, int queue, SlotTicket *ticket)
+{
+	int			index = -1;
+
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	for (int i = 0; i < MAX_SLOTS && index < 0; i++)
+		if (!shared->slots[i].in_use)
+			index = i;
+	if (index >= 0)
+	{
+		Slot	   *slot = &shared->slots[index];
+
+		slot->in_use = true;
+		slot->kind = kind;
+		slot->dbid = dbid;
+		slot->owner = owner;
+		slot->queue = queue;
+		slot->reserved_at = GetCurrentTimestamp();
+		slot->proc = NULL;
+		slot->idle = false;
+		slot->turns = 0;
+		slot->last_turn_at = 0;
+		ticket->generation = slot->generation;
+		ticket->dbid = dbid;
+		ticket->owner = owner;
+		if (kind == SLOT_WORKER)
+		{
+			shared->queues[queue].workers++;
+			shared->queues[queue].launched_at = slot->reserved_at;
+			shared->queues[queue].failures++;	/* until it proves otherwise */
+		}
+	}
+	LWLockRelease(shared->directory);
+	return index;
+}
+
+static void
+fill_in(BackgroundWorker *worker, SlotKind kind, int index, const SlotTicket *ticket)
+{
+	memset(worker, 0, sizeof(BackgroundWorker));
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker->bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(worker->bgw_library_name, "durable", BGW_MAXLEN);
+	if (kind == SLOT_SCHEDULER)
+	{
+		strlcpy(worker->bgw_function_name, "durable_scheduler_main", BGW_MAXLEN);
+		strlcpy(worker->bgw_type, "durable scheduler", BGW_MAXLEN);
+		snprintf(worker->bgw_name, BGW_MAXLEN, "durable scheduler for database %u", ticket->dbid);
+	}
+	else
+	{
+		strlcpy(worker->bgw_function_name, "durable_worker_main", BGW_MAXLEN);
+		strlcpy(worker->bgw_type, "durable worker", BGW_MAXLEN);
+		snprintf(worker->bgw_name, BGW_MAXLEN, "durable worker for database %u role %u",
+				 ticket->dbid, ticket->owner);
+	}
+	worker->bgw_main_arg = Int32GetDatum(index);
+	memcpy(worker->bgw_extra, ticket, sizeof(SlotTicket));
+}
+
+/*
+ * Start a process; false where the server has no room for it
+ */
+bool
+slot_start(SlotKind kind, Oid dbid, Oid owner, int queue)
+{
+	BackgroundWorker worker;
+	SlotTicket	ticket = {0};
+	int			index = reserve(kind, dbid, owner, queue, &ticket);
+
+	if (index < 0)
+		return false;
+	fill_in(&worker, kind, index, &ticket);
+	if (RegisterDynamicBackgroundWorker(&worker, NULL))
+	{
+		shared->out_of_workers = false;
+		return true;
+	}
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	release(&shared->slots[index]);
+	LWLockRelease(shared->directory);
+	if (!shared->out_of_workers)
+		ereport(WARNING,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("durable found no free background worker"),
+				 errhint("Raise max_worker_processes (now %d): durable needs one for its launcher, one for each database and durable.max_workers besides.",
+						 max_worker_processes)));
+	shared->out_of_workers = true;
+	return false;
+}
+
+/*
+ * In the new process: take the slot we were started for.  NULL where it has
+ * been given up.
+ */
+Slot *
+slot_attach(int index)
+{
+	SlotTicket	ticket;
+	Slot	   *slot = &shared->slots[index];
+	bool		ours;
+
+	memcpy(&ticket, MyBgworkerEntry->bgw_extra, sizeof(ticket));
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	ours = slot->in_use && slot->generation == ticket.generation && slot->proc == NULL;
+	if (ours)
+	{
+		slot->proc = MyProc;
+		my_slot = slot;
+	}
+	LWLockRelease(shared->directory);
+	if (!ours)
+		return NULL;
+	before_shmem_exit(detach, (Datum) 0);
+	return slot;
+}
+
+/*
+ * A worker that has idled long enough leaves, unless mail came this very
+ * moment.  After this its slot is gone, and mail to come finds it gone.
+ */
+void
+slot_leave_if_idle(Slot *slot, Queue *queue)
+{
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	if (!queue_has_mail(queue))
+	{
+		release(slot);
+		my_slot = NULL;
+	}
+	LWLockRelease(shared->directory);
+	if (!my_slot)
+		proc_exit(0);
+}
+
+bool
+slot_exists(SlotKind kind, Oid dbid)
+{
+	bool		found = false;
+
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_SLOTS && !found; i++)
+		found = shared->slots[i].in_use && shared->slots[i].kind == kind && shared->slots[i].dbid == dbid;
+	LWLockRelease(shared->directory);
+	return found;
+}
+
+int
+slot_count(SlotKind kind)
+{
+	int			count = 0;
+
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_SLOTS; i++)
+		count += shared->slots[i].in_use && shared->slots[i].kind == kind;
+	LWLockRelease(shared->directory);
+	return count;
+}
+
+/*
+ * Free slots whose process never attached
+ */
+void
+slots_reclaim(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	for (int i = 0; i < MAX_SLOTS; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		if (slot->in_use && !slot->proc &&
+			TimestampDifferenceExceeds(slot->reserved_at, now, ATTACH_TIMEOUT_MS))
+			release(slot);
+	}
+	LWLockRelease(shared->directory);
+}
+
+/*
+ * Ask all processes in a database to leave; returns how many are still there
+ */
+int
+slots_terminate(Oid dbid)
+{
+	int			count = 0;
+
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_SLOTS; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		if (!slot->in_use || slot->dbid != dbid)
+			continue;
+		count++;
+		if (slot->proc)
+			(void) kill(slot->proc->pid, SIGTERM);
+	}
+	LWLockRelease(shared->directory);
+	return count;
+}
+
+/*
+ * The database is gone, or has no extension: its entries are free again
+ */
+void
+slots_forget_database(Oid dbid)
+{
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	for (int i = 0; i < MAX_DATABASES; i++)
+		if (shared->databases[i].dbid == dbid && shared->databases[i].blocked == 0)
+			shared->databases[i].dbid = InvalidOid;
+	for (int i = 0; i < MAX_QUEUES; i++)
+		if (shared->queues[i].dbid == dbid && shared->queues[i].workers == 0)
+			shared->queues[i].dbid = InvalidOid;
+	LWLockRelease(shared->directory);
+}

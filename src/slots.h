@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * slots.h
+ *	  Starting background processes and knowing which are there.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_SLOTS_H
+#define DURABLE_SLOTS_H
+
+#include "shmem.h"
+
+extern bool slot_start(SlotKind kind, Oid dbid, Oid owner, int queue);
+extern Slot *slot_attach(int index);
+extern void slot_leave_if_idle(Slot *slot, Queue *queue);
+extern bool slot_exists(SlotKind kind, Oid dbid);
+extern int	slot_count(SlotKind kind);
+extern void slots_reclaim(void);
+extern int	slots_terminate(Oid dbid);
+extern void slots_forget_database(Oid dbid);
+
+#endif							/* DURABLE_SLOTS_H */

@@ -1,0 +1,139 @@
+/*-------------------------------------------------------------------------
+ *
+ * start.c
+ *	  Writing a new run.
+ *
+ *	  A run that starts at once is a row in durable.execution and a message with
+ *	  its input; its first turn makes the message event 1.  A run that starts
+ *	  later has event 1 written here, and a timer.
+ *
+ *	  All functions run between store_begin() and store_end().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "history.h"
+#include "mailbox.h"
+#include "payload.h"
+#include "port/pg_bswap.h"
+#include "start.h"
+#include "timer.h"
+#include "txn.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/*
+ * A UUID of version 7: 48 bits of milliseconds, then 12 bits that count up
+ * within one, so that the ids one session draws sort as they were drawn.
+ */
+void
+generate_run_id(pg_uuid_t *id)
+{
+	static uint64 last = 0;
+	uint64		now = (durable_now() - SetEpochTimestamp()) / 1000;
+	uint64		stamp = now << 12;
+	uint64		high;
+
+	if (!pg_strong_random(id->data, UUID_LEN))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+	/* the counter starts anywhere in its lower half */
+	stamp |= ((id->data[6] << 8) | id->data[7]) & 0x7FF;
+	if (stamp <= last)
+		stamp = last + 1;
+	last = stamp;
+	high = pg_hton64(((stamp >> 12) << 16) | 0x7000 | (stamp & 0xFFF));
+	memcpy(id->data, &high, sizeof(high));
+	id->data[8] = (id->data[8] & 0x3F) | 0x80;
+}
+
+static void
+write_start_event(Execution *e, Jsonb *input, int64 input_id)
+{
+	Event		event = {.type = EVENT_WORKFLOW_STARTED, .at = e->started_at, .payload = input, .payload_id = input_id};
+	Datum		datum = event_form(&event);
+	RowBatch	batch;
+
+	rows_init(&batch, TABLE_HISTORY, CurrentMemoryContext);
+	e->history_bytes = history_add(&batch, &e->run_id, e->owner, 1, e->started_at, 1, false, &datum, 1);
+	history_write(&batch);
+}
+
+static void
+set_timeouts(const Execution *e)
+{
+	if (e->run_timeout)
+		timer_set(&e->run_id, MESSAGE_RUN_TIMEOUT, 0, e->owner,
+				  durable_add_interval(e->started_at, e->run_timeout));
+	if (e->execution_deadline != DT_NOEND)
+		timer_set(&e->run_id, MESSAGE_EXECUTION_TIMEOUT, 0, e->owner, e->execution_deadline);
+}
+
+/*
+ * Insert a run; false where its workflow id or request id is taken.  The
+ * caller has filled in what identifies and shapes it.  not_before is 0 for at
+ * once.  *seq is that of its start message, 0 where it starts later.
+ */
+bool
+run_start(Execution *e, Jsonb *input, TimestampTz not_before, int64 *seq)
+{
+	bool		delayed = not_before > e->started_at;
+	int64		input_id;
+
+	*seq = 0;
+	e->history_bytes = 0;
+	e->next_event = delayed ? 2 : 1;
+	e->has_timers = delayed || e->run_timeout || e->execution_deadline != DT_NOEND;
+	e->wait_signal = NULL;
+	e->wait_command = delayed ? WAIT_START : WAIT_NOTHING;
+	e->waiting_since = delayed ? e->started_at : DT_NOEND;
+	e->waiting_for = delayed ? cstring_to_text("start delay") : NULL;
+	e->waiting_at = NULL;
+	e->turn_failures = 0;
+	e->turn_error = NULL;
+	e->turn_retry_at = DT_NOEND;
+	if (!execution_insert(e))
+		return false;
+
+	input_id = payload_set_aside(&e->run_id, &input);
+	set_timeouts(e);
+	if (delayed)
+	{
+		write_start_event(e, input, input_id);
+		timer_set(&e->run_id, MESSAGE_START_DELAY, 0, e->owner, not_before);
+	}
+	else
+	{
+		Message		message = {
+			.run_id = e->run_id, .kind = MESSAGE_START, .at = e->started_at,
+			.payload = input, .payload_id = input_id
+		};
+
+		*seq = mailbox_send(e->owner, &message);
+		txn_mail(e->owner, *seq);
+	}
+	return true;
+}
+
+/*
+ * Start the run that retries one which has just closed
+ */
+void
+run_retry(const Execution *failed, Jsonb *input, TimestampTz at, const pg_uuid_t *run_id)
+{
+	Execution	e = *failed;
+	int64		seq;
+
+	e.run_id = *run_id;
+	if (!e.first_run_id)
+		e.first_run_id = (pg_uuid_t *) &failed->run_id;
+	e.continued_from = (pg_uuid_t *) &failed->run_id;
+	e.attempt = failed->attempt + 1;
+	e.started_at = durable_now();
+	e.request_id = NULL;
+	if (!run_start(&e, input, at, &seq))
+		elog(ERROR, "could not start the retry of a run whose workflow id was just freed");
+}

@@ -1,0 +1,381 @@
+/*-------------------------------------------------------------------------
+ *
+ * step.c
+ *	  Inline steps: the effect and its record in one transaction.
+ *
+ *	  1. A step runs between two passes of the code, in a subtransaction of its
+ *	  own under the transaction that writes the history.  If it fails it is
+ *	  rolled back alone.
+ *
+ *	  2. Its row locks stay until the commit.  Where the transaction holds other
+ *	  runs' work too, a step that meets a lock, a deadlock or a serialization
+ *	  failure, or just takes its time, is undone and asks to be run alone.
+ *
+ *	  3. Alone, deferred constraints are checked when the step ends, so that a
+ *	  violation is this step's failure and not that of the commit.
+ *
+ *	  4. A failure whose cause may pass is retried, every other one only by a
+ *	  policy of the call.  The wait between attempts is a timer.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "clock.h"
+#include "commands/trigger.h"
+#include "common/pg_prng.h"
+#include "executor/spi.h"
+#include "extension.h"
+#include "failure.h"
+#include "guc.h"
+#include "json.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "payload.h"
+#include "step.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "watchdog.h"
+
+#define SLOW_STEP_USECS		10000.0
+#define SHARED_STEP_USECS	100000
+#define SHARED_LOCK_TIMEOUT	"20ms"
+
+/* Temporal's defaults */
+#define INITIAL_INTERVAL	USECS_PER_SEC
+#define BACKOFF				2.0
+#define MAX_INTERVAL_FACTOR 100
+
+/*
+ * Does the step's function take long enough for others to notice?
+ */
+bool
+step_is_slow(const StepRequest *step)
+{
+	return OidIsValid(step->function) && callable_get(step->function)->usecs > SLOW_STEP_USECS;
+}
+
+/*
+ * The rows of a statement as a JSON array of objects
+ */
+static Jsonb *
+run_statement(const StepRequest *step)
+{
+	FmgrInfo	to_jsonb;
+	JsonbParseState *array = NULL;
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext old;
+	Jsonb	   *result;
+	int			rc;
+
+	init_to_jsonb(&to_jsonb, RECORDOID, context);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	rc = SPI_execute_with_args(step->sql, step->nargs, step->argtypes, step->args, step->nulls, false, 0);
+	if (rc == SPI_ERROR_TRANSACTION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("transaction commands are not allowed in wf_sql()")));
+	if (rc < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("statement cannot be run by wf_sql(): %s", SPI_result_code_string(rc))));
+
+	old = MemoryContextSwitchTo(context);
+	pushJsonbValue(&array, WJB_BEGIN_ARRAY, NULL);
+	for (uint64 i = 0; SPI_tuptable && i < SPI_processed; i++)
+	{
+		Datum		row = heap_copy_tuple_as_datum(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		Jsonb	   *json = datum_to_json(&to_jsonb, row);
+		JsonbValue	element = {.type = jbvBinary};
+
+		element.val.binary.data = &json->root;
+		element.val.binary.len = VARSIZE(json) - VARHDRSZ;
+		pushJsonbValue(&array, WJB_ELEM, &element);
+	}
+	result = JsonbValueToJsonb(pushJsonbValue(&array, WJB_END_ARRAY, NULL));
+	MemoryContextSwitchTo(old);
+	SPI_finish();
+	return result;
+}
+
+static Jsonb *
+run_function(const StepRequest *step)
+{
+	Callable   *callable = callable_get(step->function);
+	TimestampTz started = GetCurrentTimestamp();
+	Jsonb	   *result = callable_call(callable, step->input);
+	double		usecs = GetCurrentTimestamp() - started;
+
+	callable->usecs = callable->usecs < 0 ? usecs : 0.8 * callable->usecs + 0.2 * usecs;
+	return result;
+}
+
+/*
+ * SET CONSTRAINTS ALL IMMEDIATE
+ */
+static void
+check_constraints(void)
+{
+	ConstraintsSetStmt *stmt = makeNode(ConstraintsSetStmt);
+
+	stmt->constraints = NIL;
+	stmt->deferred = false;
+	AfterTriggerSetState(stmt);
+}
+
+/*
+ * Do the step in a subtransaction.  Returns NULL and *result in the turn's
+ * memory, or the error.
+ */
+static ErrorData *
+attempt_step(Turn *turn, StepMode mode, Jsonb **result, WatchdogReason *watchdog, bool *wrote)
+{
+	MemoryContext old_context = CurrentMemoryContext;
+	ResourceOwner old_owner = CurrentResourceOwner;
+	StepRequest *step = &turn->step;
+	ErrorData  *volatile edata = NULL;
+	int			nestlevel;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextReset(turn->pass_context);
+	MemoryContextSwitchTo(turn->pass_context);
+	nestlevel = NewGUCNestLevel();
+	if (mode.shared && !mode.alone)
+	{
+		set_config_option("lock_timeout", SHARED_LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
+						  GUC_ACTION_SAVE, true, 0, false);
+		watchdog_guard(SHARED_STEP_USECS, WATCHDOG_BATCH);
+	}
+	else
+		watchdog_guard(step->start_to_close, WATCHDOG_STEP);
+
+	PG_TRY();
+	{
+		Jsonb	   *value;
+
+		PushActiveSnapshot(GetTransactionSnapshot());
+		value = OidIsValid(step->function) ? run_function(step) : run_statement(step);
+		payload_check(value, "result");
+		if (mode.alone)
+			check_constraints();
+		PopActiveSnapshot();
+		AtEOXact_GUC(false, nestlevel);
+		*result = NULL;
+		if (value)
+		{
+			*result = MemoryContextAlloc(turn->context, VARSIZE(value));
+			memcpy(*result, value, VARSIZE(value));
+		}
+		*watchdog = watchdog_release();
+		*wrote = TransactionIdIsValid(GetCurrentTransactionIdIfAny());
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(turn->context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		*watchdog = watchdog_release();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old_context);
+	CurrentResourceOwner = old_owner;
+	return edata;
+}
+
+static void
+record_event(Turn *turn, Event *event)
+{
+	MemoryContext old = MemoryContextSwitchTo(turn->context);
+
+	event->command = turn->step.command;
+	event->payload_id = payload_set_aside(&turn->execution->run_id, &event->payload);
+	turn_add_event(turn, event);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+record_scheduled(Turn *turn, TimestampTz at)
+{
+	StepRequest *step = &turn->step;
+	Event		event = {.type = EVENT_ACTIVITY_SCHEDULED, .at = at, .name = step->name, .payload = step->input};
+
+	if (step->recorded)
+		return;
+	if (step->summary || step->activity_id)
+	{
+		JsonBuilder b;
+		MemoryContext old = MemoryContextSwitchTo(turn->context);
+
+		json_begin(&b);
+		json_add_text(&b, "activity_id", step->activity_id ? text_to_cstring(step->activity_id) : NULL);
+		json_add_text(&b, "summary", step->summary ? text_to_cstring(step->summary) : NULL);
+		event.attributes = json_end(&b);
+		MemoryContextSwitchTo(old);
+	}
+	record_event(turn, &event);
+	step->recorded = true;
+}
+
+static double
+policy_number(Jsonb *policy, const char *key, double otherwise)
+{
+	JsonbValue *v = json_find(policy, key);
+
+	if (!v || v->type != jbvNumeric)
+		return otherwise;
+	return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(v->val.numeric)));
+}
+
+static double
+policy_usecs(Jsonb *policy, const char *key, double otherwise)
+{
+	char	   *text = json_find_text(policy, key);
+
+	if (!text)
+		return otherwise;
+	return durable_interval_usecs(DatumGetIntervalP(DirectFunctionCall3(interval_in,
+																		CStringGetDatum(text),
+																		ObjectIdGetDatum(InvalidOid),
+																		Int32GetDatum(-1))));
+}
+
+/*
+ * Microseconds until the attempt after `attempt', by the policy or the
+ * defaults, -1 for no further attempt
+ */
+int64
+retry_delay(Jsonb *policy, int attempt)
+{
+	double		initial = policy_usecs(policy, "initial_interval", INITIAL_INTERVAL);
+	double		factor = policy_number(policy, "backoff", BACKOFF);
+	double		limit = policy_usecs(policy, "max_interval", initial * MAX_INTERVAL_FACTOR);
+	double		most = policy_number(policy, "max_attempts", 0);
+	double		jitter = policy_number(policy, "jitter", 0);
+	double		delay = initial;
+
+	if (most > 0 && attempt >= most)
+		return -1;
+	for (int i = 1; i < attempt && delay < limit; i++)
+		delay *= factor;
+	delay = Min(delay, limit);
+	delay *= 1 - jitter * pg_prng_double(&pg_global_prng_state);
+	return (int64) delay;
+}
+
+/*
+ * Arrange for the next attempt; false where there is none
+ */
+static bool
+schedule_retry(Turn *turn, int sqlstate, Jsonb *failure, int attempt, TimestampTz scheduled_at)
+{
+	StepRequest *step = &turn->step;
+	TimestampTz now = durable_now();
+	int64		delay;
+
+	if (!step->retry && !error_may_pass(sqlstate))
+		return false;
+	if (failure_listed(failure, step->retry))
+		return false;
+	delay = retry_delay(step->retry, attempt);
+	if (delay < 0)
+		return false;
+	if (step->schedule_to_close > 0 && now + delay > scheduled_at + step->schedule_to_close)
+		return false;
+
+	record_scheduled(turn, scheduled_at);
+	turn->pending = MemoryContextAllocZero(turn->context, sizeof(PendingActivity));
+	turn->pending->run_id = turn->execution->run_id;
+	turn->pending->command = step->command;
+	turn->pending->name = step->name;
+	turn->pending->attempt = attempt;
+	turn->pending->scheduled_at = scheduled_at;
+	turn->pending->next_attempt_at = now + delay;
+	turn->pending->last_failure = failure;
+	return true;
+}
+
+static void
+record_failure(Turn *turn, ErrorData *edata, WatchdogReason watchdog, Jsonb *failure, TimestampTz scheduled_at)
+{
+	Event		event = {.type = EVENT_ACTIVITY_FAILED, .at = durable_now(), .attributes = failure};
+
+	if (watchdog == WATCHDOG_STEP)
+		event.type = EVENT_ACTIVITY_TIMED_OUT;
+	record_scheduled(turn, scheduled_at);
+	record_event(turn, &event);
+}
+
+/*
+ * Does the failure come from sharing the transaction with others?
+ */
+static bool
+wants_to_be_alone(int sqlstate, WatchdogReason watchdog)
+{
+	return watchdog == WATCHDOG_BATCH || sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ||
+		sqlstate == ERRCODE_T_R_DEADLOCK_DETECTED || sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE;
+}
+
+/*
+ * Run the step the code asked for.  *wrote tells whether it used up a
+ * subtransaction id.
+ */
+StepEnd
+step_run(Turn *turn, StepMode mode, bool *wrote)
+{
+	PendingActivity before = {0};
+	TimestampTz scheduled_at = durable_now();
+	WatchdogReason watchdog = WATCHDOG_NONE;
+	Jsonb	   *result = NULL;
+	Jsonb	   *failure;
+	ErrorData  *edata;
+	MemoryContext old;
+	int			attempt = 1;
+
+	*wrote = false;
+	if (turn->step.recorded)
+	{
+		StoreScope	scope;
+
+		store_begin(&scope);
+		if (pending_read(&turn->execution->run_id, turn->step.command, &before))
+			scheduled_at = before.scheduled_at;
+		attempt = before.attempt + 1;
+		store_end(&scope);
+	}
+	edata = attempt_step(turn, mode, &result, &watchdog, wrote);
+	if (!edata)
+	{
+		Event		event = {.type = EVENT_ACTIVITY_COMPLETED, .at = durable_now(), .payload = result};
+
+		record_scheduled(turn, scheduled_at);
+		record_event(turn, &event);
+		turn->pending_done = attempt > 1 ? turn->step.command : turn->pending_done;
+		return STEP_DONE;
+	}
+	if (mode.shared && !mode.alone && wants_to_be_alone(edata->sqlerrcode, watchdog))
+		return STEP_ALONE;
+	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && watchdog == WATCHDOG_NONE && !IsBackgroundWorker)
+		ReThrowError(edata);
+
+	old = MemoryContextSwitchTo(turn->context);
+	failure = watchdog == WATCHDOG_STEP ?
+		failure_make("start_to_close", ERRCODE_WF_ACTIVITY_TIMED_OUT,
+					 psprintf("activity %s timed out: start_to_close", text_to_cstring(turn->step.name)), attempt) :
+		failure_from_error(edata, attempt);
+	MemoryContextSwitchTo(old);
+	if (schedule_retry(turn, edata->sqlerrcode, failure, attempt, scheduled_at))
+		return STEP_BACKOFF;
+	record_failure(turn, edata, watchdog, failure, scheduled_at);
+	turn->pending_done = attempt > 1 ? turn->step.command : turn->pending_done;
+	return STEP_DONE;
+}

@@ -1,0 +1,307 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.c
+ *	  The engine's own statements: kept plans, run as the extension's owner.
+ *
+ *	  1. Only the files of this layer know tables.  They run fully qualified
+ *	  statements between store_begin() and store_end(): as the extension's
+ *	  owner, with a search path of pg_catalog alone, under SPI.
+ *
+ *	  2. A statement is a static variable.  Its plan is made at first use and
+ *	  kept, generic, for the life of the backend.  The tables may have been
+ *	  empty then and hold millions of rows later, so whenever a plan has to be
+ *	  made, choices that are only good for small tables are off.
+ *
+ *	  3. What a batch writes is collected as rows of the table's type and
+ *	  inserted by one statement from unnest($1).
+ *
+ *	  4. All of it is forgotten when the extension is created anew.
+ *
+ *	  An error needs no cleanup: the (sub)transaction's abort restores the role
+ *	  and the search path, and ends SPI; store_begin() notices that in the count
+ *	  of open scopes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "extension.h"
+#include "miscadmin.h"
+#include "store.h"
+#include "utils/array.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+static const char *const table_names[TABLE_COUNT] = {
+	"execution", "closed", "history", "message", "timer", "activity", "state", "event"
+};
+
+static Statement *prepared = NULL;
+static TupleDesc rowtypes[TABLE_COUNT];
+static Oid	known_schema = InvalidOid;
+static int	scopes = 0;
+
+/*
+ * Drop what refers to an extension that is no longer the one installed
+ */
+static void
+forget_plans(void)
+{
+	for (Statement *s = prepared; s; s = s->next)
+		if (s->plan)
+		{
+			SPI_freeplan(s->plan);
+			s->plan = NULL;
+		}
+	for (int i = 0; i < TABLE_COUNT; i++)
+		if (rowtypes[i])
+		{
+			FreeTupleDesc(rowtypes[i]);
+			rowtypes[i] = NULL;
+		}
+}
+
+void
+store_begin(StoreScope *scope)
+{
+	Oid			owner = durable_owner();
+	Oid			schema = durable_schema();
+
+	if (schema != known_schema)
+	{
+		forget_plans();
+		known_schema = schema;
+	}
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	GetUserIdAndSecContext(&scope->save_userid, &scope->save_sec_context);
+	SetUserIdAndSecContext(owner, scope->save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	scope->pin = pin_search_path();
+	scope->pushed_snapshot = !ActiveSnapshotSet();
+	if (scope->pushed_snapshot)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	scopes++;
+}
+
+void
+store_end(StoreScope *scope)
+{
+	scopes--;
+	if (scope->pushed_snapshot)
+		PopActiveSnapshot();
+	unpin_search_path(scope->pin);
+	SetUserIdAndSecContext(scope->save_userid, scope->save_sec_context);
+	SPI_finish();
+}
+
+/*
+ * How many scopes are open.  Who catches an error and goes on in a new
+ * transaction notes it before, and closes the rest by store_unwind() after.
+ */
+int
+store_depth(void)
+{
+	return scopes;
+}
+
+void
+store_unwind(int depth)
+{
+	while (scopes > depth)
+	{
+		scopes--;
+		SPI_finish();
+	}
+}
+
+/*
+ * Row type of a table, or of durable.event
+ */
+TupleDesc
+store_rowtype(TableId table)
+{
+	if (!rowtypes[table])
+	{
+		Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+										   CStringGetDatum(table_names[table]),
+										   ObjectIdGetDatum(durable_schema()));
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		rowtypes[table] = lookup_rowtype_tupdesc_copy(type, -1);
+		MemoryContextSwitchTo(old);
+	}
+	return rowtypes[table];
+}
+
+static void
+prepare(Statement *s)
+{
+	Oid			types[STORE_MAX_ARGS];
+
+	for (int i = 0; i < s->nargs; i++)
+		types[i] = s->types[i] > TABLE_COUNT ? s->types[i] :
+			get_array_type(store_rowtype((TableId) (s->types[i] - 1))->tdtypeid);
+	s->plan = SPI_prepare_cursor(s->sql, s->nargs, types, CURSOR_OPT_GENERIC_PLAN);
+	if (!s->plan)
+		elog(ERROR, "could not prepare \"%s\": %s", s->sql, SPI_result_code_string(SPI_result));
+	SPI_keepplan(s->plan);
+	if (!s->listed)
+	{
+		s->next = prepared;
+		prepared = s;
+		s->listed = true;
+	}
+}
+
+static uint64
+execute(Statement *s, Datum *values, const char *nulls, Snapshot snapshot)
+{
+	int			rc;
+
+	if (snapshot)
+		rc = SPI_execute_snapshot(s->plan, values, nulls, snapshot, InvalidSnapshot, true, false, 0);
+	else
+		rc = SPI_execute_plan(s->plan, values, nulls, false, 0);
+	if (rc < 0)
+		elog(ERROR, "could not execute \"%s\": %s", s->sql, SPI_result_code_string(rc));
+	return SPI_processed;
+}
+
+static uint64
+execute_planned(Statement *s, Datum *values, const char *nulls, Snapshot snapshot)
+{
+	static const char *const off[] = {
+		"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan"
+	};
+	bool		fresh = s->plan == NULL;
+	uint64		result;
+	int			nestlevel;
+
+	if (!fresh && SPI_plan_is_valid(s->plan))
+		return execute(s, values, nulls, snapshot);
+
+	nestlevel = NewGUCNestLevel();
+	for (int i = 0; i < lengthof(off); i++)
+		set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (fresh)
+		prepare(s);
+	result = execute(s, values, nulls, snapshot);
+	AtEOXact_GUC(true, nestlevel);
+	return result;
+}
+
+/*
+ * Run a statement; nulls as in SPI_execute_plan, NULL for none.
+ * Returns the number of rows, which store_value() reads.
+ */
+uint64
+store_execute(Statement *statement, Datum *values, const char *nulls)
+{
+	return execute_planned(statement, values, nulls, InvalidSnapshot);
+}
+
+/*
+ * The same for a query that must see what is committed now, whatever the
+ * isolation level of the transaction
+ */
+uint64
+store_execute_latest(Statement *statement, Datum *values, const char *nulls)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	uint64		result = execute_planned(statement, values, nulls, snapshot);
+
+	UnregisterSnapshot(snapshot);
+	return result;
+}
+
+bool
+store_is_null(uint64 row, int column)
+{
+	bool		isnull;
+
+	(void) SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+	return isnull;
+}
+
+/*
+ * A value of the last result, 0 where it is null; it lives until store_end()
+ */
+Datum
+store_value(uint64 row, int column)
+{
+	bool		isnull;
+
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+}
+
+void
+rows_init(RowBatch *batch, TableId table, MemoryContext context)
+{
+	batch->table = table;
+	batch->context = context;
+	batch->count = 0;
+	batch->room = 0;
+	batch->rows = NULL;
+}
+
+/*
+ * Add a row: values and nulls in the order of the table's columns, copied
+ */
+void
+rows_add(RowBatch *batch, Datum *values, bool *nulls)
+{
+	MemoryContext old = MemoryContextSwitchTo(batch->context);
+
+	if (batch->count == batch->room)
+	{
+		batch->room = batch->room ? batch->room * 2 : 16;
+		batch->rows = batch->rows ? repalloc(batch->rows, batch->room * sizeof(Datum)) :
+			palloc(batch->room * sizeof(Datum));
+	}
+	batch->rows[batch->count++] =
+		HeapTupleGetDatum(heap_form_tuple(store_rowtype(batch->table), values, nulls));
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Write what was added by a statement whose only argument is the rows
+ */
+void
+rows_write(RowBatch *batch, Statement *statement)
+{
+	Datum		array;
+
+	if (batch->count == 0)
+		return;
+	array = rows_array(batch->table, batch->rows, batch->count);
+	(void) store_execute(statement, &array, NULL);
+	batch->count = 0;
+}
+
+/*
+ * An array of rows of a table, or of events
+ */
+Datum
+rows_array(TableId table, Datum *rows, int count)
+{
+	return PointerGetDatum(construct_array(rows, count, store_rowtype(table)->tdtypeid,
+										   -1, false, TYPALIGN_DOUBLE));
+}
+
+Datum
+uuid_array(const pg_uuid_t *ids, int count)
+{
+	Datum	   *values = palloc(Max(count, 1) * sizeof(Datum));
+
+	for (int i = 0; i < count; i++)
+		values[i] = UUIDPGetDatum(&ids[i]);
+	return PointerGetDatum(construct_array(values, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+}

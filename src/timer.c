@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * timer.c
+ *	  What falls due: timers, timeouts, start delays, retries.
+ *
+ *	  A timer is a message to come: when it falls due the row becomes a message
+ *	  of the same kind, in one statement.
+ *
+ *	  All functions run between store_begin() and store_end().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "timer.h"
+#include "txn.h"
+
+enum
+{
+	T_RUN_ID, T_KIND, T_COMMAND, T_OWNER, T_FIRE_AT, TIMER_COLUMNS
+};
+
+void
+timer_add(RowBatch *batch, const pg_uuid_t *run_id, MessageKind kind, int32 command,
+		  Oid owner, TimestampTz fire_at)
+{
+	Datum		values[TIMER_COLUMNS];
+	bool		nulls[TIMER_COLUMNS] = {0};
+
+	values[T_RUN_ID] = UUIDPGetDatum(run_id);
+	values[T_KIND] = Int16GetDatum(kind);
+	values[T_COMMAND] = Int32GetDatum(command);
+	values[T_OWNER] = ObjectIdGetDatum(owner);
+	values[T_FIRE_AT] = TimestampTzGetDatum(fire_at);
+	rows_add(batch, values, nulls);
+	txn_deadline(fire_at);
+}
+
+/*
+ * Write the collected timers; one that is there already gets the new time
+ */
+void
+timer_write(RowBatch *batch)
+{
+	static Statement statement = {
+		"INSERT INTO durable.timer SELECT n.* FROM pg_catalog.unnest($1) n"
+		" ON CONFLICT (run_id, kind, command) DO UPDATE SET fire_at = excluded.fire_at",
+		1, {ROWS_OF(TABLE_TIMER)}
+	};
+
+	rows_write(batch, &statement);
+}
+
+void
+timer_set(const pg_uuid_t *run_id, MessageKind kind, int32 command, Oid owner, TimestampTz fire_at)
+{
+	RowBatch	batch;
+
+	rows_init(&batch, TABLE_TIMER, CurrentMemoryContext);
+	timer_add(&batch, run_id, kind, command, owner, fire_at);
+	timer_write(&batch);
+}
+
+void
+timer_cancel(const pg_uuid_t *run_id, MessageKind kind, int32 command)
+{
+	static Statement statement = {
+		"DELETE FROM durable.timer t WHERE t.run_id = $1 AND t.kind = $2 AND t.command = $3",
+		3, {UUIDOID, INT2OID, INT4OID}
+	};
+	Datum		values[3] = {UUIDPGetDatum(run_id), Int16GetDatum(kind), Int32GetDatum(command)};
+
+	store_execute(&statement, values, NULL);
+}
+
+/*
+ * Delete all timers of runs that close, and their activities' retries
+ */
+void
+timer_clear(const pg_uuid_t *run_ids, int count)
+{
+	static Statement timers = {
+		"DELETE FROM durable.timer t WHERE t.run_id = ANY ($1)", 1, {UUIDARRAYOID}
+	};
+	static Statement activities = {
+		"DELETE FROM durable.activity a WHERE a.run_id = ANY ($1)", 1, {UUIDARRAYOID}
+	};
+	Datum		ids = uuid_array(run_ids, count);
+
+	store_execute(&timers, &ids, NULL);
+	store_execute(&activities, &ids, NULL);
+}
+
+/*
+ * Turn what is due between `from' and `now' into messages, at most `limit' of
+ * them.  Returns how many.  Those that someone has locked stay.
+ */
+int
+timer_fire(TimestampTz from, TimestampTz now, int limit)
+{
+	static Statement statement = {
+		"WITH due AS (SELECT t.run_id, t.kind, t.command FROM durable.timer t"
+		"  WHERE t.fire_at >= $1 AND t.fire_at <= $2 ORDER BY t.fire_at LIMIT $3 FOR UPDATE SKIP LOCKED),"
+		" fired AS (DELETE FROM durable.timer t USING due d"
+		"  WHERE t.run_id = d.run_id AND t.kind = d.kind AND t.command = d.command RETURNING t.*)"
+		" INSERT INTO durable.message (owner, seq, run_id, kind, alone, at, command)"
+		" SELECT f.owner, pg_catalog.nextval('durable.message_seq'), f.run_id, f.kind, false, $2,"
+		"  CASE WHEN f.command > 0 THEN f.command END"
+		" FROM (SELECT * FROM fired ORDER BY fired.fire_at) f RETURNING owner, seq",
+		3, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID}
+	};
+	Datum		values[3] = {TimestampTzGetDatum(from), TimestampTzGetDatum(now), Int32GetDatum(limit)};
+	int			n = (int) store_execute(&statement, values, NULL);
+
+	for (int i = 0; i < n; i++)
+		txn_mail(DatumGetObjectId(store_value(i, 1)), DatumGetInt64(store_value(i, 2)));
+	return n;
+}
+
+/*
+ * When the next timer from a time on falls due, DT_NOEND for none
+ */
+TimestampTz
+timer_next(TimestampTz from)
+{
+	static Statement statement = {
+		"SELECT t.fire_at FROM durable.timer t WHERE t.fire_at >= $1 ORDER BY t.fire_at LIMIT 1",
+		1, {TIMESTAMPTZOID}
+	};
+	Datum		value = TimestampTzGetDatum(from);
+
+	if (store_execute(&statement, &value, NULL) == 0)
+		return DT_NOEND;
+	return DatumGetTimestampTz(store_value(0, 1));
+}

@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * timer.h
+ *	  What falls due: timers, timeouts, start delays, retries.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_TIMER_H
+#define DURABLE_TIMER_H
+
+#include "mailbox.h"
+
+extern void timer_add(RowBatch *batch, const pg_uuid_t *run_id, MessageKind kind, int32 command,
+					  Oid owner, TimestampTz fire_at);
+extern void timer_write(RowBatch *batch);
+extern void timer_set(const pg_uuid_t *run_id, MessageKind kind, int32 command, Oid owner, TimestampTz fire_at);
+extern void timer_cancel(const pg_uuid_t *run_id, MessageKind kind, int32 command);
+extern void timer_clear(const pg_uuid_t *run_ids, int count);
+extern int	timer_fire(TimestampTz from, TimestampTz now, int limit);
+extern TimestampTz timer_next(TimestampTz from);
+
+#endif							/* DURABLE_TIMER_H */

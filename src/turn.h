@@ -1,0 +1,184 @@
+/*-------------------------------------------------------------------------
+ *
+ * turn.h
+ *	  A turn of a run: mail in, code run, events out.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_TURN_H
+#define DURABLE_TURN_H
+
+#include "callable.h"
+#include "common/pg_prng.h"
+#include "execution.h"
+#include "history.h"
+#include "mailbox.h"
+#include "pending.h"
+
+/* How a pass of the code ended. */
+typedef enum PassEnd
+{
+	PASS_COMPLETED,				/* it returned */
+	PASS_FAILED,				/* an error left the function */
+	PASS_WAIT,					/* it waits: Turn.wait_* say for what */
+	PASS_STEP,					/* it wants Turn.step run */
+	PASS_PROBLEM				/* the turn fails: Turn.problem */
+} PassEnd;
+
+/* What becomes of the run after the turn. */
+typedef enum TurnEnd
+{
+	TURN_COMPLETED,
+	TURN_FAILED,				/* Turn.failure */
+	TURN_CANCELLED,
+	TURN_TIMED_OUT,				/* Turn.timeout says which */
+	TURN_WAITS,
+	TURN_GOES_ON,				/* in another transaction, for a batch's sake */
+	TURN_GOES_ON_ALONE,			/* in one of its own */
+	TURN_STUCK,					/* Turn.problem; it will be tried again */
+	TURN_MAIL_ONLY				/* nothing came that the run waits for */
+} TurnEnd;
+
+/* A command of the code, as recorded. */
+typedef struct Command
+{
+	EventType	type;			/* EVENT_ACTIVITY_SCHEDULED or EVENT_TIMER_STARTED */
+	int			event;			/* index of that event */
+	int			resolution;		/* index of the first event that ended it, or -1 */
+} Command;
+
+/* A row of the history, as indexes into Turn.events. */
+typedef struct TurnRow
+{
+	int			first;
+	int			mail_end;
+	TimestampTz at;
+	bool		ran;
+} TurnRow;
+
+/* Unread signals of one name. */
+typedef struct SignalQueue
+{
+	text	   *name;
+	int		   *events;
+	int			count;
+	int			room;
+	int			read;			/* of this pass */
+} SignalQueue;
+
+/* A step the code asks for. */
+typedef struct StepRequest
+{
+	int32		command;
+	bool		recorded;		/* its activity_scheduled event is in the history */
+	Oid			function;		/* InvalidOid: a statement */
+	char	   *sql;
+	int			nargs;
+	Oid		   *argtypes;
+	Datum	   *args;
+	char	   *nulls;
+	text	   *name;
+	Jsonb	   *input;
+	Jsonb	   *retry;
+	int64		start_to_close; /* microseconds, 0: none */
+	int64		schedule_to_close;
+	text	   *summary;
+	text	   *activity_id;
+} StepRequest;
+
+typedef struct PublishedValue
+{
+	text	   *key;
+	Jsonb	   *value;
+} PublishedValue;
+
+typedef struct NewTimer
+{
+	MessageKind kind;
+	int32		command;
+	TimestampTz fire_at;		/* DT_NOBEGIN: cancel it */
+} NewTimer;
+
+typedef struct Turn
+{
+	Execution  *execution;
+	MemoryContext context;		/* of the turn */
+	MemoryContext pass_context; /* reset at each pass */
+	TimestampTz at;				/* of this turn */
+	Callable   *workflow;
+	Jsonb	   *input;
+	int64		input_id;
+
+	/* history: what is recorded, then what this turn adds */
+	Event	   *events;
+	int		   *event_row;
+	int			nevents;
+	int			events_room;
+	int			recorded;		/* events of earlier turns */
+	TurnRow    *rows;
+	int			nrows;
+	Command    *commands;		/* command n is commands[n - 1] */
+	int			ncommands;
+	int			commands_room;
+	SignalQueue *signals;
+	int			nsignals;
+	int			cancel_event;	/* index, or -1 */
+	int			mail_end;		/* end of the last mail of all */
+
+	/* what mail brought besides events */
+	int32		retry_due;		/* an activity's command, or 0 */
+	const char *timeout;		/* "run" or "execution", or NULL */
+
+	/* the pass */
+	bool		in_code;
+	bool		left;
+	PassEnd		end;
+	int32		next_command;
+	int			horizon;		/* mail before this index is visible to the code */
+	TimestampTz now;
+	bool		cancel_delivered;
+	bool		shielded;
+	pg_prng_state random;
+
+	/* results */
+	Jsonb	   *result;
+	Jsonb	   *failure;
+	bool		cancelled;		/* the failure is the cancellation itself */
+	ErrorData  *problem;
+	StepRequest step;
+	text	   *wait_signal;
+	int32		wait_command;
+	char	   *waiting_for;
+	char	   *waiting_at;
+
+	/* what else is to be written */
+	PublishedValue *published;
+	int			npublished;
+	NewTimer   *timers;
+	int			ntimers;
+	PendingActivity *pending;	/* the activity that waits for a retry, or NULL */
+	int32		pending_done;	/* command whose pending row is to go, or 0 */
+} Turn;
+
+extern Turn *current_turn;
+
+/* replay.c */
+extern void turn_load_row(Turn *turn, const HistoryRow *row);
+extern void turn_begin_row(Turn *turn);
+extern int	turn_add_event(Turn *turn, const Event *event);
+extern void turn_end_mail(Turn *turn);
+extern void turn_begin_pass(Turn *turn);
+extern Command *turn_match(Turn *turn, EventType type, const char *what, const char *name);
+extern void turn_see(Turn *turn, int event);
+extern bool turn_all_matched(Turn *turn);
+extern SignalQueue *turn_signal_queue(Turn *turn, text *name);
+extern bool turn_replaying(Turn *turn);
+
+/* pass.c */
+extern Turn *turn_in_code(const char *call);
+extern void turn_leave(Turn *turn, PassEnd end) pg_attribute_noreturn();
+extern void turn_refuse(int sqlstate, const char *message, const char *hint) pg_attribute_noreturn();
+extern PassEnd turn_pass(Turn *turn);
+extern void turn_mute(Turn *turn);
+
+#endif							/* DURABLE_TURN_H */

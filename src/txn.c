@@ -1,0 +1,208 @@
+/*-------------------------------------------------------------------------
+ *
+ * txn.c
+ *	  What is to happen when the current transaction has ended.
+ *
+ *	  1. Whoever writes something another process must know of says so here,
+ *	  and one callback, registered once per process, tells after the COMMIT:
+ *	  it runs when other snapshots already see the rows, and it cannot fail.
+ *
+ *	  2. A rolled back subtransaction leaves its notes behind.  They cost a
+ *	  wake too many, never one too few.
+ *
+ *	  3. At ABORT, claims are given back and locks on runs are told as gone.
+ *
+ *	  4. PREPARE drops the notes: COMMIT PREPARED may come from any session, so
+ *	  the utility hook (ddl.c) has everything looked at then.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "txn.h"
+#include "utils/memutils.h"
+#include "waiter.h"
+
+typedef struct Note
+{
+	Queue	   *queue;
+	int64		mail;			/* lowest message written, wake at commit */
+	int64		kept_mail;		/* lowest message written for ourselves: at abort only */
+	int64		claimed;		/* lowest message claimed, give back at abort */
+	bool		locked;			/* runs of this queue were locked */
+} Note;
+
+static Note *notes = NULL;
+static int	note_count = 0;
+static int	note_room = 0;
+static pg_uuid_t *closed = NULL;
+static int	closed_count = 0;
+static int	closed_room = 0;
+static TimestampTz deadline = DT_NOEND;
+static bool extension_changed = false;
+
+static Note *
+note_for(Queue *queue)
+{
+	if (!shared || !queue)
+		return NULL;
+	for (int i = 0; i < note_count; i++)
+		if (notes[i].queue == queue)
+			return &notes[i];
+	if (note_count == note_room)
+	{
+		int			room = note_room ? note_room * 2 : 8;
+
+		notes = notes ? repalloc(notes, room * sizeof(Note)) :
+			MemoryContextAlloc(TopMemoryContext, room * sizeof(Note));
+		note_room = room;
+	}
+	notes[note_count] = (Note) {queue, QUEUE_NONE, QUEUE_NONE, QUEUE_NONE, false};
+	return &notes[note_count++];
+}
+
+/*
+ * A message was written
+ */
+void
+txn_mail(Oid owner, int64 seq)
+{
+	Note	   *note = note_for(durable_queue(owner));
+
+	if (note)
+		note->mail = Min(note->mail, seq);
+}
+
+/*
+ * A message was written and committed that this session means to handle at
+ * once itself (wf_execute): others need to know only if it fails to
+ */
+void
+txn_keep_mail(Oid owner, int64 seq)
+{
+	Note	   *note = note_for(durable_queue(owner));
+
+	if (note)
+	{
+		note->mail = QUEUE_NONE;
+		note->kept_mail = Min(note->kept_mail, seq);
+	}
+}
+
+/*
+ * Messages from this one on are in our hands until the transaction's end
+ */
+void
+txn_claimed(Queue *queue, int64 seq)
+{
+	Note	   *note = note_for(queue);
+
+	if (note)
+	{
+		note->claimed = Min(note->claimed, seq);
+		note->locked = true;
+	}
+}
+
+/*
+ * A run of this owner is locked until the transaction's end
+ */
+void
+txn_locked(Oid owner)
+{
+	Note	   *note = note_for(durable_queue(owner));
+
+	if (note)
+		note->locked = true;
+}
+
+void
+txn_deadline(TimestampTz at)
+{
+	deadline = Min(deadline, at);
+}
+
+void
+txn_closed(const pg_uuid_t *run_id)
+{
+	if (!shared)
+		return;
+	if (closed_count == closed_room)
+	{
+		int			room = closed_room ? closed_room * 2 : 64;
+
+		closed = closed ? repalloc(closed, room * sizeof(pg_uuid_t)) :
+			MemoryContextAlloc(TopMemoryContext, room * sizeof(pg_uuid_t));
+		closed_room = room;
+	}
+	closed[closed_count++] = *run_id;
+}
+
+/*
+ * CREATE or DROP EXTENSION: our processes should see for themselves
+ */
+void
+txn_extension_changed(void)
+{
+	extension_changed = true;
+}
+
+static void
+forget_all(void)
+{
+	note_count = 0;
+	closed_count = 0;
+	deadline = DT_NOEND;
+	extension_changed = false;
+}
+
+static void
+end_note(const Note *note, bool commit)
+{
+	int64		low = commit ? note->mail : Min(note->claimed, note->kept_mail);
+
+	if (low != QUEUE_NONE)
+	{
+		queue_lower(note->queue, low);
+		queue_wake(note->queue);
+	}
+	if (note->locked)
+		queue_release_skipped(note->queue);
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	bool		commit = event == XACT_EVENT_COMMIT;
+
+	if (event == XACT_EVENT_PREPARE)
+		forget_all();
+	if (!commit && event != XACT_EVENT_ABORT)
+		return;
+	for (int i = 0; i < note_count; i++)
+		end_note(&notes[i], commit);
+	if (commit)
+	{
+		if (deadline != DT_NOEND)
+			durable_new_deadline(MyDatabaseId, deadline);
+		if (closed_count > 0)
+			waiter_wake(closed, closed_count);
+		if (extension_changed)
+		{
+			durable_want_scheduler(MyDatabaseId);
+			durable_look_at_all(MyDatabaseId);
+			durable_wake_slots(SLOT_WORKER, MyDatabaseId);
+		}
+	}
+	else
+		waiter_end();
+	forget_all();
+}
+
+void
+durable_txn_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+}

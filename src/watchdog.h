@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * watchdog.h
+ *	  Ends code and steps that take too long.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_WATCHDOG_H
+#define DURABLE_WATCHDOG_H
+
+typedef enum WatchdogReason
+{
+	WATCHDOG_NONE,				/* it did nothing */
+	WATCHDOG_CODE,				/* workflow code ran over durable.turn_timeout */
+	WATCHDOG_STEP,				/* a step ran over its start_to_close */
+	WATCHDOG_BATCH				/* a step keeps a batch of others waiting */
+} WatchdogReason;
+
+extern void watchdog_start(void);
+extern void watchdog_stop(void);
+extern void watchdog_guard(int64 usecs, WatchdogReason reason);
+extern WatchdogReason watchdog_release(void);
+
+#endif							/* DURABLE_WATCHDOG_H */

@@ -1,0 +1,14 @@
+/*-------------------------------------------------------------------------
+ *
+ * why.h
+ *	  What keeps workflows from being run.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_WHY_H
+#define DURABLE_WHY_H
+
+extern bool role_can_connect(Oid role);
+extern char *why_no_worker(Oid owner);
+
+#endif							/* DURABLE_WHY_H */

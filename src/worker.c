@@ -1,0 +1,167 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *	  A process that runs the workflows of one role in one database.
+ *
+ *	  1. It connects as that role, so user code finds nothing to escape to; only
+ *	  the engine's own statements run as the extension's owner (store.c).
+ *
+ *	  2. After each commit it looks for mail again before it sleeps, so mail that
+ *	  came meanwhile is not missed.  While asleep it is `idle' in its slot, and
+ *	  whoever commits mail sets its latch.
+ *
+ *	  3. It leaves when it has idled for durable.worker_idle_timeout, when there
+ *	  are to be no workers, and after a slice of time when another queue has none
+ *	  and no room for one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "compat.h"
+#include "drive.h"
+#include "executor/spi.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "queue.h"
+#include "slots.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+
+/* Time a busy worker has before it makes room for a starving queue */
+#define SLICE_MS		200
+/* Busy workers tell the statistics collector that often */
+#define REPORT_MS		1000
+#define FAILED_DELAY_MS	1000
+
+PGDLLEXPORT void durable_worker_main(Datum arg) pg_attribute_noreturn();
+
+static Slot *slot;
+static Queue *queue;
+static TimestampTz started_at;
+
+static void
+set_option(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_SUSET, PGC_S_OVERRIDE, GUC_ACTION_SET, true, 0, false);
+}
+
+static void
+reload_config(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+}
+
+static bool
+should_leave(void)
+{
+	if (durable_max_workers == 0)
+		return true;
+	return shared->starving > 0 &&
+		TimestampDifferenceExceeds(started_at, GetCurrentTimestamp(), SLICE_MS);
+}
+
+/*
+ * Take batches until there is no mail, or for as long as it takes to be due
+ * for a report
+ */
+static DriveResult
+work(void)
+{
+	TimestampTz since = GetCurrentTimestamp();
+	DriveResult result;
+
+	SetCurrentStatementStartTimestamp();
+	pgstat_report_activity(STATE_RUNNING, "durable: workflows");
+	StartTransactionCommand();
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	do
+	{
+		int			turns = 0;
+
+		result = durable_drive(slot->owner, &turns);
+		if (turns > 0)
+		{
+			slot->turns += turns;
+			slot->last_turn_at = GetCurrentTimestamp();
+		}
+		if (result == DRIVE_MORE)
+			queue_want_more(queue);
+		queue->failures = 0;
+		CHECK_FOR_INTERRUPTS();
+		reload_config();
+	} while ((result == DRIVE_BUSY || result == DRIVE_MORE) && !should_leave() &&
+			 !TimestampDifferenceExceeds(since, GetCurrentTimestamp(), REPORT_MS));
+	SPI_finish();
+	CommitTransactionCommand();
+	pgstat_report_stat(result == DRIVE_IDLE);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return result;
+}
+
+static void
+nap(DriveResult result)
+{
+	static uint32 event = 0;
+	long		timeout = result == DRIVE_FAILED ? FAILED_DELAY_MS : durable_worker_idle_timeout;
+	int			rc;
+
+	slot->idle = result == DRIVE_IDLE;
+	pg_memory_barrier();
+	if (result == DRIVE_IDLE && queue_has_mail(queue))
+	{
+		slot->idle = false;
+		return;
+	}
+	if (event == 0)
+		event = wait_event("DurableWorkerMain");
+	rc = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, event);
+	ResetLatch(MyLatch);
+	slot->idle = false;
+	CHECK_FOR_INTERRUPTS();
+	reload_config();
+	if (result == DRIVE_IDLE && ((rc & WL_TIMEOUT) || shared->starving > 0))
+		slot_leave_if_idle(slot, queue);
+}
+
+void
+durable_worker_main(Datum arg)
+{
+	uint32		flags = 0;
+
+#ifdef BGWORKER_BYPASS_ROLELOGINCHECK
+	flags |= BGWORKER_BYPASS_ROLELOGINCHECK;
+#endif
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	slot = slot_attach(DatumGetInt32(arg));
+	if (!slot)
+		proc_exit(0);
+	queue = &shared->queues[slot->queue];
+	started_at = GetCurrentTimestamp();
+	BackgroundWorkerInitializeConnectionByOid(slot->dbid, slot->owner, flags);
+	set_option("application_name", "durable worker");
+	set_option("default_transaction_isolation", "read committed");
+	set_option("default_transaction_read_only", "off");
+	set_option("default_transaction_deferrable", "off");
+
+	for (;;)
+	{
+		DriveResult result = work();
+
+		if (result == DRIVE_GONE || should_leave())
+			proc_exit(0);
+		if (result == DRIVE_IDLE || result == DRIVE_FAILED)
+			nap(result);
+	}
+}
