@@ -15,9 +15,8 @@
  *	  2. CURRENT_TIMESTAMP and its kin are no functions but expressions of their
  *	  own: a parse-analysis hook looks for them.
  *
- *	  3. Tables: a permission-check hook sees each query's range table.  Reading
- *	  an ordinary table is refused; writing is besides by the transaction, which
- *	  is read-only then (pass.c).
+ *	  3. Tables: an executor hook sees each query's range table.  Access to an
+ *	  ordinary table is refused; besides, the transaction is read-only (pass.c).
  *
  *	  4. Utility statements: all but SET, SHOW, DO, CALL and EXPLAIN.
  *
@@ -48,7 +47,7 @@
 
 static object_access_hook_type prev_object_access_hook = NULL;
 static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
-static ExecutorCheckPerms_hook_type prev_check_perms_hook = NULL;
+static ExecutorStart_hook_type prev_executor_start_hook = NULL;
 static ProcessUtility_hook_type prev_utility_hook = NULL;
 
 /* Built-in functions to refuse, and what to use instead.  Volatile ones not
@@ -252,23 +251,16 @@ check_tables(List *range_table)
 	}
 }
 
-#if PG_VERSION_NUM >= 160000
-static bool
-fence_check_perms(List *range_table, List *perms, bool ereport_on_violation)
+static void
+fence_executor_start(QueryDesc *query, int eflags)
 {
 	if (fenced())
-		check_tables(range_table);
-	return prev_check_perms_hook ? prev_check_perms_hook(range_table, perms, ereport_on_violation) : true;
+		check_tables(query->plannedstmt->rtable);
+	if (prev_executor_start_hook)
+		prev_executor_start_hook(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
 }
-#else
-static bool
-fence_check_perms(List *range_table, bool ereport_on_violation)
-{
-	if (fenced())
-		check_tables(range_table);
-	return prev_check_perms_hook ? prev_check_perms_hook(range_table, ereport_on_violation) : true;
-}
-#endif
 
 static void
 fence_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
@@ -302,8 +294,8 @@ durable_fence_init(void)
 	object_access_hook = fence_object_access;
 	prev_post_parse_analyze_hook = post_parse_analyze_hook;
 	post_parse_analyze_hook = fence_parse_analyze;
-	prev_check_perms_hook = ExecutorCheckPerms_hook;
-	ExecutorCheckPerms_hook = fence_check_perms;
+	prev_executor_start_hook = ExecutorStart_hook;
+	ExecutorStart_hook = fence_executor_start;
 	prev_utility_hook = ProcessUtility_hook;
 	ProcessUtility_hook = fence_utility;
 }

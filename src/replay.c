@@ -106,7 +106,8 @@ index_event(Turn *turn, int event)
 	switch (turn->events[event].type)
 	{
 		case EVENT_WORKFLOW_STARTED:
-			turn->input = turn->events[event].payload;
+			if (turn->events[event].payload)
+				turn->input = DatumGetJsonbP(PointerGetDatum(turn->events[event].payload));
 			turn->input_id = turn->events[event].payload_id;
 			break;
 		case EVENT_WORKFLOW_SIGNALED:
