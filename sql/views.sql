@@ -56,9 +56,11 @@ SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function,
 	CASE WHEN c.status = 1 THEN (SELECT coalesce(h.events[cardinality(h.events)].payload,
 			(SELECT p.data FROM durable.payload p WHERE p.payload_id = h.events[cardinality(h.events)].payload_id))
 		FROM durable.history h WHERE h.run_id = c.run_id ORDER BY h.first_event DESC LIMIT 1) END,
-	CASE WHEN c.status <> 1 THEN (SELECT coalesce(h.events[cardinality(h.events)].attributes->'failure',
-			h.events[cardinality(h.events)].attributes,
-			jsonb_build_object('message', h.events[cardinality(h.events)].name))
+	CASE WHEN c.status <> 1 THEN (SELECT CASE c.status
+			WHEN 2 THEN h.events[cardinality(h.events)].attributes->'failure'
+			WHEN 3 THEN h.events[cardinality(h.events)].attributes
+			WHEN 5 THEN jsonb_build_object('type', 'timeout', 'message', h.events[cardinality(h.events)].name || ' timeout')
+			ELSE jsonb_build_object('type', 'terminated', 'message', h.events[cardinality(h.events)].name) END
 		FROM durable.history h WHERE h.run_id = c.run_id ORDER BY h.first_event DESC LIMIT 1) END,
 	NULL, NULL, NULL,
 	c.history_events, c.history_bytes, c.attempt,

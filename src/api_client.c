@@ -379,6 +379,7 @@ wf_execute(PG_FUNCTION_ARGS)
 	Datum		value;
 	bool		isnull;
 
+	refuse_in_code("wf_execute()", "Start the other workflow in an activity.");
 	require_nonatomic(fcinfo, "wf_execute()");
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -433,7 +434,7 @@ wf_cancel(PG_FUNCTION_ARGS)
 	open = run.status == STATUS_RUNNING && execution_hold(&run.run_id);
 	if (open)
 	{
-		txn_locked(run.owner);
+		txn_locked(run.owner, &run.run_id);
 		run_send(&run, &message);
 	}
 	store_end(&scope);

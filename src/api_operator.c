@@ -17,6 +17,7 @@
 #include "history.h"
 #include "identity.h"
 #include "miscadmin.h"
+#include "named_run.h"
 #include "nodes/parsenodes.h"
 #include "options.h"
 #include "storage/proc.h"
@@ -86,6 +87,7 @@ wf_work(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"max_turns\" must not be negative: %d", max_turns)));
+	refuse_in_code("wf_work()", NULL);
 	check_driver(fcinfo);
 	durable_check_version();
 	SPI_connect_ext(SPI_OPT_NONATOMIC);

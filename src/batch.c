@@ -130,6 +130,7 @@ take_runs(Batch *batch, const pg_uuid_t *ids, int count)
 	{
 		if (nheld > 0 && is_held(&executions[i].run_id))
 			continue;
+		txn_locked(batch->owner, &executions[i].run_id);
 		batch->runs[batch->nruns].execution = &executions[i];
 		locked[batch->nruns++] = executions[i].run_id;
 	}
@@ -169,7 +170,7 @@ put_aside(Batch *batch, const pg_uuid_t *ids, const int64 *seqs, int count)
 			continue;
 		if (execution_is_open(&ids[i]))
 		{
-			queue_skip(batch->queue, seqs[i]);
+			queue_skip(batch->queue, &ids[i], seqs[i]);
 			skipped++;
 		}
 		else
@@ -383,42 +384,57 @@ take_mail(Turn *turn, const BatchRun *run)
 }
 
 static bool
-batch_is_full(const Batch *batch)
+batch_is_full(const Batch *batch, const Turn *turn)
 {
-	return batch->subxids >= MAX_SUBXIDS ||
+	return batch->subxids + (turn ? turn->subxids : 0) >= MAX_SUBXIDS ||
 		GetCurrentTimestamp() - batch->started > (int64) durable_batch_time * 1000;
+}
+
+/*
+ * After so many turns that ran to the workflow's end, steps are taken in place
+ */
+#define STRAIGHT_TURNS	3
+
+static bool
+take_steps_in_place(const Batch *batch, const Turn *turn)
+{
+	return turn->workflow->straight >= STRAIGHT_TURNS && !turn->mode.alone &&
+		turn->steps == 0 && batch->subxids <= MAX_SUBXIDS / 2;
 }
 
 /*
  * Run passes and steps until the code waits, ends, or the batch is full
  */
 static TurnEnd
-run_code(Batch *batch, BatchRun *run, Turn *turn)
+run_code(Batch *batch, Turn *turn)
 {
-	StepMode	mode = {.shared = batch->nruns > 1, .alone = run->alone};
-	int			steps = 0;
+	bool		in_place = take_steps_in_place(batch, turn);
 
 	for (;;)
 	{
-		bool		wrote;
-
-		switch (turn_pass(turn))
+		switch (turn_pass(turn, in_place))
 		{
 			case PASS_COMPLETED:
+				turn->workflow->straight += turn->steps > 0;
 				return TURN_COMPLETED;
 			case PASS_FAILED:
 				return turn->cancelled ? TURN_CANCELLED : TURN_FAILED;
 			case PASS_WAIT:
+				turn->workflow->straight = turn->steps > 0 ? 0 : turn->workflow->straight;
 				return TURN_WAITS;
 			case PASS_PROBLEM:
 				return TURN_STUCK;
+			case PASS_REDO:
+				turn->workflow->straight = 0;
+				in_place = false;
+				continue;
 			case PASS_STEP:
 				break;
 		}
 		/* nobody's finished work waits for a slow step */
-		if (step_is_slow(&turn->step) && (batch->turns > 0 || steps > 0))
+		if (step_is_slow(&turn->step) && (batch->turns > 0 || turn->steps > 0))
 			return TURN_GOES_ON_ALONE;
-		switch (step_run(turn, mode, &wrote))
+		switch (step_run(turn))
 		{
 			case STEP_ALONE:
 				return TURN_GOES_ON_ALONE;
@@ -429,10 +445,9 @@ run_code(Batch *batch, BatchRun *run, Turn *turn)
 			case STEP_DONE:
 				break;
 		}
-		steps++;
-		batch->subxids += wrote;
-		if (batch_is_full(batch))
-			return mode.alone ? TURN_GOES_ON_ALONE : TURN_GOES_ON;
+		in_place = false;
+		if (batch_is_full(batch, turn))
+			return turn->mode.alone ? TURN_GOES_ON_ALONE : TURN_GOES_ON;
 	}
 }
 
@@ -460,7 +475,7 @@ take_turn(Batch *batch, BatchRun *run, Turn *turn)
 		return TURN_STUCK;
 	}
 	turn->workflow = callable_get(function);
-	return run_code(batch, run, turn);
+	return run_code(batch, turn);
 }
 
 static void
@@ -470,6 +485,8 @@ init_turn(Batch *batch, BatchRun *run, Turn *turn)
 	turn->execution = run->execution;
 	turn->context = AllocSetContextCreate(batch->context, "durable turn", ALLOCSET_DEFAULT_SIZES);
 	turn->pass_context = AllocSetContextCreate(turn->context, "durable pass", ALLOCSET_DEFAULT_SIZES);
+	turn->step_context = AllocSetContextCreate(turn->context, "durable step", ALLOCSET_DEFAULT_SIZES);
+	turn->mode = (StepMode) {.shared = batch->nruns > 1, .alone = run->alone};
 	turn->at = durable_now();
 	turn->cancel_event = -1;
 	turn->wait_command = WAIT_NOTHING;
@@ -489,7 +506,7 @@ batch_run(Batch *batch)
 		TurnEnd		end;
 		MemoryContext old;
 
-		if (i > 0 && batch_is_full(batch))
+		if (i > 0 && batch_is_full(batch, NULL))
 			break;
 		CHECK_FOR_INTERRUPTS();
 		init_turn(batch, run, &turn);
@@ -501,6 +518,7 @@ batch_run(Batch *batch)
 			end = take_turn(batch, run, &turn);
 			current_turn = NULL;
 		}
+		batch->subxids += turn.subxids;
 		batch_add_turn(batch, run, &turn, end);
 		MemoryContextSwitchTo(old);
 		MemoryContextDelete(turn.context);

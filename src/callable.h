@@ -33,6 +33,7 @@ typedef struct Callable
 	bool		retset;
 	FmgrInfo	to_jsonb;		/* to_jsonb for rettype */
 	double		usecs;			/* moving average of a call, < 0: never called */
+	int			straight;		/* as a workflow: turns in a row that ran to its end */
 } Callable;
 
 extern Oid	callable_resolve(const char *name, bool missing_ok);

@@ -22,6 +22,7 @@
 #include "guc.h"
 #include "json.h"
 #include "payload.h"
+#include "step.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/datum.h"
@@ -222,9 +223,9 @@ keep_request(Turn *turn, const StepRequest *request)
 
 /*
  * A step that has no outcome yet: have it run, unless it waits for its next
- * attempt
+ * attempt.  Returns only if it was run in place.
  */
-static void
+static Command *
 want_step(Turn *turn, const StepRequest *request, int32 command, bool recorded)
 {
 	int			cancel = pending_cancel(turn);
@@ -244,7 +245,9 @@ want_step(Turn *turn, const StepRequest *request, int32 command, bool recorded)
 	keep_request(turn, request);
 	turn->step.command = command;
 	turn->step.recorded = recorded;
-	turn_leave(turn, PASS_STEP);
+	if (!step_in_place(turn))
+		turn_leave(turn, PASS_STEP);
+	return &turn->commands[command - 1];
 }
 
 /*
@@ -260,7 +263,7 @@ command_step(Turn *turn, const StepRequest *request)
 	raise_if_cancelled(turn);
 	command = turn_match(turn, EVENT_ACTIVITY_SCHEDULED, "activity", name);
 	if (!command || command->resolution < 0)
-		want_step(turn, request, turn->next_command - 1, command != NULL);
+		command = want_step(turn, request, turn->next_command - 1, command != NULL);
 
 	event = &turn->events[command->resolution];
 	turn_see(turn, command->resolution);

@@ -30,6 +30,7 @@
 #include "timer.h"
 #include "txn.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "watchdog.h"
 
 /* Runs to be taken alone, left over from batches that failed */
@@ -106,6 +107,18 @@ do_batch(Oid owner, const pg_uuid_t *only, BatchReport *report, MemoryContext co
 }
 
 /*
+ * After an error: leave what was open and start a new transaction
+ */
+static void
+unwind(int depth)
+{
+	store_unwind(depth);
+	while (ActiveSnapshotSet())
+		PopActiveSnapshot();
+	SPI_rollback();
+}
+
+/*
  * One batch with its commit or rollback; errors are caught, not raised, but
  * for a cancel by the user
  */
@@ -131,8 +144,7 @@ try_batch(Oid owner, const pg_uuid_t *only, BatchReport *report, MemoryContext c
 		FlushErrorState();
 		current_turn = NULL;
 		watchdog_stop();
-		store_unwind(depth);
-		SPI_rollback();
+		unwind(depth);
 		end = BATCH_ERROR;
 	}
 	PG_END_TRY();
@@ -182,8 +194,7 @@ try_record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata, MemoryC
 		MemoryContextSwitchTo(context);
 		EmitErrorReport();
 		FlushErrorState();
-		store_unwind(depth);
-		SPI_rollback();
+		unwind(depth);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
@@ -209,7 +220,7 @@ put_held_aside(Oid owner, const BatchReport *report)
 	Queue	   *queue = durable_queue(owner);
 
 	if (queue && report->first_seq != QUEUE_NONE)
-		queue_skip(queue, report->first_seq);
+		queue_skip(queue, &report->runs[0], report->first_seq);
 	batch_hold(&report->runs[0]);
 }
 

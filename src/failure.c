@@ -12,6 +12,7 @@
 #include "json.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 /* Of a failure's texts this much is kept, as in Temporal */
 #define TEXT_LIMIT	4096
@@ -25,21 +26,41 @@ clip(const char *text)
 }
 
 /*
- * An error as a failure; attempt 0 says nothing of attempts.
- *
- * An activity failure that travels through workflow code carries the first
- * failure in its DETAIL; type and details are taken from there.
+ * The failure that failure_raise() put into an error's DETAIL, NULL where the
+ * error comes from elsewhere
+ */
+static Jsonb *
+cause_of(const ErrorData *edata)
+{
+	if (!edata->funcname || strcmp(edata->funcname, "failure_raise") != 0 || !edata->detail)
+		return NULL;
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(edata->detail)));
+}
+
+static const char *
+type_of(const ErrorData *edata, Jsonb *cause)
+{
+	if (edata->sqlerrcode == ERRCODE_WF_CANCELLED)
+		return "cancelled";
+	return cause ? json_find_text(cause, "type") : "sql_error";
+}
+
+/*
+ * An error as a failure; attempt 0 says nothing of attempts.  An activity's
+ * failure that travels through workflow code becomes the `cause'.
  */
 Jsonb *
 failure_from_error(const ErrorData *edata, int attempt)
 {
+	Jsonb	   *cause = cause_of(edata);
 	JsonBuilder b;
 
 	json_begin(&b);
 	json_add_text(&b, "message", clip(edata->message));
-	json_add_text(&b, "type", "sql_error");
+	json_add_text(&b, "type", type_of(edata, cause));
 	json_add_text(&b, "sqlstate", unpack_sql_state(edata->sqlerrcode));
-	json_add_text(&b, "detail", clip(edata->detail));
+	json_add_jsonb(&b, "cause", cause);
+	json_add_text(&b, "detail", cause ? NULL : clip(edata->detail));
 	json_add_text(&b, "hint", clip(edata->hint));
 	json_add_text(&b, "context", clip(edata->context));
 	if (attempt > 0)

@@ -3,7 +3,7 @@
  * failure.h
  *	  Failures of activities, turns and runs as jsonb objects.
  *
- *	  Keys: message, type, sqlstate, detail, hint, context, attempt, details.
+ *	  Keys: message, type, sqlstate, cause, detail, hint, context, attempt.
  *
  *-------------------------------------------------------------------------
  */

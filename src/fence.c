@@ -147,6 +147,11 @@ judge(Verdict *verdict, Form_pg_proc proc)
 			verdict->instead = advice[i].instead;
 			return;
 		}
+	/* age(timestamptz) counts from today, age(a, b) does not */
+	verdict->refused = builtin && ((strcmp(name, "age") == 0 && proc->pronargs == 1) ||
+								   strncmp(name, "pg_stat_", 8) == 0);
+	if (verdict->refused)
+		return;
 	for (int i = 0; builtin && i < lengthof(harmless); i++)
 		if (strcmp(name, harmless[i]) == 0)
 			return;

@@ -43,7 +43,7 @@ run_signal(const Found *run, text *signal, Jsonb *payload, text *request_id)
 		message.payload = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("null")));
 	if (!execution_hold(&run->run_id))
 		return false;
-	txn_locked(run->owner);
+	txn_locked(run->owner, &run->run_id);
 	if (request_id && !mailbox_take_request(&run->run_id, PointerGetDatum(request_id)))
 		return true;
 	message.payload_id = payload_set_aside(&run->run_id, &message.payload);
@@ -89,7 +89,7 @@ run_terminate(const pg_uuid_t *run_id, text *reason)
 
 	if (!execution_lock(run_id, CurrentMemoryContext, &e))
 		return false;
-	txn_locked(e.owner);
+	txn_locked(e.owner, run_id);
 	write_last_events(&e, reason);
 	if (e.has_timers)
 		timer_clear(run_id, 1);

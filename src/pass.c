@@ -12,10 +12,14 @@
  *	  truth: code that catches the error all the same leaves again at its next
  *	  call, and if it returns, the pass counts as left.
  *
- *	  3. A refusal (nondeterminism, the fence, a limit) is noted before it is
+ *	  3. With steps in place (step.c) the subtransaction is kept if the function
+ *	  returns.  If it does not, and steps were taken, all of it is undone, and
+ *	  what was recorded is forgotten.
+ *
+ *	  4. A refusal (nondeterminism, the fence, a limit) is noted before it is
  *	  raised, so that code cannot swallow it either.
  *
- *	  4. While replaying, messages are dropped: they were sent when the code
+ *	  5. While replaying, messages are dropped: they were sent when the code
  *	  came by for the first time.
  *
  *-------------------------------------------------------------------------
@@ -218,21 +222,52 @@ sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 	}
 }
 
-/*
- * Run the code once.  On return the subtransaction is gone, and with it all
- * but what lies in the turn's own memory.
- */
-PassEnd
-turn_pass(Turn *turn)
+/* What the turn knew before a pass */
+typedef struct TurnMark
 {
-	MemoryContext old_context = CurrentMemoryContext;
-	ResourceOwner old_owner = CurrentResourceOwner;
+	int			nevents;
+	int			ncommands;
+	int			npublished;
+	int			ntimers;
+	int			steps;
+	int			subxids;
+} TurnMark;
 
-	BeginInternalSubTransaction(NULL);
+static TurnMark
+take_mark(const Turn *turn)
+{
+	return (TurnMark) {turn->nevents, turn->ncommands, turn->npublished, turn->ntimers,
+		turn->steps, turn->subxids};
+}
+
+static void
+return_to_mark(Turn *turn, const TurnMark *mark)
+{
+	turn->nevents = mark->nevents;
+	turn->ncommands = mark->ncommands;
+	turn->npublished = mark->npublished;
+	turn->ntimers = mark->ntimers;
+	turn->steps = mark->steps;
+	turn->subxids = mark->subxids;
+	for (int i = 0; i < turn->ncommands; i++)
+		if (turn->commands[i].resolution >= turn->nevents)
+			turn->commands[i].resolution = -1;
+	turn->problem = NULL;
+	turn->failure = NULL;
+	turn->cancelled = false;
+	turn->pending = NULL;
+	turn->pending_done = 0;
+}
+
+/*
+ * Run the code in the current subtransaction and sort out how it ended
+ */
+static void
+try_code(Turn *turn)
+{
 	MemoryContextReset(turn->pass_context);
 	MemoryContextSwitchTo(turn->pass_context);
 	watchdog_guard((int64) durable_turn_timeout * 1000, WATCHDOG_CODE);
-
 	PG_TRY();
 	{
 		XactReadOnly = true;
@@ -252,15 +287,46 @@ turn_pass(Turn *turn)
 		MemoryContextSwitchTo(turn->context);
 		edata = CopyErrorData();
 		FlushErrorState();
+		if (!turn->left)
+			turn->end = PASS_FAILED;
 		sort_out_error(turn, edata, watchdog_release());
 	}
 	PG_END_TRY();
+	if (turn->problem)
+		turn->end = PASS_PROBLEM;
+}
 
-	RollbackAndReleaseCurrentSubTransaction();
+/*
+ * Run the code once.  On return the subtransaction is gone, and with it all
+ * but what lies in the turn's own memory, and steps taken in place.
+ */
+PassEnd
+turn_pass(Turn *turn, bool in_place)
+{
+	MemoryContext old_context = CurrentMemoryContext;
+	ResourceOwner old_owner = CurrentResourceOwner;
+	TurnMark	mark = take_mark(turn);
+	int			nestlevel;
+
+	BeginInternalSubTransaction(NULL);
+	turn->in_place = in_place;
+	turn->pass_level = GetCurrentTransactionNestLevel();
+	nestlevel = NewGUCNestLevel();
+	try_code(turn);
+	if (turn->steps > mark.steps && turn->end == PASS_COMPLETED)
+	{
+		AtEOXact_GUC(false, nestlevel);
+		ReleaseCurrentSubTransaction();
+	}
+	else
+		RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(old_context);
 	CurrentResourceOwner = old_owner;
 
-	if (turn->problem)
-		turn->end = PASS_PROBLEM;
+	if (turn->steps > mark.steps && turn->end != PASS_COMPLETED)
+	{
+		return_to_mark(turn, &mark);
+		turn->end = PASS_REDO;
+	}
 	return turn->end;
 }

@@ -12,8 +12,9 @@
  *	  2. Three things bring a claim back below the cursor, and each lowers
  *	  `low', from where the next claim then starts: a transaction that commits
  *	  with a seq it drew earlier; a claim that is undone; and a run that was
- *	  locked by someone else when its mail came by (`skipped'), as soon as
- *	  whoever held it has ended.
+ *	  locked by someone else when its mail came by (`skips'), as soon as the
+ *	  transaction that held it has ended.  Should that one not be ours, or skips
+ *	  have no room, the scheduler has a look now and then.
  *
  *	  3. A scan takes `low' before its snapshot.  So a commit after that shows
  *	  in `low' for the next scan, and one before it shows in the snapshot.
@@ -21,7 +22,7 @@
  *	  4. Without shared memory there is one queue, local to the backend, whose
  *	  every scan starts at the beginning.
  *
- *	  The spinlock of a queue guards cursor, low, skipped and more.
+ *	  The spinlock of a queue guards cursor, low, skips and more.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,6 +48,7 @@ durable_queue(Oid owner)
 	{
 		local_queue.cursor = 0;
 		local_queue.low = local_queue.skipped = QUEUE_NONE;
+		local_queue.nskips = 0;
 		return &local_queue;
 	}
 	if (last && last->dbid == MyDatabaseId && last->owner == owner)
@@ -72,6 +74,7 @@ durable_queue(Oid owner)
 		result->failures = 0;
 		result->cursor = 0;
 		result->low = QUEUE_NONE;
+		result->nskips = 0;
 		result->skipped = QUEUE_NONE;
 		result->more = false;
 	}
@@ -125,30 +128,69 @@ queue_lower(Queue *queue, int64 seq)
 }
 
 void
-queue_skip(Queue *queue, int64 seq)
+queue_skip(Queue *queue, const pg_uuid_t *run_id, int64 seq)
 {
+	int			i;
+
 	SpinLockAcquire(&queue->mutex);
-	if (seq < queue->skipped)
-		queue->skipped = seq;
+	for (i = 0; i < queue->nskips; i++)
+		if (memcmp(&queue->skips[i].run_id, run_id, sizeof(pg_uuid_t)) == 0)
+			break;
+	if (i < queue->nskips)
+		queue->skips[i].seq = Min(queue->skips[i].seq, seq);
+	else if (i < MAX_SKIPS)
+		queue->skips[queue->nskips++] = (Skip) {*run_id, seq};
+	else
+		queue->skipped = Min(queue->skipped, seq);
 	SpinLockRelease(&queue->mutex);
 }
 
 /*
- * Someone who held locks on runs has let go of them
+ * A transaction that had these runs locked has ended: mail of theirs that was
+ * skipped is looked at again
  */
 void
-queue_release_skipped(Queue *queue)
+queue_release(Queue *queue, const pg_uuid_t *run_ids, int count)
 {
-	bool		any;
+	bool		any = false;
 
+	if (queue->nskips == 0)
+		return;
 	SpinLockAcquire(&queue->mutex);
-	any = queue->skipped != QUEUE_NONE;
-	if (queue->skipped < queue->low)
-		queue->low = queue->skipped;
-	queue->skipped = QUEUE_NONE;
+	for (int i = queue->nskips - 1; i >= 0; i--)
+		for (int j = 0; j < count; j++)
+			if (memcmp(&queue->skips[i].run_id, &run_ids[j], sizeof(pg_uuid_t)) == 0)
+			{
+				queue->low = Min(queue->low, queue->skips[i].seq);
+				queue->skips[i] = queue->skips[--queue->nskips];
+				any = true;
+				break;
+			}
 	SpinLockRelease(&queue->mutex);
 	if (any)
 		queue_wake(queue);
+}
+
+bool
+queue_any_skipped(Queue *queue)
+{
+	return queue->nskips > 0 || queue->skipped != QUEUE_NONE;
+}
+
+/*
+ * Look at all skipped mail again
+ */
+void
+queue_release_all(Queue *queue)
+{
+	SpinLockAcquire(&queue->mutex);
+	for (int i = 0; i < queue->nskips; i++)
+		queue->low = Min(queue->low, queue->skips[i].seq);
+	queue->low = Min(queue->low, queue->skipped);
+	queue->nskips = 0;
+	queue->skipped = QUEUE_NONE;
+	SpinLockRelease(&queue->mutex);
+	queue_wake(queue);
 }
 
 bool

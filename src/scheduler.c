@@ -45,7 +45,7 @@
 
 /* Timers that somebody has locked, and mail put aside, are looked at again */
 #define LOCKED_RETRY_USECS	USECS_PER_SEC
-#define SKIPPED_RETRY_MS	60000
+#define SKIPPED_RETRY_MS	1000
 #define MAX_SLEEP_MS		(24 * 3600 * 1000L)
 
 PGDLLEXPORT void durable_scheduler_main(Datum arg) pg_attribute_noreturn();
@@ -230,17 +230,17 @@ any_skipped(bool release)
 	{
 		Queue	   *queue = &shared->queues[i];
 
-		if (queue->dbid != MyDatabaseId || queue->skipped == QUEUE_NONE)
+		if (queue->dbid != MyDatabaseId || !queue_any_skipped(queue))
 			continue;
 		any = true;
 		if (release)
-			queue_release_skipped(queue);
+			queue_release_all(queue);
 	}
 	return any;
 }
 
 static void
-sleep_until_due(void)
+sleep_until_due(Slot *slot)
 {
 	static uint32 event = 0;
 	TimestampTz deadline;
@@ -258,8 +258,10 @@ sleep_until_due(void)
 	wait = Min(wait, skipped ? SKIPPED_RETRY_MS : MAX_SLEEP_MS);
 	if (event == 0)
 		event = wait_event("DurableSchedulerMain");
+	slot->idle = true;
 	rc = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, wait, event);
 	ResetLatch(MyLatch);
+	slot->idle = false;
 	if (skipped && (rc & WL_TIMEOUT))
 		(void) any_skipped(true);
 }
@@ -296,6 +298,6 @@ durable_scheduler_main(Datum arg)
 		}
 		if (take_request(&from, &look))
 			work(from, look);
-		sleep_until_due();
+		sleep_until_due(slot);
 	}
 }

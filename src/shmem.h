@@ -32,6 +32,15 @@ typedef struct Database
 	bool		paused;			/* identity mismatch, see scheduler.c */
 } Database;
 
+/* A run that was locked by someone else when its mail came by. */
+typedef struct Skip
+{
+	pg_uuid_t	run_id;
+	int64		seq;			/* the lowest of that mail */
+} Skip;
+
+#define MAX_SKIPS		32
+
 /* The mailboxes of one owner's runs in one database, as claims see them. */
 typedef struct Queue
 {
@@ -43,7 +52,9 @@ typedef struct Queue
 	slock_t		mutex;			/* guards the rest */
 	int64		cursor;			/* claims go on from here */
 	int64		low;			/* lowest message to look at again, or QUEUE_NONE */
-	int64		skipped;		/* lowest message whose run was locked, or QUEUE_NONE */
+	int			nskips;
+	Skip		skips[MAX_SKIPS];
+	int64		skipped;		/* the same where skips has no room, or QUEUE_NONE */
 	bool		more;			/* one worker is not enough */
 } Queue;
 

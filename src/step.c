@@ -7,14 +7,20 @@
  *	  own under the transaction that writes the history.  If it fails it is
  *	  rolled back alone.
  *
- *	  2. Its row locks stay until the commit.  Where the transaction holds other
+ *	  2. Leaving the code for each step means to run it again from its beginning
+ *	  for each step.  Where a workflow's turns have lately run to the end in one
+ *	  go, steps are taken in place instead: in subtransactions of the pass, which
+ *	  is then not rolled back.  If the code waits or fails after all, the pass is
+ *	  undone with its steps and the turn starts again the other way (pass.c).
+ *
+ *	  3. Its row locks stay until the commit.  Where the transaction holds other
  *	  runs' work too, a step that meets a lock, a deadlock or a serialization
  *	  failure, or just takes its time, is undone and asks to be run alone.
  *
- *	  3. Alone, deferred constraints are checked when the step ends, so that a
+ *	  4. Alone, deferred constraints are checked when the step ends, so that a
  *	  violation is this step's failure and not that of the commit.
  *
- *	  4. A failure whose cause may pass is retried, every other one only by a
+ *	  5. A failure whose cause may pass is retried, every other one only by a
  *	  policy of the call.  The wait between attempts is a timer.
  *
  *-------------------------------------------------------------------------
@@ -29,6 +35,7 @@
 #include "common/pg_prng.h"
 #include "executor/spi.h"
 #include "extension.h"
+#include "funcapi.h"
 #include "failure.h"
 #include "guc.h"
 #include "json.h"
@@ -36,6 +43,7 @@
 #include "nodes/makefuncs.h"
 #include "payload.h"
 #include "step.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
@@ -46,7 +54,8 @@
 
 #define SLOW_STEP_USECS		10000.0
 #define SHARED_STEP_USECS	100000
-#define SHARED_LOCK_TIMEOUT	"20ms"
+#define MAX_STEPS_IN_PLACE	20
+#define SHARED_LOCK_TIMEOUT	20	/* ms */
 
 /* Temporal's defaults */
 #define INITIAL_INTERVAL	USECS_PER_SEC
@@ -89,6 +98,8 @@ run_statement(const StepRequest *step)
 				 errmsg("statement cannot be run by wf_sql(): %s", SPI_result_code_string(rc))));
 
 	old = MemoryContextSwitchTo(context);
+	if (SPI_tuptable)
+		BlessTupleDesc(SPI_tuptable->tupdesc);
 	pushJsonbValue(&array, WJB_BEGIN_ARRAY, NULL);
 	for (uint64 i = 0; SPI_tuptable && i < SPI_processed; i++)
 	{
@@ -136,22 +147,24 @@ check_constraints(void)
  * memory, or the error.
  */
 static ErrorData *
-attempt_step(Turn *turn, StepMode mode, Jsonb **result, WatchdogReason *watchdog, bool *wrote)
+attempt_step(Turn *turn, Jsonb **result, WatchdogReason *watchdog)
 {
 	MemoryContext old_context = CurrentMemoryContext;
 	ResourceOwner old_owner = CurrentResourceOwner;
 	StepRequest *step = &turn->step;
 	ErrorData  *volatile edata = NULL;
+	int			lock_timeout = LockTimeout;
 	int			nestlevel;
 
 	BeginInternalSubTransaction(NULL);
-	MemoryContextReset(turn->pass_context);
-	MemoryContextSwitchTo(turn->pass_context);
+	XactReadOnly = false;		/* in place, the code around us is read-only */
+	MemoryContextReset(turn->step_context);
+	MemoryContextSwitchTo(turn->step_context);
 	nestlevel = NewGUCNestLevel();
-	if (mode.shared && !mode.alone)
+	if (turn->mode.shared && !turn->mode.alone)
 	{
-		set_config_option("lock_timeout", SHARED_LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
-						  GUC_ACTION_SAVE, true, 0, false);
+		/* the variable itself: setting the GUC would cost as much as the step */
+		LockTimeout = SHARED_LOCK_TIMEOUT;
 		watchdog_guard(SHARED_STEP_USECS, WATCHDOG_BATCH);
 	}
 	else
@@ -164,7 +177,7 @@ attempt_step(Turn *turn, StepMode mode, Jsonb **result, WatchdogReason *watchdog
 		PushActiveSnapshot(GetTransactionSnapshot());
 		value = OidIsValid(step->function) ? run_function(step) : run_statement(step);
 		payload_check(value, "result");
-		if (mode.alone)
+		if (turn->mode.alone)
 			check_constraints();
 		PopActiveSnapshot();
 		AtEOXact_GUC(false, nestlevel);
@@ -175,7 +188,7 @@ attempt_step(Turn *turn, StepMode mode, Jsonb **result, WatchdogReason *watchdog
 			memcpy(*result, value, VARSIZE(value));
 		}
 		*watchdog = watchdog_release();
-		*wrote = TransactionIdIsValid(GetCurrentTransactionIdIfAny());
+		turn->subxids += TransactionIdIsValid(GetCurrentTransactionIdIfAny());
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -187,6 +200,7 @@ attempt_step(Turn *turn, StepMode mode, Jsonb **result, WatchdogReason *watchdog
 		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_END_TRY();
+	LockTimeout = lock_timeout;
 	MemoryContextSwitchTo(old_context);
 	CurrentResourceOwner = old_owner;
 	return edata;
@@ -326,11 +340,10 @@ wants_to_be_alone(int sqlstate, WatchdogReason watchdog)
 }
 
 /*
- * Run the step the code asked for.  *wrote tells whether it used up a
- * subtransaction id.
+ * Run the step the code asked for
  */
 StepEnd
-step_run(Turn *turn, StepMode mode, bool *wrote)
+step_run(Turn *turn)
 {
 	PendingActivity before = {0};
 	TimestampTz scheduled_at = durable_now();
@@ -341,7 +354,7 @@ step_run(Turn *turn, StepMode mode, bool *wrote)
 	MemoryContext old;
 	int			attempt = 1;
 
-	*wrote = false;
+	turn->steps++;
 	if (turn->step.recorded)
 	{
 		StoreScope	scope;
@@ -352,7 +365,7 @@ step_run(Turn *turn, StepMode mode, bool *wrote)
 		attempt = before.attempt + 1;
 		store_end(&scope);
 	}
-	edata = attempt_step(turn, mode, &result, &watchdog, wrote);
+	edata = attempt_step(turn, &result, &watchdog);
 	if (!edata)
 	{
 		Event		event = {.type = EVENT_ACTIVITY_COMPLETED, .at = durable_now(), .payload = result};
@@ -362,7 +375,7 @@ step_run(Turn *turn, StepMode mode, bool *wrote)
 		turn->pending_done = attempt > 1 ? turn->step.command : turn->pending_done;
 		return STEP_DONE;
 	}
-	if (mode.shared && !mode.alone && wants_to_be_alone(edata->sqlerrcode, watchdog))
+	if (turn->mode.shared && !turn->mode.alone && wants_to_be_alone(edata->sqlerrcode, watchdog))
 		return STEP_ALONE;
 	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && watchdog == WATCHDOG_NONE && !IsBackgroundWorker)
 		ReThrowError(edata);
@@ -378,4 +391,24 @@ step_run(Turn *turn, StepMode mode, bool *wrote)
 	record_failure(turn, edata, watchdog, failure, scheduled_at);
 	turn->pending_done = attempt > 1 ? turn->step.command : turn->pending_done;
 	return STEP_DONE;
+}
+
+/*
+ * Run the step right where the code asked for it, without leaving the code;
+ * false where it has no outcome yet and the code must leave
+ */
+bool
+step_in_place(Turn *turn)
+{
+	StepEnd		end;
+
+	if (!turn->in_place || GetCurrentTransactionNestLevel() != turn->pass_level ||
+		turn->steps >= MAX_STEPS_IN_PLACE || step_is_slow(&turn->step))
+		return false;
+	turn->in_code = false;
+	turn_mute(turn);
+	end = step_run(turn);
+	turn->in_code = true;
+	watchdog_guard((int64) durable_turn_timeout * 1000, WATCHDOG_CODE);
+	return end == STEP_DONE;
 }

@@ -17,14 +17,8 @@ typedef enum StepEnd
 	STEP_ALONE					/* undone: wants a transaction of its own */
 } StepEnd;
 
-/* How a step may behave towards others in the transaction. */
-typedef struct StepMode
-{
-	bool		shared;			/* other runs' work is in the transaction */
-	bool		alone;			/* the run asked for a transaction of its own */
-} StepMode;
-
-extern StepEnd step_run(Turn *turn, StepMode mode, bool *wrote);
+extern StepEnd step_run(Turn *turn);
+extern bool step_in_place(Turn *turn);
 extern bool step_is_slow(const StepRequest *step);
 extern int64 retry_delay(Jsonb *policy, int attempt);
 

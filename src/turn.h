@@ -22,7 +22,8 @@ typedef enum PassEnd
 	PASS_FAILED,				/* an error left the function */
 	PASS_WAIT,					/* it waits: Turn.wait_* say for what */
 	PASS_STEP,					/* it wants Turn.step run */
-	PASS_PROBLEM				/* the turn fails: Turn.problem */
+	PASS_PROBLEM,				/* the turn fails: Turn.problem */
+	PASS_REDO					/* steps were taken in place in vain: again without */
 } PassEnd;
 
 /* What becomes of the run after the turn. */
@@ -99,11 +100,22 @@ typedef struct NewTimer
 	TimestampTz fire_at;		/* DT_NOBEGIN: cancel it */
 } NewTimer;
 
+/* How a step may behave towards others in the transaction. */
+typedef struct StepMode
+{
+	bool		shared;			/* other runs' work is in the transaction */
+	bool		alone;			/* the run asked for a transaction of its own */
+} StepMode;
+
 typedef struct Turn
 {
 	Execution  *execution;
 	MemoryContext context;		/* of the turn */
 	MemoryContext pass_context; /* reset at each pass */
+	MemoryContext step_context; /* reset at each step */
+	StepMode	mode;
+	int			steps;			/* taken in this turn */
+	int			subxids;		/* used up by them */
 	TimestampTz at;				/* of this turn */
 	Callable   *workflow;
 	Jsonb	   *input;
@@ -131,6 +143,8 @@ typedef struct Turn
 
 	/* the pass */
 	bool		in_code;
+	bool		in_place;		/* steps may be taken without leaving the code */
+	int			pass_level;		/* transaction nesting level of the pass */
 	bool		left;
 	PassEnd		end;
 	int32		next_command;
@@ -178,7 +192,7 @@ extern bool turn_replaying(Turn *turn);
 extern Turn *turn_in_code(const char *call);
 extern void turn_leave(Turn *turn, PassEnd end) pg_attribute_noreturn();
 extern void turn_refuse(int sqlstate, const char *message, const char *hint) pg_attribute_noreturn();
-extern PassEnd turn_pass(Turn *turn);
+extern PassEnd turn_pass(Turn *turn, bool in_place);
 extern void turn_mute(Turn *turn);
 
 #endif							/* DURABLE_TURN_H */

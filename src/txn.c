@@ -31,7 +31,9 @@ typedef struct Note
 	int64		mail;			/* lowest message written, wake at commit */
 	int64		kept_mail;		/* lowest message written for ourselves: at abort only */
 	int64		claimed;		/* lowest message claimed, give back at abort */
-	bool		locked;			/* runs of this queue were locked */
+	pg_uuid_t  *locked;			/* runs of this queue that were locked */
+	int			nlocked;
+	int			locked_room;
 } Note;
 
 static Note *notes = NULL;
@@ -59,7 +61,7 @@ note_for(Queue *queue)
 			MemoryContextAlloc(TopMemoryContext, room * sizeof(Note));
 		note_room = room;
 	}
-	notes[note_count] = (Note) {queue, QUEUE_NONE, QUEUE_NONE, QUEUE_NONE, false};
+	notes[note_count] = (Note) {queue, QUEUE_NONE, QUEUE_NONE, QUEUE_NONE};
 	return &notes[note_count++];
 }
 
@@ -100,22 +102,28 @@ txn_claimed(Queue *queue, int64 seq)
 	Note	   *note = note_for(queue);
 
 	if (note)
-	{
 		note->claimed = Min(note->claimed, seq);
-		note->locked = true;
-	}
 }
 
 /*
  * A run of this owner is locked until the transaction's end
  */
 void
-txn_locked(Oid owner)
+txn_locked(Oid owner, const pg_uuid_t *run_id)
 {
 	Note	   *note = note_for(durable_queue(owner));
 
-	if (note)
-		note->locked = true;
+	if (!note)
+		return;
+	if (note->nlocked == note->locked_room)
+	{
+		int			room = note->locked_room ? note->locked_room * 2 : 64;
+
+		note->locked = note->locked ? repalloc(note->locked, room * sizeof(pg_uuid_t)) :
+			MemoryContextAlloc(TopMemoryContext, room * sizeof(pg_uuid_t));
+		note->locked_room = room;
+	}
+	note->locked[note->nlocked++] = *run_id;
 }
 
 void
@@ -152,6 +160,9 @@ txn_extension_changed(void)
 static void
 forget_all(void)
 {
+	for (int i = 0; i < note_count; i++)
+		if (notes[i].locked)
+			pfree(notes[i].locked);
 	note_count = 0;
 	closed_count = 0;
 	deadline = DT_NOEND;
@@ -168,8 +179,7 @@ end_note(const Note *note, bool commit)
 		queue_lower(note->queue, low);
 		queue_wake(note->queue);
 	}
-	if (note->locked)
-		queue_release_skipped(note->queue);
+	queue_release(note->queue, note->locked, note->nlocked);
 }
 
 static void

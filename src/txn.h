@@ -16,7 +16,7 @@ extern void durable_txn_init(void);
 extern void txn_mail(Oid owner, int64 seq);
 extern void txn_keep_mail(Oid owner, int64 seq);
 extern void txn_claimed(Queue *queue, int64 seq);
-extern void txn_locked(Oid owner);
+extern void txn_locked(Oid owner, const pg_uuid_t *run_id);
 extern void txn_deadline(TimestampTz at);
 extern void txn_closed(const pg_uuid_t *run_id);
 extern void txn_extension_changed(void);
