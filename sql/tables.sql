@@ -69,6 +69,7 @@ CREATE TABLE durable.history (
 	turn_at		timestamptz NOT NULL,
 	mail		int4 NOT NULL,					-- leading events that came by mail
 	ran			boolean NOT NULL,				-- whether code ran in this turn
+	goes_on		boolean NOT NULL,				-- its last event is seen by the next turn only
 	events		durable.event[] NOT NULL,
 	CONSTRAINT history_pkey PRIMARY KEY (run_id, first_event)
 );

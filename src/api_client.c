@@ -186,16 +186,16 @@ start(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
 		store_end(&scope);
 		return run_id;
 	}
-	if (o->id && o->on_closed != ON_CLOSED_ALLOW &&
-		find_latest(PointerGetDatum(e.namespace), PointerGetDatum(e.workflow_id), &last) &&
-		last.status != STATUS_RUNNING)
-		check_closed(&e, o->on_closed, &last);
 	for (;;)
 	{
 		TimestampTz not_before = o->start_delay ? durable_add_interval(e.started_at, o->start_delay) : 0;
 
 		if (run_start(&e, input, not_before, seq))
 		{
+			/* only now no run of this id can close any more */
+			if (o->on_closed != ON_CLOSED_ALLOW &&
+				find_closed(PointerGetDatum(e.namespace), PointerGetDatum(e.workflow_id), &last))
+				check_closed(&e, o->on_closed, &last);
 			run_id = e.run_id;
 			break;
 		}

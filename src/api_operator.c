@@ -89,16 +89,21 @@ wf_work(PG_FUNCTION_ARGS)
 				 errmsg("\"max_turns\" must not be negative: %d", max_turns)));
 	refuse_in_code("wf_work()", NULL);
 	check_driver(fcinfo);
-	durable_check_version();
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	(void) durable_lock_installed();
+	durable_check_version();
 	durable_check_identity();
+	queue_release_all(durable_queue(owner));
 	do
 	{
 		TimestampTz next;
 
-		(void) durable_fire_timers(DT_NOBEGIN, &next);
+		if (durable_lock_installed())
+			(void) durable_fire_timers(DT_NOBEGIN, &next);
 		SPI_commit();
 		result = durable_drive(owner, &turns);
+		if (result == DRIVE_GONE)
+			durable_check_version();	/* says so */
 		CHECK_FOR_INTERRUPTS();
 	} while ((result == DRIVE_BUSY || result == DRIVE_MORE) &&
 			 (max_turns == 0 || turns < max_turns) && GetCurrentTimestamp() < until);

@@ -21,7 +21,7 @@ fetch(Statement *statement, Datum *values)
 	Jsonb	   *result = NULL;
 
 	store_begin(&scope);
-	if (store_execute_latest(statement, values, NULL) > 0 && !store_is_null(0, 1))
+	if (store_execute(statement, values, NULL) > 0 && !store_is_null(0, 1))
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
 

@@ -43,7 +43,7 @@ wf_activity(PG_FUNCTION_ARGS)
 		Interval   *start_to_close = arg_interval(fcinfo, 2, "start_to_close");
 		Interval   *schedule_to_close = arg_interval(fcinfo, 3, "schedule_to_close");
 
-		step.function = callable_resolve(text_to_cstring(step.name), false);
+		step.function = callable_get(callable_resolve(text_to_cstring(step.name), false))->oid;
 		step.input = arg_jsonb(fcinfo, 1);
 		if (!step.input)
 		{

@@ -156,13 +156,16 @@ take_runs(Batch *batch, const pg_uuid_t *ids, int count)
 }
 
 /*
- * Mail of runs we did not get: either someone else has the run and will look
- * at its mail when done, or the run is closed and its mail of no use.
+ * Mail of runs we did not get: either someone else has the run, and his end
+ * brings it back, or the run is closed and its mail of no use.
+ *
+ * Whoever had the run may have ended before it was put aside.  So try to lock
+ * it once more after that; if that works our own end brings it back.
  */
-static int
+static void
 put_aside(Batch *batch, const pg_uuid_t *ids, const int64 *seqs, int count)
 {
-	int			skipped = 0;
+	Execution  *unused;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -171,12 +174,12 @@ put_aside(Batch *batch, const pg_uuid_t *ids, const int64 *seqs, int count)
 		if (execution_is_open(&ids[i]))
 		{
 			queue_skip(batch->queue, &ids[i], seqs[i]);
-			skipped++;
+			if (execution_claim(&ids[i], 1, batch->context, &unused) > 0 && !is_held(&ids[i]))
+				txn_locked(batch->owner, &ids[i]);
 		}
 		else
 			batch_consume(batch, seqs[i]);
 	}
-	return skipped;
 }
 
 /*
@@ -228,13 +231,7 @@ claim_next(Batch *batch)
 	queue_end_scan(batch->queue, from, count > 0 ? seqs[count - 1] + 1 : from);
 	(void) LockRelease(&tag, ExclusiveLock, false);
 
-	/* second look: whoever ended in between did not see what we put aside */
-	if (count > 0 && put_aside(batch, ids, seqs, count) > 0 && batch->nruns == 0)
-	{
-		take_runs(batch, ids, count);
-		batch->nconsumed = 0;
-		(void) put_aside(batch, ids, seqs, count);
-	}
+	put_aside(batch, ids, seqs, count);
 	return count > 0;
 }
 

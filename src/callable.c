@@ -20,6 +20,7 @@
 #include "access/htup_details.h"
 #include "callable.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "executor/executor.h"
@@ -65,6 +66,32 @@ create_cache(void)
 }
 
 /*
+ * Of several functions of a name, the one that is not built in
+ */
+static Oid
+the_one(FuncCandidateList candidates, const char *name)
+{
+	Oid			result = InvalidOid;
+	int			count = 0;
+
+	if (!candidates->next)
+		return candidates->oid;
+	for (FuncCandidateList c = candidates; c; c = c->next)
+	{
+		if (get_func_namespace(c->oid) == PG_CATALOG_NAMESPACE)
+			continue;
+		count++;
+		result = c->oid;
+	}
+	if (count != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_AMBIGUOUS_FUNCTION),
+				 errmsg("function name \"%s\" is not unique", name),
+				 errhint("A workflow or activity is known by its name alone: qualify it with its schema, or rename the others.")));
+	return result;
+}
+
+/*
  * The one function of a name, which may be schema-qualified, found by the
  * search path; InvalidOid where there is none and missing_ok
  */
@@ -85,12 +112,7 @@ callable_resolve(const char *name, bool missing_ok)
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("function \"%s\" does not exist", name),
 				 errhint("It is looked up by name in the search_path.")));
-	if (candidates->next)
-		ereport(ERROR,
-				(errcode(ERRCODE_AMBIGUOUS_FUNCTION),
-				 errmsg("function name \"%s\" is not unique", name),
-				 errhint("A workflow or activity is known by its name alone; rename the others.")));
-	return candidates->oid;
+	return the_one(candidates, name);
 }
 
 void
@@ -378,6 +400,7 @@ static Jsonb *
 call_set(Callable *c, NullableDatum *args)
 {
 	List	   *consts = NIL;
+	FuncExpr   *call;
 	EState	   *estate = CreateExecutorState();
 	ExprContext *econtext = GetPerTupleExprContext(estate);
 	TupleDesc	desc;
@@ -401,9 +424,10 @@ call_set(Callable *c, NullableDatum *args)
 		TupleDescInitEntry(expected, 1, "value", c->rettype, -1, 0);
 	}
 	old = MemoryContextSwitchTo(estate->es_query_cxt);
-	state = ExecInitTableFunctionResult((Expr *) makeFuncExpr(c->oid, c->rettype, consts, DEFAULT_COLLATION_OID,
-															  DEFAULT_COLLATION_OID, COERCE_EXPLICIT_CALL),
-										econtext, NULL);
+	call = makeFuncExpr(c->oid, c->rettype, consts, DEFAULT_COLLATION_OID,
+						DEFAULT_COLLATION_OID, COERCE_EXPLICIT_CALL);
+	call->funcretset = true;
+	state = ExecInitTableFunctionResult((Expr *) call, econtext, NULL);
 	store = ExecMakeTableFunctionResult(state, econtext, estate->es_query_cxt, expected, false);
 	MemoryContextSwitchTo(old);
 

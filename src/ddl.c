@@ -10,8 +10,8 @@
  *	  2. CREATE, ALTER and DROP EXTENSION are told to the processes once they
  *	  have committed.
  *
- *	  3. COMMIT PREPARED may bring mail that no session knows of: everything is
- *	  looked at.
+ *	  3. COMMIT PREPARED may bring mail that no session knows of, and ROLLBACK
+ *	  PREPARED gives runs back: everything is looked at.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,6 +28,7 @@
 #include "extension.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "queue.h"
 #include "slots.h"
 #include "storage/ipc.h"
 #include "tcop/utility.h"
@@ -135,16 +136,20 @@ ddl_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	Node	   *stmt = pstmt->utilityStmt;
 	char	   *name = shared ? database_to_clear(stmt) : NULL;
 	Oid			dbid = name ? get_database_oid(name, true) : InvalidOid;
-	bool		commit_prepared = IsA(stmt, TransactionStmt) &&
-		castNode(TransactionStmt, stmt)->kind == TRANS_STMT_COMMIT_PREPARED;
+	bool		prepared = IsA(stmt, TransactionStmt) &&
+		(castNode(TransactionStmt, stmt)->kind == TRANS_STMT_COMMIT_PREPARED ||
+		 castNode(TransactionStmt, stmt)->kind == TRANS_STMT_ROLLBACK_PREPARED);
 	bool		alter = IsA(stmt, AlterExtensionStmt) &&
 		strcmp(castNode(AlterExtensionStmt, stmt)->extname, "durable") == 0;
 
 	if (!OidIsValid(dbid) || !may_clear(dbid, IsA(stmt, CreatedbStmt)))
 	{
 		next_utility(pstmt, query, read_only_tree, context, params, env, dest, qc);
-		if (commit_prepared)
+		if (prepared)
+		{
+			queues_look_again(MyDatabaseId);
 			durable_look_at_all(MyDatabaseId);
+		}
 		if (alter)
 			txn_extension_changed();
 		return;

@@ -402,7 +402,22 @@ find_open(Datum namespace, Datum workflow_id, Found *found)
 	};
 	Datum		values[2] = {namespace, workflow_id};
 
-	return found_row(store_execute_latest(&statement, values, NULL), found);
+	return found_row(store_execute(&statement, values, NULL), found);
+}
+
+/*
+ * The run of a workflow id that was closed last
+ */
+bool
+find_closed(Datum namespace, Datum workflow_id, Found *found)
+{
+	static Statement statement = {
+		FIND_CLOSED "c.namespace = $1 AND c.workflow_id = $2 ORDER BY c.namespace DESC, c.workflow_id DESC, c.run_id DESC LIMIT 1",
+		2, {TEXTOID, TEXTOID}
+	};
+	Datum		values[2] = {namespace, workflow_id};
+
+	return found_row(store_execute(&statement, values, NULL), found);
 }
 
 /*
@@ -411,14 +426,7 @@ find_open(Datum namespace, Datum workflow_id, Found *found)
 bool
 find_latest(Datum namespace, Datum workflow_id, Found *found)
 {
-	static Statement statement = {
-		FIND_CLOSED "c.namespace = $1 AND c.workflow_id = $2 ORDER BY c.namespace DESC, c.workflow_id DESC, c.run_id DESC LIMIT 1",
-		2, {TEXTOID, TEXTOID}
-	};
-	Datum		values[2] = {namespace, workflow_id};
-
-	return find_open(namespace, workflow_id, found) ||
-		found_row(store_execute_latest(&statement, values, NULL), found);
+	return find_open(namespace, workflow_id, found) || find_closed(namespace, workflow_id, found);
 }
 
 bool
@@ -428,8 +436,8 @@ find_run(const pg_uuid_t *run_id, Found *found)
 	static Statement closed = {FIND_CLOSED "c.run_id = $1", 1, {UUIDOID}};
 	Datum		id = UUIDPGetDatum(run_id);
 
-	return found_row(store_execute_latest(&open, &id, NULL), found) ||
-		found_row(store_execute_latest(&closed, &id, NULL), found);
+	return found_row(store_execute(&open, &id, NULL), found) ||
+		found_row(store_execute(&closed, &id, NULL), found);
 }
 
 /*
@@ -447,8 +455,8 @@ find_request(Datum namespace, Datum request_id, Found *found)
 	};
 	Datum		values[2] = {namespace, request_id};
 
-	return found_row(store_execute_latest(&open, values, NULL), found) ||
-		found_row(store_execute_latest(&closed, values, NULL), found);
+	return found_row(store_execute(&open, values, NULL), found) ||
+		found_row(store_execute(&closed, values, NULL), found);
 }
 
 /*

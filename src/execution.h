@@ -85,6 +85,7 @@ extern void execution_write_updates(RowBatch *batch);
 extern void closed_add(RowBatch *batch, const Execution *e, RunStatus status, TimestampTz at, const pg_uuid_t *next);
 extern void closed_write(RowBatch *batch);
 extern bool find_open(Datum namespace, Datum workflow_id, Found *found);
+extern bool find_closed(Datum namespace, Datum workflow_id, Found *found);
 extern bool find_latest(Datum namespace, Datum workflow_id, Found *found);
 extern bool find_run(const pg_uuid_t *run_id, Found *found);
 extern bool find_request(Datum namespace, Datum request_id, Found *found);

@@ -166,6 +166,7 @@ add_history(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end, const Event *c
 	int			mail = 0;
 	int			count = 0;
 	bool		ran;
+	bool		goes_on = end == TURN_GOES_ON || end == TURN_GOES_ON_ALONE || end == TURN_STUCK;
 
 	/* where no history was loaded, mail is kept as it came */
 	if (turn->nevents == 0)
@@ -191,7 +192,7 @@ add_history(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end, const Event *c
 	if (count == 0)
 		return;
 	e->history_bytes += history_add(&batch->history, &e->run_id, e->owner, e->next_event,
-									turn->at, mail, ran, events, count);
+									turn->at, mail, ran, goes_on, events, count);
 	e->next_event += count;
 }
 

@@ -22,7 +22,8 @@
 
 enum
 {
-	H_RUN_ID, H_FIRST_EVENT, H_OWNER, H_TURN_AT, H_MAIL, H_RAN, H_EVENTS, HISTORY_COLUMNS
+	H_RUN_ID, H_FIRST_EVENT, H_OWNER, H_TURN_AT, H_MAIL, H_RAN, H_GOES_ON, H_EVENTS,
+	HISTORY_COLUMNS
 };
 
 enum
@@ -111,7 +112,7 @@ int
 history_read(const pg_uuid_t *run_ids, int count, MemoryContext context, HistoryRow **rows)
 {
 	static Statement statement = {
-		"SELECT h.run_id, h.first_event, h.turn_at, h.mail, h.ran, h.events FROM durable.history h"
+		"SELECT h.run_id, h.first_event, h.turn_at, h.mail, h.ran, h.goes_on, h.events FROM durable.history h"
 		" WHERE h.run_id = ANY ($1) ORDER BY h.run_id, h.first_event",
 		1, {UUIDARRAYOID}
 	};
@@ -129,7 +130,8 @@ history_read(const pg_uuid_t *run_ids, int count, MemoryContext context, History
 		row->turn_at = DatumGetTimestampTz(store_value(i, 3));
 		row->mail = DatumGetInt32(store_value(i, 4));
 		row->ran = DatumGetBool(store_value(i, 5));
-		row->events = DatumGetArrayTypePCopy(store_value(i, 6));
+		row->goes_on = DatumGetBool(store_value(i, 6));
+		row->events = DatumGetArrayTypePCopy(store_value(i, 7));
 	}
 	MemoryContextSwitchTo(old);
 	return n;
@@ -165,7 +167,7 @@ history_read_last(const pg_uuid_t *run_id, Event *event)
 	};
 	Datum		id = UUIDPGetDatum(run_id);
 
-	return pick_event(store_execute_latest(&statement, &id, NULL), true, event);
+	return pick_event(store_execute(&statement, &id, NULL), true, event);
 }
 
 /*
@@ -187,7 +189,7 @@ history_read_first(const pg_uuid_t *run_id, Event *event)
  */
 Size
 history_add(RowBatch *batch, const pg_uuid_t *run_id, Oid owner, int32 first_event,
-			TimestampTz turn_at, int32 mail, bool ran, Datum *events, int count)
+			TimestampTz turn_at, int32 mail, bool ran, bool goes_on, Datum *events, int count)
 {
 	Datum		values[HISTORY_COLUMNS];
 	bool		nulls[HISTORY_COLUMNS] = {0};
@@ -199,6 +201,7 @@ history_add(RowBatch *batch, const pg_uuid_t *run_id, Oid owner, int32 first_eve
 	values[H_TURN_AT] = TimestampTzGetDatum(turn_at);
 	values[H_MAIL] = Int32GetDatum(mail);
 	values[H_RAN] = BoolGetDatum(ran);
+	values[H_GOES_ON] = BoolGetDatum(goes_on);
 	values[H_EVENTS] = array;
 	rows_add(batch, values, nulls);
 	return VARSIZE_ANY(DatumGetPointer(array));

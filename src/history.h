@@ -55,6 +55,7 @@ typedef struct HistoryRow
 	TimestampTz turn_at;
 	int32		mail;
 	bool		ran;
+	bool		goes_on;
 	ArrayType  *events;
 } HistoryRow;
 
@@ -65,7 +66,7 @@ extern int	history_read(const pg_uuid_t *run_ids, int count, MemoryContext conte
 extern bool history_read_last(const pg_uuid_t *run_id, Event *event);
 extern bool history_read_first(const pg_uuid_t *run_id, Event *event);
 extern Size history_add(RowBatch *batch, const pg_uuid_t *run_id, Oid owner, int32 first_event,
-						TimestampTz turn_at, int32 mail, bool ran, Datum *events, int count);
+						TimestampTz turn_at, int32 mail, bool ran, bool goes_on, Datum *events, int count);
 extern void history_write(RowBatch *batch);
 
 #endif							/* DURABLE_HISTORY_H */

@@ -81,9 +81,16 @@ want_all_databases(void)
 	CommitTransactionCommand();
 }
 
-static void
+/*
+ * Start the schedulers that are wanted.  Returns as start_workers().
+ */
+static long
 start_schedulers(void)
 {
+	long		wait = -1;
+	long		gone;
+	TimestampTz now = GetCurrentTimestamp();
+
 	for (int i = 0; i < MAX_DATABASES; i++)
 	{
 		Database   *db = &shared->databases[i];
@@ -96,9 +103,21 @@ start_schedulers(void)
 		LWLockRelease(shared->directory);
 		if (!wanted || slot_exists(SLOT_SCHEDULER, dbid))
 			continue;
+		gone = TimestampDifferenceMilliseconds(db->launched_at, now);
+		if (gone < RESTART_DELAY_MS && db->launched_at != 0)
+		{
+			wait = RESTART_DELAY_MS - gone;
+			continue;
+		}
 		if (!slot_start(SLOT_SCHEDULER, dbid, InvalidOid, -1))
-			return;
+			break;
+		/* it says so itself if it is wanted on */
+		LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+		db->wanted = false;
+		db->launched_at = now;
+		LWLockRelease(shared->directory);
 	}
+	return wait;
 }
 
 static long
@@ -124,6 +143,26 @@ may_run(Oid dbid)
 			result = shared->databases[i].blocked == 0 && !shared->databases[i].paused;
 	LWLockRelease(shared->directory);
 	return result;
+}
+
+/*
+ * Others need their places: idle workers leave when they see that (worker.c)
+ */
+static void
+wake_idle_workers(int count)
+{
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_SLOTS && count > 0; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		if (slot->in_use && slot->kind == SLOT_WORKER && slot->proc && slot->idle)
+		{
+			SetLatch(&slot->proc->procLatch);
+			count--;
+		}
+	}
+	LWLockRelease(shared->directory);
 }
 
 /*
@@ -180,6 +219,8 @@ start_workers(void)
 			first = (i + 1) % MAX_QUEUES;
 		}
 	shared->starving = starving;
+	if (starving > 0)
+		wake_idle_workers(starving);
 	return wait;
 }
 
@@ -210,12 +251,15 @@ durable_launcher_main(Datum arg)
 	for (;;)
 	{
 		long		wait;
+		long		workers_wait;
 
 		CHECK_FOR_INTERRUPTS();
 		reload_config();
 		slots_reclaim();
-		start_schedulers();
-		wait = start_workers();
+		wait = start_schedulers();
+		workers_wait = start_workers();
+		if (workers_wait >= 0)
+			wait = wait < 0 ? workers_wait : Min(wait, workers_wait);
 		if (shared->out_of_workers)
 			wait = RESTART_DELAY_MS;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (wait >= 0 ? WL_TIMEOUT : 0),

@@ -71,7 +71,7 @@ write_last_events(Execution *e, text *reason)
 	events[count++] = event_form(&closing);
 	rows_init(&batch, TABLE_HISTORY, CurrentMemoryContext);
 	e->history_bytes += history_add(&batch, &e->run_id, e->owner, e->next_event, closing.at,
-									count - 1, false, events, count);
+									count - 1, false, false, events, count);
 	e->next_event += count;
 	history_write(&batch);
 	mailbox_empty(&e->run_id, 1);

@@ -77,7 +77,7 @@ payload_load(int64 payload_id)
 	Jsonb	   *result;
 
 	store_begin(&scope);
-	if (store_execute_latest(&statement, &id, NULL) == 0)
+	if (store_execute(&statement, &id, NULL) == 0)
 		elog(ERROR, "payload " INT64_FORMAT " is missing", payload_id);
 	old = MemoryContextSwitchTo(context);
 	result = DatumGetJsonbPCopy(store_value(0, 1));

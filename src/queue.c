@@ -255,3 +255,19 @@ queue_want_more(Queue *queue)
 	if (news)
 		durable_wake_launcher();
 }
+
+/*
+ * Anything may have come for anyone in this database: claims start over
+ */
+void
+queues_look_again(Oid dbid)
+{
+	if (!shared)
+		return;
+	for (int i = 0; i < MAX_QUEUES; i++)
+		if (shared->queues[i].dbid == dbid)
+		{
+			queue_lower(&shared->queues[i], 0);
+			queue_release_all(&shared->queues[i]);
+		}
+}

@@ -12,7 +12,9 @@
  *	  starts at the mail of the first row and moves only when the code consumes
  *	  an event: to the end of the mail of the row in which that event became
  *	  visible, that is the first row from the event's own on whose turn ran
- *	  code.  All questions whose answer changes with time (is there a signal, is
+ *	  code.  (A turn may end right after a step, for a batch's sake: then the
+ *	  step's outcome, its last event, became visible in the next one.)  All
+ *	  questions whose answer changes with time (is there a signal, is
  *	  cancellation requested, what time is it) are answered by the horizon alone.
  *	  So polling needs no event of its own.
  *
@@ -166,7 +168,7 @@ add_row(Turn *turn, TimestampTz at, bool ran)
 		turn->rows = turn->rows ? repalloc(turn->rows, size) :
 			MemoryContextAlloc(turn->context, size);
 	}
-	turn->rows[turn->nrows] = (TurnRow) {turn->nevents, turn->nevents, at, ran};
+	turn->rows[turn->nrows] = (TurnRow) {turn->nevents, turn->nevents, at, ran, false};
 	return &turn->rows[turn->nrows++];
 }
 
@@ -197,6 +199,7 @@ turn_load_row(Turn *turn, const HistoryRow *row)
 	for (int i = 0; i < n; i++)
 		turn_add_event(turn, &events[i]);
 	set_mail_end(turn, turn->rows[turn->nrows - 1].first + row->mail);
+	turn->rows[turn->nrows - 1].goes_on = row->goes_on;
 	turn->recorded = turn->nevents;
 	MemoryContextSwitchTo(old);
 }
@@ -224,6 +227,8 @@ turn_see(Turn *turn, int event)
 {
 	int			row = turn->event_row[event];
 
+	if (row < turn->nrows - 1 && turn->rows[row].goes_on && event == turn->rows[row + 1].first - 1)
+		row++;
 	while (row < turn->nrows - 1 && !turn->rows[row].ran)
 		row++;
 	turn->horizon = Max(turn->horizon, turn->rows[row].mail_end);

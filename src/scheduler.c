@@ -77,25 +77,19 @@ leave(void)
 	Oid			dbid = MyDatabaseId;
 
 	end();
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
-	database->wanted = false;
-	LWLockRelease(shared->directory);
 	slots_forget_database(dbid);
 	proc_exit(0);
 }
 
 /*
  * See whether we have business here.  A version that does not fit is an
- * error, and the scheduler is not wanted until the extension changes.
+ * error: no scheduler is wanted then until the extension changes.
  */
 static void
 check_business(void)
 {
 	if (!durable_lock_installed())
 		leave();
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
-	database->wanted = false;
-	LWLockRelease(shared->directory);
 	durable_check_version();
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 	database->wanted = true;

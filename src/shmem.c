@@ -106,6 +106,7 @@ durable_database(Oid dbid, bool create)
 		result->dbid = dbid;
 		result->blocked = 0;
 		result->wanted = false;
+		result->launched_at = 0;
 		result->look = true;
 		result->deadline = DT_NOEND;
 		result->timer_low = DT_NOEND;

@@ -25,6 +25,7 @@ typedef struct Database
 	Oid			dbid;			/* InvalidOid: free; directory lock */
 	int			blocked;		/* sessions whose DDL wants us out; directory lock */
 	bool		wanted;			/* start a scheduler; directory lock */
+	TimestampTz launched_at;	/* last start of one; directory lock */
 	slock_t		mutex;			/* guards the rest */
 	bool		look;			/* the scheduler should look at everything */
 	TimestampTz deadline;		/* when the scheduler gets up by itself */

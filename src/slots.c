@@ -195,8 +195,10 @@ slot_leave_if_idle(Slot *slot, Queue *queue)
 		my_slot = NULL;
 	}
 	LWLockRelease(shared->directory);
-	if (!my_slot)
-		proc_exit(0);
+	if (my_slot)
+		return;
+	durable_wake_launcher();
+	proc_exit(0);
 }
 
 bool

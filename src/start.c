@@ -58,7 +58,7 @@ write_start_event(Execution *e, Jsonb *input, int64 input_id)
 	RowBatch	batch;
 
 	rows_init(&batch, TABLE_HISTORY, CurrentMemoryContext);
-	e->history_bytes = history_add(&batch, &e->run_id, e->owner, 1, e->started_at, 1, false, &datum, 1);
+	e->history_bytes = history_add(&batch, &e->run_id, e->owner, 1, e->started_at, 1, false, false, &datum, 1);
 	history_write(&batch);
 }
 

@@ -143,11 +143,35 @@ check_constraints(void)
 }
 
 /*
+ * Microseconds until schedule_to_close, from now, 0 where there is none
+ */
+static int64
+left_to_close(const StepRequest *step, TimestampTz scheduled_at)
+{
+	if (step->schedule_to_close == 0)
+		return 0;
+	return Max(scheduled_at + step->schedule_to_close - durable_now(), 1);
+}
+
+/*
+ * Microseconds this attempt may take, 0 for no limit
+ */
+static int64
+attempt_limit(const StepRequest *step, TimestampTz scheduled_at)
+{
+	int64		left = left_to_close(step, scheduled_at);
+
+	if (step->start_to_close == 0 || left == 0)
+		return step->start_to_close + left;
+	return Min(step->start_to_close, left);
+}
+
+/*
  * Do the step in a subtransaction.  Returns NULL and *result in the turn's
  * memory, or the error.
  */
 static ErrorData *
-attempt_step(Turn *turn, Jsonb **result, WatchdogReason *watchdog)
+attempt_step(Turn *turn, TimestampTz scheduled_at, Jsonb **result, WatchdogReason *watchdog)
 {
 	MemoryContext old_context = CurrentMemoryContext;
 	ResourceOwner old_owner = CurrentResourceOwner;
@@ -168,7 +192,7 @@ attempt_step(Turn *turn, Jsonb **result, WatchdogReason *watchdog)
 		watchdog_guard(SHARED_STEP_USECS, WATCHDOG_BATCH);
 	}
 	else
-		watchdog_guard(step->start_to_close, WATCHDOG_STEP);
+		watchdog_guard(attempt_limit(step, scheduled_at), WATCHDOG_STEP);
 
 	PG_TRY();
 	{
@@ -290,13 +314,13 @@ retry_delay(Jsonb *policy, int attempt)
  * Arrange for the next attempt; false where there is none
  */
 static bool
-schedule_retry(Turn *turn, int sqlstate, Jsonb *failure, int attempt, TimestampTz scheduled_at)
+schedule_retry(Turn *turn, int sqlstate, WatchdogReason watchdog, Jsonb *failure, int attempt, TimestampTz scheduled_at)
 {
 	StepRequest *step = &turn->step;
 	TimestampTz now = durable_now();
 	int64		delay;
 
-	if (!step->retry && !error_may_pass(sqlstate))
+	if (!step->retry && (watchdog == WATCHDOG_STEP || !error_may_pass(sqlstate)))
 		return false;
 	if (failure_listed(failure, step->retry))
 		return false;
@@ -365,7 +389,7 @@ step_run(Turn *turn)
 		attempt = before.attempt + 1;
 		store_end(&scope);
 	}
-	edata = attempt_step(turn, &result, &watchdog);
+	edata = attempt_step(turn, scheduled_at, &result, &watchdog);
 	if (!edata)
 	{
 		Event		event = {.type = EVENT_ACTIVITY_COMPLETED, .at = durable_now(), .payload = result};
@@ -381,12 +405,18 @@ step_run(Turn *turn)
 		ReThrowError(edata);
 
 	old = MemoryContextSwitchTo(turn->context);
-	failure = watchdog == WATCHDOG_STEP ?
-		failure_make("start_to_close", ERRCODE_WF_ACTIVITY_TIMED_OUT,
-					 psprintf("activity %s timed out: start_to_close", text_to_cstring(turn->step.name)), attempt) :
-		failure_from_error(edata, attempt);
+	if (watchdog == WATCHDOG_STEP)
+	{
+		const char *which = left_to_close(&turn->step, scheduled_at) == 1 ? "schedule_to_close" : "start_to_close";
+
+		failure = failure_make(which, ERRCODE_WF_ACTIVITY_TIMED_OUT,
+							   psprintf("activity %s timed out: %s", text_to_cstring(turn->step.name), which),
+							   attempt);
+	}
+	else
+		failure = failure_from_error(edata, attempt);
 	MemoryContextSwitchTo(old);
-	if (schedule_retry(turn, edata->sqlerrcode, failure, attempt, scheduled_at))
+	if (schedule_retry(turn, edata->sqlerrcode, watchdog, failure, attempt, scheduled_at))
 		return STEP_BACKOFF;
 	record_failure(turn, edata, watchdog, failure, scheduled_at);
 	turn->pending_done = attempt > 1 ? turn->step.command : turn->pending_done;

@@ -9,8 +9,8 @@
  *
  *	  2. A statement is a static variable.  Its plan is made at first use and
  *	  kept, generic, for the life of the backend.  The tables may have been
- *	  empty then and hold millions of rows later, so whenever a plan has to be
- *	  made, choices that are only good for small tables are off.
+ *	  empty then and hold millions of rows later, so choices that are only good
+ *	  for small tables are off.
  *
  *	  3. What a batch writes is collected as rows of the table's type and
  *	  inserted by one statement from unnest($1).
@@ -31,6 +31,7 @@
 #include "funcapi.h"
 #include "extension.h"
 #include "miscadmin.h"
+#include "optimizer/cost.h"
 #include "store.h"
 #include "utils/array.h"
 #include "utils/guc.h"
@@ -161,63 +162,59 @@ prepare(Statement *s)
 	}
 }
 
+/*
+ * Run a statement, planning it where needed.  A plan may have to be made at
+ * any execution, since ANALYZE invalidates it, and it must not be one that is
+ * only good for the table as it is at the moment; so the planner's choices are
+ * narrowed around each.  The variables are set directly: as settings they
+ * would cost more than the statement.
+ */
 static uint64
 execute(Statement *s, Datum *values, const char *nulls, Snapshot snapshot)
 {
-	int			rc;
+	static bool *const choices[] = {&enable_seqscan, &enable_hashjoin, &enable_mergejoin, &enable_bitmapscan};
+	bool		saved[lengthof(choices)];
+	volatile int rc = 0;
 
-	if (snapshot)
-		rc = SPI_execute_snapshot(s->plan, values, nulls, snapshot, InvalidSnapshot, true, false, 0);
-	else
-		rc = SPI_execute_plan(s->plan, values, nulls, false, 0);
+	for (int i = 0; i < lengthof(choices); i++)
+	{
+		saved[i] = *choices[i];
+		*choices[i] = false;
+	}
+	PG_TRY();
+	{
+		if (!s->plan)
+			prepare(s);
+		rc = snapshot ?
+			SPI_execute_snapshot(s->plan, values, nulls, snapshot, InvalidSnapshot, false, false, 0) :
+			SPI_execute_plan(s->plan, values, nulls, false, 0);
+	}
+	PG_FINALLY();
+	{
+		for (int i = 0; i < lengthof(choices); i++)
+			*choices[i] = saved[i];
+	}
+	PG_END_TRY();
 	if (rc < 0)
 		elog(ERROR, "could not execute \"%s\": %s", s->sql, SPI_result_code_string(rc));
 	return SPI_processed;
 }
 
-static uint64
-execute_planned(Statement *s, Datum *values, const char *nulls, Snapshot snapshot)
-{
-	static const char *const off[] = {
-		"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan"
-	};
-	bool		fresh = s->plan == NULL;
-	uint64		result;
-	int			nestlevel;
-
-	if (!fresh && SPI_plan_is_valid(s->plan))
-		return execute(s, values, nulls, snapshot);
-
-	nestlevel = NewGUCNestLevel();
-	for (int i = 0; i < lengthof(off); i++)
-		set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	if (fresh)
-		prepare(s);
-	result = execute(s, values, nulls, snapshot);
-	AtEOXact_GUC(true, nestlevel);
-	return result;
-}
-
 /*
- * Run a statement; nulls as in SPI_execute_plan, NULL for none.
+ * Run a statement; nulls as in SPI_execute_plan, NULL for none.  It sees what
+ * is committed now, whatever the isolation level of the transaction.
  * Returns the number of rows, which store_value() reads.
  */
 uint64
 store_execute(Statement *statement, Datum *values, const char *nulls)
 {
-	return execute_planned(statement, values, nulls, InvalidSnapshot);
-}
+	Snapshot	snapshot;
+	uint64		result;
 
-/*
- * The same for a query that must see what is committed now, whatever the
- * isolation level of the transaction
- */
-uint64
-store_execute_latest(Statement *statement, Datum *values, const char *nulls)
-{
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	uint64		result = execute_planned(statement, values, nulls, snapshot);
-
+	if (!IsolationUsesXactSnapshot())
+		return execute(statement, values, nulls, InvalidSnapshot);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	result = execute(statement, values, nulls, snapshot);
 	UnregisterSnapshot(snapshot);
 	return result;
 }

@@ -68,7 +68,6 @@ extern void store_end(StoreScope *scope);
 extern int	store_depth(void);
 extern void store_unwind(int depth);
 extern uint64 store_execute(Statement *statement, Datum *values, const char *nulls);
-extern uint64 store_execute_latest(Statement *statement, Datum *values, const char *nulls);
 extern bool store_is_null(uint64 row, int column);
 extern Datum store_value(uint64 row, int column);
 extern TupleDesc store_rowtype(TableId table);

@@ -55,6 +55,7 @@ typedef struct TurnRow
 	int			mail_end;
 	TimestampTz at;
 	bool		ran;
+	bool		goes_on;
 } TurnRow;
 
 /* Unread signals of one name. */

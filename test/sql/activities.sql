@@ -152,7 +152,7 @@ TRUNCATE done;
 CREATE FUNCTION slow() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO done VALUES ('slow');
-  PERFORM pg_sleep(5);
+  PERFORM pg_sleep(1);
 EXCEPTION WHEN OTHERS THEN
   INSERT INTO done VALUES ('caught');
 END $$;
@@ -237,7 +237,7 @@ CREATE TABLE parents (id int PRIMARY KEY);
 CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
 CREATE FUNCTION add_child(id int) RETURNS void LANGUAGE sql AS 'INSERT INTO children VALUES (id, id)';
 CREATE FUNCTION add_both(id int) RETURNS void LANGUAGE sql AS 'INSERT INTO children VALUES (id, id); INSERT INTO parents VALUES (id)';
-CREATE FUNCTION family(good text) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION kin(good text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM wf_activity('act', '{"what": "before"}');
   PERFORM wf_activity(good, '{"id": 1}');
@@ -248,7 +248,7 @@ EXCEPTION WHEN SQLSTATE 'WF001' THEN
   RETURN SQLERRM;
 END $$;
 TRUNCATE done;
-SELECT wf_start('family', '{"good": "add_both"}', id => 'family') \gset
+SELECT wf_start('kin', '{"good": "add_both"}', id => 'family') \gset
 CALL wf_work();
 SELECT * FROM runs('family');
 SELECT event, attributes->'activity' AS activity, attributes#>'{failure,sqlstate}' AS sqlstate FROM events('family');
@@ -256,7 +256,7 @@ SELECT * FROM done;
 SELECT * FROM children;
 -- Beside other runs in the batch the others' work is kept.
 TRUNCATE done, children, parents;
-SELECT wf_start('family', '{"good": "add_child"}', id => 'family2') \gset
+SELECT wf_start('kin', '{"good": "add_child"}', id => 'family2') \gset
 SELECT wf_start('five', id => 'five2') \gset
 CALL wf_work();
 SELECT id, status, result FROM runs('f%2') WHERE id <> 'f2';

@@ -15,7 +15,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(durable_node create_database wait_result status_of kill_postmaster
+our @EXPORT = qw(durable_node create_database quick_ok wait_result status_of kill_postmaster
   kill_process until_true log_since count_in_log elapsed diag_engine);
 
 # A node with the library preloaded.  Further settings as one string; init =>
@@ -104,6 +104,17 @@ sub wait_result
 	$node->psql($db, "SELECT wf_result('$id', timeout => '$timeout')",
 		stdout => \$stdout, stderr => \$stderr, @options);
 	return $stderr eq '' ? $stdout : $stderr;
+}
+
+# A statement that is to succeed within some seconds
+sub quick_ok
+{
+	my ($node, $db, $sql, $seconds, $name) = @_;
+	my ($out, $err) = ('', '');
+	my $took = elapsed(sub { $node->psql($db, $sql, stdout => \$out, stderr => \$err) });
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return ok($err eq '' && $took < $seconds, $name) || diag(sprintf('%s: %.1f s %s', $sql, $took, $err));
 }
 
 sub status_of
