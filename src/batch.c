@@ -91,7 +91,7 @@ compare_runs(const void *a, const void *b)
 }
 
 static BatchRun *
-find_run_of(Batch *batch, const pg_uuid_t *run_id)
+batch_run_of(Batch *batch, const pg_uuid_t *run_id)
 {
 	int			low = 0;
 	int			high = batch->nruns - 1;
@@ -141,7 +141,7 @@ take_runs(Batch *batch, const pg_uuid_t *ids, int count)
 	nmessages = mailbox_read(locked, batch->nruns, batch->context, &messages);
 	for (int i = 0; i < nmessages; i++)
 	{
-		BatchRun   *run = find_run_of(batch, &messages[i].run_id);
+		BatchRun   *run = batch_run_of(batch, &messages[i].run_id);
 
 		if (run->nmail % 8 == 0)
 		{
@@ -169,7 +169,7 @@ put_aside(Batch *batch, const pg_uuid_t *ids, const int64 *seqs, int count)
 
 	for (int i = 0; i < count; i++)
 	{
-		if (find_run_of(batch, &ids[i]))
+		if (batch_run_of(batch, &ids[i]))
 			continue;
 		if (execution_is_open(&ids[i]))
 		{
@@ -306,7 +306,7 @@ read_histories(Batch *batch)
 	nrows = history_read(ids, n, batch->context, &rows);
 	for (int i = 0; i < nrows; i++)
 	{
-		BatchRun   *run = find_run_of(batch, &rows[i].run_id);
+		BatchRun   *run = batch_run_of(batch, &rows[i].run_id);
 
 		if (run->nhistory++ == 0)
 			run->history = &rows[i];
@@ -436,15 +436,16 @@ run_code(Batch *batch, Turn *turn)
 			case STEP_ALONE:
 				return TURN_GOES_ON_ALONE;
 			case STEP_BACKOFF:
-				turn->wait_command = turn->step.command;
-				turn->waiting_for = psprintf("next attempt of activity %s", text_to_cstring(turn->step.name));
-				return TURN_WAITS;
+				/* one more pass, to wait for the next attempt */
+				turn->retry_due = 0;
+				break;
 			case STEP_DONE:
+				/* constraints were set to immediate for a step alone (step.c) */
+				if (turn->mode.alone || batch_is_full(batch, turn))
+					return TURN_GOES_ON;
 				break;
 		}
 		in_place = false;
-		if (batch_is_full(batch, turn))
-			return turn->mode.alone ? TURN_GOES_ON_ALONE : TURN_GOES_ON;
 	}
 }
 

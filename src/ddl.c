@@ -43,7 +43,7 @@ static object_access_hook_type prev_object_access_hook = NULL;
 /*
  * The database whose users a statement needs gone, by name, or NULL
  */
-static char *
+static const char *
 database_to_clear(Node *stmt)
 {
 	ListCell   *cell;
@@ -60,7 +60,7 @@ database_to_clear(Node *stmt)
 			foreach(cell, castNode(CreatedbStmt, stmt)->options)
 				if (strcmp(lfirst_node(DefElem, cell)->defname, "template") == 0)
 					return defGetString(lfirst_node(DefElem, cell));
-			return NULL;
+			return "template1";
 		case T_AlterDatabaseStmt:
 			foreach(cell, castNode(AlterDatabaseStmt, stmt)->options)
 				if (strcmp(lfirst_node(DefElem, cell)->defname, "tablespace") == 0)
@@ -90,7 +90,7 @@ may_clear(Oid dbid, bool copy)
 static void
 change_block(Oid dbid, int by)
 {
-	Database   *db = durable_database(dbid, by > 0);
+	Database   *db = durable_database(dbid, false);
 
 	if (!db)
 		return;
@@ -134,7 +134,7 @@ ddl_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 			QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
 {
 	Node	   *stmt = pstmt->utilityStmt;
-	char	   *name = shared ? database_to_clear(stmt) : NULL;
+	const char *name = shared ? database_to_clear(stmt) : NULL;
 	Oid			dbid = name ? get_database_oid(name, true) : InvalidOid;
 	bool		prepared = IsA(stmt, TransactionStmt) &&
 		(castNode(TransactionStmt, stmt)->kind == TRANS_STMT_COMMIT_PREPARED ||
@@ -142,7 +142,8 @@ ddl_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	bool		alter = IsA(stmt, AlterExtensionStmt) &&
 		strcmp(castNode(AlterExtensionStmt, stmt)->extname, "durable") == 0;
 
-	if (!OidIsValid(dbid) || !may_clear(dbid, IsA(stmt, CreatedbStmt)))
+	/* nothing of ours is where nobody ever looked */
+	if (!OidIsValid(dbid) || !durable_database(dbid, false) || !may_clear(dbid, IsA(stmt, CreatedbStmt)))
 	{
 		next_utility(pstmt, query, read_only_tree, context, params, env, dest, qc);
 		if (prepared)
@@ -168,6 +169,8 @@ ddl_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	}
 	else
 		let_back(0, ObjectIdGetDatum(dbid));
+	if (IsA(stmt, CreatedbStmt))
+		txn_new_database(get_database_oid(castNode(CreatedbStmt, stmt)->dbname, true));
 }
 
 static void

@@ -441,6 +441,24 @@ find_run(const pg_uuid_t *run_id, Found *found)
 }
 
 /*
+ * The same, if it is a run of this workflow id
+ */
+bool
+find_run_of(Datum namespace, Datum workflow_id, const pg_uuid_t *run_id, Found *found)
+{
+	static Statement open = {
+		FIND_OPEN "e.run_id = $1 AND e.namespace = $2 AND e.workflow_id = $3", 3, {UUIDOID, TEXTOID, TEXTOID}
+	};
+	static Statement closed = {
+		FIND_CLOSED "c.run_id = $1 AND c.namespace = $2 AND c.workflow_id = $3", 3, {UUIDOID, TEXTOID, TEXTOID}
+	};
+	Datum		values[3] = {UUIDPGetDatum(run_id), namespace, workflow_id};
+
+	return found_row(store_execute(&open, values, NULL), found) ||
+		found_row(store_execute(&closed, values, NULL), found);
+}
+
+/*
  * The run that was started with a request id
  */
 bool

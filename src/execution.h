@@ -88,6 +88,7 @@ extern bool find_open(Datum namespace, Datum workflow_id, Found *found);
 extern bool find_closed(Datum namespace, Datum workflow_id, Found *found);
 extern bool find_latest(Datum namespace, Datum workflow_id, Found *found);
 extern bool find_run(const pg_uuid_t *run_id, Found *found);
+extern bool find_run_of(Datum namespace, Datum workflow_id, const pg_uuid_t *run_id, Found *found);
 extern bool find_request(Datum namespace, Datum request_id, Found *found);
 extern void execution_delete_closed(const pg_uuid_t *run_id);
 

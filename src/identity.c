@@ -6,8 +6,8 @@
  *	  A restored dump or a copy made with CREATE DATABASE ... TEMPLATE brings
  *	  open runs along that also go on where they came from; were both to run
  *	  them, effects outside the database would happen twice.  So the tables carry
- *	  the identity of their cluster and database, written at first use, and where
- *	  it does not fit, nothing runs until wf_adopt().  A promoted standby has its
+ *	  the identity of their cluster and database, written with the first run, and
+ *	  where it does not fit, nothing runs until wf_adopt().  A promoted standby has its
  *	  primary's identity and goes on at once.
  *
  *-------------------------------------------------------------------------
@@ -23,33 +23,50 @@
 #include "store.h"
 #include "txn.h"
 
+static Statement compare = {
+	"SELECT i.system_identifier = $1 AND i.database_oid = $2 FROM durable.identity i",
+	2, {INT8OID, OIDOID}
+};
+
 /*
- * The stored identity fits, or is written now
+ * False where another identity is stored; true where none is
  */
 bool
 durable_identity_matches(void)
 {
-	static Statement claim = {
-		"INSERT INTO durable.identity (system_identifier, database_oid) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-		2, {INT8OID, OIDOID}
-	};
-	static Statement compare = {
-		"SELECT i.system_identifier = $1 AND i.database_oid = $2 FROM durable.identity i",
-		2, {INT8OID, OIDOID}
-	};
 	Datum		values[2] = {Int64GetDatum((int64) GetSystemIdentifier()), ObjectIdGetDatum(MyDatabaseId)};
 	StoreScope	scope;
 	bool		matches;
 
 	store_begin(&scope);
-	if (store_execute(&compare, values, NULL) == 0)
-	{
-		store_execute(&claim, values, NULL);
-		store_execute(&compare, values, NULL);
-	}
-	matches = DatumGetBool(store_value(0, 1));
+	matches = store_execute(&compare, values, NULL) == 0 || DatumGetBool(store_value(0, 1));
 	store_end(&scope);
 	return matches;
+}
+
+/*
+ * Store the identity where none is: with the first run, in its transaction.
+ * Not before, since a dump to be restored here may bring its own.
+ */
+void
+durable_claim_identity(void)
+{
+	static Statement claim = {
+		"INSERT INTO durable.identity (system_identifier, database_oid) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+		2, {INT8OID, OIDOID}
+	};
+	static Oid	known = InvalidOid;	/* schema of the extension that has one */
+	Datum		values[2] = {Int64GetDatum((int64) GetSystemIdentifier()), ObjectIdGetDatum(MyDatabaseId)};
+	StoreScope	scope;
+
+	if (known == durable_schema())
+		return;
+	store_begin(&scope);
+	if (store_execute(&compare, values, NULL) > 0)
+		known = durable_schema();
+	else
+		store_execute(&claim, values, NULL);
+	store_end(&scope);
 }
 
 /*

@@ -9,6 +9,7 @@
 #define DURABLE_IDENTITY_H
 
 extern bool durable_identity_matches(void);
+extern void durable_claim_identity(void);
 extern void durable_check_identity(void);
 extern bool durable_adopt_identity(void);
 

@@ -132,17 +132,44 @@ restart_delay(const Queue *queue)
 	return Min(delay, MAX_RESTART_DELAY_MS);
 }
 
+/*
+ * May workers run in a database?  One that nobody has looked into gets a
+ * scheduler first.
+ */
 static bool
 may_run(Oid dbid)
 {
 	bool		result = false;
+	bool		known = false;
 
 	LWLockAcquire(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_DATABASES; i++)
-		if (shared->databases[i].dbid == dbid)
-			result = shared->databases[i].blocked == 0 && !shared->databases[i].paused;
+	{
+		Database   *db = &shared->databases[i];
+
+		if (db->dbid == dbid)
+		{
+			known = true;
+			result = db->blocked == 0 && db->checked && !db->paused;
+		}
+	}
 	LWLockRelease(shared->directory);
+	if (!known)
+		durable_want_scheduler(dbid);
 	return result;
+}
+
+/*
+ * Does the queue have too few workers, or none (`extra' is false)?
+ */
+static bool
+lacks_workers(Queue *queue, bool extra)
+{
+	if (!OidIsValid(queue->dbid))
+		return false;
+	if (extra ? !(queue->more && queue->workers > 0) : !(queue->workers == 0 && queue_has_mail(queue)))
+		return false;
+	return may_run(queue->dbid);
 }
 
 /*
@@ -186,10 +213,7 @@ start_workers(void)
 			Queue	   *queue = &shared->queues[i];
 			long		delay;
 
-			if (!OidIsValid(queue->dbid) || !may_run(queue->dbid))
-				continue;
-			if (extra ? !(queue->more && queue->workers > 0) :
-				!(queue->workers == 0 && queue_has_mail(queue)))
+			if (!lacks_workers(queue, extra))
 				continue;
 			delay = restart_delay(queue);
 			if (delay > 0 && !extra)
@@ -256,8 +280,8 @@ durable_launcher_main(Datum arg)
 		CHECK_FOR_INTERRUPTS();
 		reload_config();
 		slots_reclaim();
-		wait = start_schedulers();
 		workers_wait = start_workers();
+		wait = start_schedulers();
 		if (workers_wait >= 0)
 			wait = wait < 0 ? workers_wait : Min(wait, workers_wait);
 		if (shared->out_of_workers)

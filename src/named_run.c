@@ -38,7 +38,7 @@ named_run(FunctionCallInfo fcinfo, int id_arg, int run_id_arg, int namespace_arg
 
 	store_begin(&scope);
 	if (run_id_arg >= 0 && !PG_ARGISNULL(run_id_arg))
-		ok = find_run(PG_GETARG_UUID_P(run_id_arg), &found);
+		ok = find_run_of(PointerGetDatum(namespace), PointerGetDatum(id), PG_GETARG_UUID_P(run_id_arg), &found);
 	else
 		ok = find_latest(PointerGetDatum(namespace), PointerGetDatum(id), &found);
 	store_end(&scope);

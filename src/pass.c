@@ -96,6 +96,18 @@ turn_in_code(const char *call)
 }
 
 /*
+ * Where the code is, out of the context of the error being thrown
+ */
+static void
+note_location(Turn *turn)
+{
+	MemoryContext old = MemoryContextSwitchTo(turn->context);
+
+	turn->waiting_at = wait_location(CopyErrorData()->context);
+	MemoryContextSwitchTo(old);
+}
+
+/*
  * Leave the code.  Only a wait needs to know where it is, so only then the
  * error collects its context.
  */
@@ -104,11 +116,22 @@ turn_leave(Turn *turn, PassEnd end)
 {
 	turn->left = true;
 	turn->end = end;
-	if (end != PASS_WAIT)
+	if (end != PASS_WAIT || turn->waiting_at)
 		error_context_stack = NULL;
-	ereport(ERROR,
-			(errcode(ERRCODE_QUERY_CANCELED),
-			 errmsg_internal("workflow code suspended")));
+	PG_TRY();
+	{
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg_internal("workflow code suspended")));
+	}
+	PG_CATCH();
+	{
+		/* here, since code may catch the error on its way out */
+		if (end == PASS_WAIT && !turn->waiting_at)
+			note_location(turn);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	pg_unreachable();
 }
 
@@ -192,11 +215,7 @@ static void
 sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 {
 	if (turn->left)
-	{
-		if (turn->end == PASS_WAIT)
-			turn->waiting_at = wait_location(edata->context);
 		return;
-	}
 	if (turn->problem)
 	{
 		if (!turn->problem->context)
@@ -306,6 +325,7 @@ turn_pass(Turn *turn, bool in_place)
 	MemoryContext old_context = CurrentMemoryContext;
 	ResourceOwner old_owner = CurrentResourceOwner;
 	TurnMark	mark = take_mark(turn);
+	int			depth = store_depth();
 	int			nestlevel;
 
 	BeginInternalSubTransaction(NULL);
@@ -320,6 +340,7 @@ turn_pass(Turn *turn, bool in_place)
 	}
 	else
 		RollbackAndReleaseCurrentSubTransaction();
+	store_forget(depth);
 	MemoryContextSwitchTo(old_context);
 	CurrentResourceOwner = old_owner;
 

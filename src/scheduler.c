@@ -106,6 +106,7 @@ check_business(void)
 	}
 	else
 		database->paused = false;
+	database->checked = true;
 }
 
 /*

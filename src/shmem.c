@@ -110,6 +110,7 @@ durable_database(Oid dbid, bool create)
 		result->look = true;
 		result->deadline = DT_NOEND;
 		result->timer_low = DT_NOEND;
+		result->checked = false;
 		result->paused = false;
 	}
 	LWLockRelease(shared->directory);

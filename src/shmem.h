@@ -30,7 +30,8 @@ typedef struct Database
 	bool		look;			/* the scheduler should look at everything */
 	TimestampTz deadline;		/* when the scheduler gets up by itself */
 	TimestampTz timer_low;		/* earliest timer committed since its last look */
-	bool		paused;			/* identity mismatch, see scheduler.c */
+	bool		checked;		/* a scheduler has found the extension here, and */
+	bool		paused;			/* whether its runs are from elsewhere */
 } Database;
 
 /* A run that was locked by someone else when its mail came by. */

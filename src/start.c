@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "history.h"
+#include "identity.h"
 #include "mailbox.h"
 #include "payload.h"
 #include "port/pg_bswap.h"
@@ -95,6 +96,7 @@ run_start(Execution *e, Jsonb *input, TimestampTz not_before, int64 *seq)
 	e->turn_failures = 0;
 	e->turn_error = NULL;
 	e->turn_retry_at = DT_NOEND;
+	durable_claim_identity();
 	if (!execution_insert(e))
 		return false;
 

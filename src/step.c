@@ -178,6 +178,7 @@ attempt_step(Turn *turn, TimestampTz scheduled_at, Jsonb **result, WatchdogReaso
 	StepRequest *step = &turn->step;
 	ErrorData  *volatile edata = NULL;
 	int			lock_timeout = LockTimeout;
+	int			depth = store_depth();
 	int			nestlevel;
 
 	BeginInternalSubTransaction(NULL);
@@ -225,6 +226,7 @@ attempt_step(Turn *turn, TimestampTz scheduled_at, Jsonb **result, WatchdogReaso
 	}
 	PG_END_TRY();
 	LockTimeout = lock_timeout;
+	store_forget(depth);
 	MemoryContextSwitchTo(old_context);
 	CurrentResourceOwner = old_owner;
 	return edata;

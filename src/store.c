@@ -124,6 +124,16 @@ store_unwind(int depth)
 }
 
 /*
+ * The scopes beyond that depth ended with a subtransaction that was rolled
+ * back
+ */
+void
+store_forget(int depth)
+{
+	scopes = depth;
+}
+
+/*
  * Row type of a table, or of durable.event
  */
 TupleDesc

@@ -44,6 +44,7 @@ static int	closed_count = 0;
 static int	closed_room = 0;
 static TimestampTz deadline = DT_NOEND;
 static bool extension_changed = false;
+static Oid	new_database = InvalidOid;
 
 static Note *
 note_for(Queue *queue)
@@ -157,6 +158,15 @@ txn_extension_changed(void)
 	extension_changed = true;
 }
 
+/*
+ * A database was created as a copy: see whether the extension came along
+ */
+void
+txn_new_database(Oid dbid)
+{
+	new_database = dbid;
+}
+
 static void
 forget_all(void)
 {
@@ -167,6 +177,7 @@ forget_all(void)
 	closed_count = 0;
 	deadline = DT_NOEND;
 	extension_changed = false;
+	new_database = InvalidOid;
 }
 
 static void
@@ -199,6 +210,8 @@ xact_callback(XactEvent event, void *arg)
 			durable_new_deadline(MyDatabaseId, deadline);
 		if (closed_count > 0)
 			waiter_wake(closed, closed_count);
+		if (OidIsValid(new_database))
+			durable_want_scheduler(new_database);
 		if (extension_changed)
 		{
 			durable_want_scheduler(MyDatabaseId);

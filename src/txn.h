@@ -20,5 +20,6 @@ extern void txn_locked(Oid owner, const pg_uuid_t *run_id);
 extern void txn_deadline(TimestampTz at);
 extern void txn_closed(const pg_uuid_t *run_id);
 extern void txn_extension_changed(void);
+extern void txn_new_database(Oid dbid);
 
 #endif							/* DURABLE_TXN_H */

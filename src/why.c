@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_authid.h"
 #include "guc.h"
+#include "identity.h"
 #include "miscadmin.h"
 #include "shmem.h"
 #include "utils/acl.h"
@@ -51,7 +52,7 @@ why_no_worker(Oid owner)
 	if (!role_can_connect(owner))
 		return psprintf("the owner, role \"%s\", cannot log in: ALTER ROLE ... LOGIN", name);
 	db = durable_database(MyDatabaseId, false);
-	if (db && db->paused)
+	if ((db && db->paused) || !durable_identity_matches())
 		return pstrdup("the database is a restored dump or a copy: SELECT wf_adopt() if the original is gone");
 	if (durable_max_workers == 0)
 		return pstrdup("durable.max_workers is 0: no worker runs, only CALL wf_work()");

@@ -22,7 +22,9 @@
 #include "compat.h"
 #include "drive.h"
 #include "executor/spi.h"
+#include "extension.h"
 #include "guc.h"
+#include "identity.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -59,6 +61,23 @@ reload_config(void)
 		return;
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
+}
+
+/*
+ * Runs that came with a dump or a copy are not ours to run
+ */
+static void
+check_identity(void)
+{
+	bool		ours;
+
+	StartTransactionCommand();
+	ours = !durable_lock_installed() || durable_identity_matches();
+	CommitTransactionCommand();
+	if (ours)
+		return;
+	durable_look_at_all(MyDatabaseId);
+	proc_exit(0);
 }
 
 static bool
@@ -155,6 +174,7 @@ durable_worker_main(Datum arg)
 	set_option("default_transaction_read_only", "off");
 	set_option("default_transaction_deferrable", "off");
 
+	check_identity();
 	for (;;)
 	{
 		DriveResult result = work();

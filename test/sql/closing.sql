@@ -69,6 +69,10 @@ SELECT * FROM runs('gone');
 -- Only the run a run id names
 SELECT wf_delete('waiting', run_id => :'old');
 SELECT * FROM runs('waiting');
+-- A run id must be one of the workflow id's runs.
+SELECT fails(format($$SELECT wf_delete('waiting', run_id => %L)$$, run_id)), fails(format($$SELECT wf_terminate('waiting', run_id => %L)$$, run_id)),
+  fails(format($$SELECT wf_cancel('waiting', run_id => %L)$$, run_id)) FROM wf_executions WHERE workflow_id = 'policy';
+-- After the last run is deleted, nothing is left anywhere.
 SELECT count(wf_delete(workflow_id, run_id)) FROM wf_executions;
 SELECT 'execution' AS "table", count(*) FROM durable.execution UNION ALL SELECT 'closed', count(*) FROM durable.closed
 UNION ALL SELECT 'history', count(*) FROM durable.history UNION ALL SELECT 'message', count(*) FROM durable.message

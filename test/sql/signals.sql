@@ -113,7 +113,6 @@ SELECT wf_signal('req', 's', '6', request_id => 'a') \gset
 CALL wf_work();
 SELECT count(*) FROM events('req') WHERE event = 'workflow_signaled';
 SELECT wf_terminate('req');
-SELECT count(*) AS requests_kept FROM durable.signal_request;
 
 -- wf_signal_with_start: starts, or signals the run that is there.
 SELECT wf_signal_with_start('three', 'sws', 's', '1') AS s1 \gset

@@ -18,7 +18,7 @@ SELECT kind, command, fire_at - now() BETWEEN '59 min' AND '61 min' AS in_an_hou
 SET durable.clock_offset = '59min';
 CALL wf_work();
 SELECT waiting_at FROM wf_executions WHERE workflow_id = 'naps';
--- The second nap starts when the first one ends, not when its turn is taken late.
+-- wf_now is the time of the turn that saw the timer, here half an hour late.
 SET durable.clock_offset = '90min';
 CALL wf_work();
 SELECT waiting_at FROM wf_executions WHERE workflow_id = 'naps';
