@@ -204,10 +204,26 @@ choose(const pg_uuid_t *ids, const bool *alone, int found, int limit)
 	return i;
 }
 
+/*
+ * How many runs a batch of this process gets through: claiming more than that
+ * would only keep them from others
+ */
+static int	batch_pace = INT_MAX;
+
+static void
+adapt_pace(const Batch *batch)
+{
+	if (batch->turns < batch->nruns)
+		batch_pace = Max(batch->turns, 1);
+	else if (batch_pace < durable_batch_size)
+		batch_pace += batch_pace / 4 + 1;
+}
+
 static bool
 claim_next(Batch *batch)
 {
-	int			room = durable_batch_size * 2;
+	int			limit = Min(durable_batch_size, batch_pace);
+	int			room = limit * 2;
 	pg_uuid_t  *ids = palloc(room * sizeof(pg_uuid_t));
 	int64	   *seqs = palloc(room * sizeof(int64));
 	bool	   *alone = palloc(room * sizeof(bool));
@@ -221,7 +237,7 @@ claim_next(Batch *batch)
 	from = queue_begin_scan(batch->queue);
 	txn_claimed(batch->queue, from);
 	found = mailbox_scan(batch->owner, from, room, ids, seqs, alone);
-	count = choose(ids, alone, found, durable_batch_size);
+	count = choose(ids, alone, found, limit);
 	batch->full_scan = found == room || count < found;
 	if (count > 0)
 	{
@@ -524,4 +540,5 @@ batch_run(Batch *batch)
 		batch->turns++;
 	}
 	watchdog_stop();
+	adapt_pace(batch);
 }

@@ -14,7 +14,7 @@
  *	  with a seq it drew earlier; a claim that is undone; and a run that was
  *	  locked by someone else when its mail came by (`skips'), as soon as the
  *	  transaction that held it has ended.  Should that one not be ours, or skips
- *	  have no room, the scheduler has a look now and then.
+ *	  have no room, a worker of the queue has a look now and then.
  *
  *	  3. A scan takes `low' before its snapshot.  So a commit after that shows
  *	  in `low' for the next scan, and one before it shows in the snapshot.

@@ -43,9 +43,8 @@
 #include "tcop/tcopprot.h"
 #include "utils/snapmgr.h"
 
-/* Timers that somebody has locked, and mail put aside, are looked at again */
+/* Timers that somebody has locked are looked at again after this */
 #define LOCKED_RETRY_USECS	USECS_PER_SEC
-#define SKIPPED_RETRY_MS	1000
 #define MAX_SLEEP_MS		(24 * 3600 * 1000L)
 
 PGDLLEXPORT void durable_scheduler_main(Datum arg) pg_attribute_noreturn();
@@ -212,36 +211,12 @@ work(TimestampTz from, bool look)
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
-/*
- * Is mail put aside somewhere?  Whoever holds those runs may be no session of
- * ours, and then nobody tells.
- */
-static bool
-any_skipped(bool release)
-{
-	bool		any = false;
-
-	for (int i = 0; i < MAX_QUEUES; i++)
-	{
-		Queue	   *queue = &shared->queues[i];
-
-		if (queue->dbid != MyDatabaseId || !queue_any_skipped(queue))
-			continue;
-		any = true;
-		if (release)
-			queue_release_all(queue);
-	}
-	return any;
-}
-
 static void
 sleep_until_due(Slot *slot)
 {
 	static uint32 event = 0;
 	TimestampTz deadline;
 	long		wait;
-	bool		skipped = any_skipped(false);
-	int			rc;
 
 	SpinLockAcquire(&database->mutex);
 	deadline = database->look || database->timer_low != DT_NOEND ? 0 : database->deadline;
@@ -250,15 +225,13 @@ sleep_until_due(Slot *slot)
 		return;
 	wait = deadline == DT_NOEND ? MAX_SLEEP_MS :
 		TimestampDifferenceMilliseconds(durable_now(), deadline);
-	wait = Min(wait, skipped ? SKIPPED_RETRY_MS : MAX_SLEEP_MS);
+	wait = Min(wait, MAX_SLEEP_MS);
 	if (event == 0)
 		event = wait_event("DurableSchedulerMain");
 	slot->idle = true;
-	rc = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, wait, event);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, wait, event);
 	ResetLatch(MyLatch);
 	slot->idle = false;
-	if (skipped && (rc & WL_TIMEOUT))
-		(void) any_skipped(true);
 }
 
 void

@@ -41,7 +41,7 @@ typedef struct Skip
 	int64		seq;			/* the lowest of that mail */
 } Skip;
 
-#define MAX_SKIPS		32
+#define MAX_SKIPS		64
 
 /* The mailboxes of one owner's runs in one database, as claims see them. */
 typedef struct Queue

@@ -189,7 +189,7 @@ void
 slot_leave_if_idle(Slot *slot, Queue *queue)
 {
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
-	if (!queue_has_mail(queue))
+	if (!queue_has_mail(queue) && !queue_any_skipped(queue))
 	{
 		release(slot);
 		my_slot = NULL;

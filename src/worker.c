@@ -41,6 +41,8 @@
 /* Busy workers tell the statistics collector that often */
 #define REPORT_MS		1000
 #define FAILED_DELAY_MS	1000
+/* Mail of runs that someone unknown has locked is looked at again after this */
+#define SKIPPED_DELAY_MS	1000
 
 PGDLLEXPORT void durable_worker_main(Datum arg) pg_attribute_noreturn();
 
@@ -131,7 +133,9 @@ static void
 nap(DriveResult result)
 {
 	static uint32 event = 0;
-	long		timeout = result == DRIVE_FAILED ? FAILED_DELAY_MS : durable_worker_idle_timeout;
+	bool		skipped = queue_any_skipped(queue);
+	long		timeout = result == DRIVE_FAILED ? FAILED_DELAY_MS :
+		skipped ? SKIPPED_DELAY_MS : durable_worker_idle_timeout;
 	int			rc;
 
 	slot->idle = result == DRIVE_IDLE;
@@ -148,7 +152,9 @@ nap(DriveResult result)
 	slot->idle = false;
 	CHECK_FOR_INTERRUPTS();
 	reload_config();
-	if (result == DRIVE_IDLE && ((rc & WL_TIMEOUT) || shared->starving > 0))
+	if (skipped && (rc & WL_TIMEOUT))
+		queue_release_all(queue);
+	else if (result == DRIVE_IDLE && ((rc & WL_TIMEOUT) || shared->starving > 0))
 		slot_leave_if_idle(slot, queue);
 }
 

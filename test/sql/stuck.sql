@@ -36,7 +36,7 @@ SELECT failures FROM wf_stuck;
 SET durable.clock_offset = '5s';
 CALL wf_work();
 SELECT failures FROM wf_stuck;
--- A signal wakes it before that.
+-- A signal is kept meanwhile, and does not hasten it.
 SELECT wf_signal('fenced', 'hello') \gset
 CALL wf_work();
 SELECT failures FROM wf_stuck;
