@@ -59,7 +59,7 @@ SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function,
 	CASE WHEN c.status <> 1 THEN (SELECT CASE c.status
 			WHEN 2 THEN h.events[cardinality(h.events)].attributes->'failure'
 			WHEN 3 THEN h.events[cardinality(h.events)].attributes
-			WHEN 5 THEN jsonb_build_object('type', 'timeout', 'message', h.events[cardinality(h.events)].name || ' timeout')
+			WHEN 5 THEN h.events[cardinality(h.events)].attributes->'failure'
 			ELSE jsonb_build_object('type', 'terminated', 'message', h.events[cardinality(h.events)].name) END
 		FROM durable.history h WHERE h.run_id = c.run_id ORDER BY h.first_event DESC LIMIT 1) END,
 	NULL, NULL, NULL,

@@ -75,17 +75,18 @@ find_workflow(text *name)
 }
 
 static void
-fill_execution(Execution *e, text *name, Callable *workflow, const StartOptions *o)
+fill_execution(Execution *e, text *name, Callable *workflow, const StartOptions *o, Oid caller,
+			   ArrayType *settings)
 {
 	memset(e, 0, sizeof(Execution));
 	generate_run_id(&e->run_id);
 	e->namespace = o->namespace;
 	e->workflow_id = o->id ? o->id :
 		cstring_to_text(DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&e->run_id))));
-	e->owner = GetUserId();
+	e->owner = caller;
+	e->settings = settings;
 	e->workflow = name;
 	e->function = cstring_to_text(workflow->name);
-	e->settings = settings_capture();
 	e->attempt = 1;
 	e->started_at = durable_now();
 	e->execution_deadline = o->execution_timeout ?
@@ -126,12 +127,13 @@ settle_conflict(const Execution *e, const StartOptions *o, pg_uuid_t *run_id)
 
 	if (o->request_id && find_request(namespace, PointerGetDatum(o->request_id), &found))
 	{
+		check_owner(e->owner, found.owner, text_to_cstring(o->request_id));
 		*run_id = found.run_id;
 		return true;
 	}
 	if (!find_open(namespace, PointerGetDatum(e->workflow_id), &found))
 		return false;
-	check_owner(found.owner, text_to_cstring(e->workflow_id));
+	check_owner(e->owner, found.owner, text_to_cstring(e->workflow_id));
 	*run_id = found.run_id;
 	switch (o->on_running)
 	{
@@ -159,6 +161,8 @@ static pg_uuid_t
 start(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
 {
 	Callable   *workflow = find_workflow(name);
+	Oid			caller = GetUserId();
+	ArrayType  *settings = settings_capture();
 	MemoryContext context = CurrentMemoryContext;
 	Execution	e;
 	Found		last;
@@ -175,13 +179,14 @@ start(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
 	payload_check(input, "input");
 	callable_check_input(workflow, input);
 	warn_if_not_preloaded();
-	fill_execution(&e, name, workflow, o);
+	fill_execution(&e, name, workflow, o, caller, settings);
 	*seq = 0;
 
 	store_begin(&scope);
 	if (o->request_id &&
 		find_request(PointerGetDatum(o->namespace), PointerGetDatum(o->request_id), &last))
 	{
+		check_owner(e.owner, last.owner, text_to_cstring(o->request_id));
 		run_id = last.run_id;
 		store_end(&scope);
 		return run_id;
@@ -202,6 +207,8 @@ start(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
 		if (settle_conflict(&e, o, &run_id))
 			break;
 		CHECK_FOR_INTERRUPTS();
+		/* ids order the runs of a workflow: what closed meanwhile came before */
+		fill_execution(&e, name, workflow, o, caller, settings);
 	}
 	store_end(&scope);
 	MemoryContextSwitchTo(context);
@@ -342,28 +349,6 @@ require_nonatomic(FunctionCallInfo fcinfo, const char *call)
 				 errhint("It commits between turns; call it by itself.")));
 }
 
-/*
- * First turns of a run that was just committed, here and now
- */
-static void
-drive_new_run(Oid owner, pg_uuid_t *run_id, int64 seq)
-{
-	StoreScope	scope;
-	Found		found;
-
-	do
-	{
-		/* should this session fail, others have to know of the mail */
-		txn_keep_mail(owner, seq);
-		if (!durable_drive_run(owner, run_id))
-			return;
-		store_begin(&scope);
-		if (!find_run(run_id, &found))
-			found.status = STATUS_TERMINATED;
-		store_end(&scope);
-	} while (found.status == STATUS_RUNNING && durable_run_has_mail(run_id));
-}
-
 /* wf_execute(workflow, input, INOUT result, ...options) */
 PG_FUNCTION_INFO_V1(wf_execute);
 Datum
@@ -392,7 +377,11 @@ wf_execute(PG_FUNCTION_ARGS)
 		txn_keep_mail(owner, seq);
 	SPI_commit();
 	if (seq)
-		drive_new_run(owner, &run.run_id, seq);
+	{
+		/* should this session fail, others have to know of the mail */
+		txn_keep_mail(owner, seq);
+		durable_drive_run(owner, &run.run_id);
+	}
 	MemoryContextSwitchTo(context);
 	result = await_result(&run, options.id ? text_to_cstring(options.id) :
 						  DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&run.run_id))), DT_NOEND);

@@ -104,6 +104,11 @@ wf_work(PG_FUNCTION_ARGS)
 		result = durable_drive(owner, &turns);
 		if (result == DRIVE_GONE)
 			durable_check_version();	/* says so */
+		if (result == DRIVE_FAILED)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("workflows cannot be run"),
+					 errdetail("The server's log tells why.")));
 		CHECK_FOR_INTERRUPTS();
 	} while ((result == DRIVE_BUSY || result == DRIVE_MORE) &&
 			 (max_turns == 0 || turns < max_turns) && GetCurrentTimestamp() < until);

@@ -23,6 +23,13 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+static bool
+outcome_unknown(const Turn *turn)
+{
+	return turn->next_command > turn->ncommands ||
+		turn->commands[turn->next_command - 1].resolution < 0;
+}
+
 /*
  * wf_activity(name, input, start_to_close, schedule_to_close, retry,
  * activity_id, summary)
@@ -34,16 +41,21 @@ wf_activity(PG_FUNCTION_ARGS)
 	Turn	   *turn = turn_in_code("wf_activity()");
 	StepRequest step = {0};
 	Jsonb	   *result;
+	Interval   *start_to_close;
+	Interval   *schedule_to_close;
 
 	step.name = arg_id(fcinfo, 0, "name", true);
-	/* a step whose outcome is known needs no more than its name */
-	if (turn->next_command > turn->ncommands ||
-		turn->commands[turn->next_command - 1].resolution < 0)
+	start_to_close = arg_interval(fcinfo, 2, "start_to_close");
+	schedule_to_close = arg_interval(fcinfo, 3, "schedule_to_close");
+	step.start_to_close = start_to_close ? durable_interval_usecs(start_to_close) : 0;
+	step.schedule_to_close = schedule_to_close ? durable_interval_usecs(schedule_to_close) : 0;
+	step.retry = arg_retry(fcinfo, 4);
+	step.activity_id = arg_id(fcinfo, 5, "activity_id", false);
+	step.summary = arg_text(fcinfo, 6, "summary", false);
+	/* of a step whose outcome is known no more is needed */
+	if (outcome_unknown(turn))
 	{
-		Interval   *start_to_close = arg_interval(fcinfo, 2, "start_to_close");
-		Interval   *schedule_to_close = arg_interval(fcinfo, 3, "schedule_to_close");
-
-		step.function = callable_get(callable_resolve(text_to_cstring(step.name), false))->oid;
+		step.function = callable_resolve(text_to_cstring(step.name), true);
 		step.input = arg_jsonb(fcinfo, 1);
 		if (!step.input)
 		{
@@ -53,11 +65,6 @@ wf_activity(PG_FUNCTION_ARGS)
 			step.input = json_end(&b);
 		}
 		payload_check(step.input, "input");
-		step.start_to_close = start_to_close ? durable_interval_usecs(start_to_close) : 0;
-		step.schedule_to_close = schedule_to_close ? durable_interval_usecs(schedule_to_close) : 0;
-		step.retry = arg_retry(fcinfo, 4);
-		step.activity_id = arg_id(fcinfo, 5, "activity_id", false);
-		step.summary = arg_text(fcinfo, 6, "summary", false);
 	}
 	result = command_step(turn, &step);
 	if (!result)
@@ -119,10 +126,9 @@ wf_sql(PG_FUNCTION_ARGS)
 	bool	   *isnull;
 
 	step.name = cstring_to_text("wf_sql");
-	if (turn->next_command > turn->ncommands ||
-		turn->commands[turn->next_command - 1].resolution < 0)
+	step.sql = text_to_cstring(arg_text(fcinfo, 0, "query", true));
+	if (outcome_unknown(turn))
 	{
-		step.sql = text_to_cstring(arg_text(fcinfo, 0, "query", true));
 		step.nargs = PG_NARGS() < 2 ? 0 :
 			extract_variadic_args(fcinfo, 1, true, &step.args, &step.argtypes, &isnull);
 		if (step.nargs < 0)

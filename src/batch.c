@@ -56,16 +56,19 @@ set_claim_lock(LOCKTAG *tag, Oid owner)
  * Runs that could not close because someone held them open (execution.c):
  * while that is so they are not worth a turn
  */
-#define MAX_HELD	16
-
-static pg_uuid_t held[MAX_HELD];
+static pg_uuid_t *held = NULL;
 static int	nheld = 0;
+static int	held_room = 0;
 
 void
 batch_hold(const pg_uuid_t *run_id)
 {
-	if (nheld == MAX_HELD)
-		nheld = 0;				/* costs those a turn in vain */
+	if (nheld == held_room)
+	{
+		held_room = held_room ? held_room * 2 : 16;
+		held = held ? repalloc(held, held_room * sizeof(pg_uuid_t)) :
+			MemoryContextAlloc(TopMemoryContext, held_room * sizeof(pg_uuid_t));
+	}
 	held[nheld++] = *run_id;
 }
 
@@ -252,11 +255,11 @@ claim_next(Batch *batch)
 }
 
 static void
-claim_only(Batch *batch, const pg_uuid_t *run_id)
+claim_only(Batch *batch, const pg_uuid_t *run_id, bool alone)
 {
 	take_runs(batch, run_id, 1);
 	if (batch->nruns == 1)
-		batch->runs[0].alone = true;
+		batch->runs[0].alone |= alone;
 }
 
 /*
@@ -330,18 +333,19 @@ read_histories(Batch *batch)
 }
 
 /*
- * Claim the next runs with mail, or the one given.  False where there is no
+ * Claim the next runs with mail, or the one given, to be taken alone where it
+ * or its mail says so.  False where there is no
  * mail; true may mean that all of it was put aside.
  */
 bool
-batch_claim(Batch *batch, const pg_uuid_t *only)
+batch_claim(Batch *batch, const pg_uuid_t *only, bool alone)
 {
 	StoreScope	scope;
 	bool		any = true;
 
 	store_begin(&scope);
 	if (only)
-		claim_only(batch, only);
+		claim_only(batch, only, alone);
 	else
 		any = claim_next(batch);
 	read_histories(batch);
@@ -386,8 +390,6 @@ take_mail(Turn *turn, const BatchRun *run)
 
 		if (mail_to_event(m, &event))
 			turn_add_event(turn, &event);
-		else if (m->kind == MESSAGE_ACTIVITY_RETRY)
-			turn->retry_due = m->command;
 		else if (m->kind == MESSAGE_RUN_TIMEOUT)
 			turn->timeout = "run";
 		else if (m->kind == MESSAGE_EXECUTION_TIMEOUT)
@@ -453,7 +455,6 @@ run_code(Batch *batch, Turn *turn)
 				return TURN_GOES_ON_ALONE;
 			case STEP_BACKOFF:
 				/* one more pass, to wait for the next attempt */
-				turn->retry_due = 0;
 				break;
 			case STEP_DONE:
 				/* constraints were set to immediate for a step alone (step.c) */

@@ -48,6 +48,9 @@ typedef struct Batch
 	BatchRun   *runs;
 	int			nruns;
 	int			turns;			/* taken */
+	bool		cut;			/* a run is in the middle of its turn: */
+	pg_uuid_t	cut_run;
+	bool		cut_alone;		/* and wants to go on alone */
 	bool		full_scan;		/* the scan found as much as it looked for */
 
 	/* to be written */
@@ -70,7 +73,7 @@ typedef struct Batch
 } Batch;
 
 /* batch.c */
-extern bool batch_claim(Batch *batch, const pg_uuid_t *only);
+extern bool batch_claim(Batch *batch, const pg_uuid_t *only, bool alone);
 extern void batch_run(Batch *batch);
 extern void batch_hold(const pg_uuid_t *run_id);
 extern bool mail_to_event(const Message *m, Event *event);

@@ -69,7 +69,7 @@ create_cache(void)
  * Of several functions of a name, the one that is not built in
  */
 static Oid
-the_one(FuncCandidateList candidates, const char *name)
+the_one(FuncCandidateList candidates, const char *name, bool problem_ok)
 {
 	Oid			result = InvalidOid;
 	int			count = 0;
@@ -83,6 +83,8 @@ the_one(FuncCandidateList candidates, const char *name)
 		count++;
 		result = c->oid;
 	}
+	if (count != 1 && problem_ok)
+		return InvalidOid;
 	if (count != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_AMBIGUOUS_FUNCTION),
@@ -93,10 +95,10 @@ the_one(FuncCandidateList candidates, const char *name)
 
 /*
  * The one function of a name, which may be schema-qualified, found by the
- * search path; InvalidOid where there is none and missing_ok
+ * search path; InvalidOid where there is no such one and problem_ok
  */
 Oid
-callable_resolve(const char *name, bool missing_ok)
+callable_resolve(const char *name, bool problem_ok)
 {
 	List	   *names = stringToQualifiedNameList(name
 #if PG_VERSION_NUM >= 160000
@@ -105,14 +107,14 @@ callable_resolve(const char *name, bool missing_ok)
 		);
 	FuncCandidateList candidates = FuncnameGetCandidates(names, -1, NIL, false, false, false, true);
 
-	if (!candidates && missing_ok)
+	if (!candidates && problem_ok)
 		return InvalidOid;
 	if (!candidates)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("function \"%s\" does not exist", name),
 				 errhint("It is looked up by name in the search_path.")));
-	return the_one(candidates, name);
+	return the_one(candidates, name, problem_ok);
 }
 
 void
@@ -272,6 +274,17 @@ callable_get(Oid oid)
 		load(c);
 	}
 	return c;
+}
+
+/*
+ * How long a call of the function took lately, < 0: never called
+ */
+double
+callable_usecs(Oid oid)
+{
+	Callable   *c = callables ? hash_search(callables, &oid, HASH_FIND, NULL) : NULL;
+
+	return c ? c->usecs : -1;
 }
 
 static int

@@ -36,8 +36,9 @@ typedef struct Callable
 	int			straight;		/* as a workflow: turns in a row that ran to its end */
 } Callable;
 
-extern Oid	callable_resolve(const char *name, bool missing_ok);
+extern Oid	callable_resolve(const char *name, bool problem_ok);
 extern Callable *callable_get(Oid oid);
+extern double callable_usecs(Oid oid);
 extern void callable_check_input(Callable *callable, Jsonb *input);
 extern Jsonb *callable_call(Callable *callable, Jsonb *input);
 extern Jsonb *datum_to_json(FmgrInfo *to_jsonb, Datum value);

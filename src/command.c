@@ -237,7 +237,7 @@ want_step(Turn *turn, const StepRequest *request, int32 command, bool recorded)
 		turn_see(turn, cancel);
 		raise_cancelled(turn);
 	}
-	if (recorded && turn->retry_due != command)
+	if (recorded && !step_is_due(turn, command))
 		wait_for(turn, command, NULL,
 				 psprintf("next attempt of activity %s", text_to_cstring(request->name)));
 	if (!recorded)

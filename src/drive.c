@@ -33,9 +33,19 @@
 #include "utils/snapmgr.h"
 #include "watchdog.h"
 
-/* Runs to be taken alone, left over from batches that failed */
-static pg_uuid_t *alone = NULL;
-static int	nalone = 0;
+/*
+ * Runs to be taken one by one next: those of a batch that failed, and one that
+ * is in the middle of its turn.  All of them have mail, so should this process
+ * not come to it, another does.
+ */
+typedef struct NextRun
+{
+	pg_uuid_t	run_id;
+	bool		alone;
+} NextRun;
+
+static NextRun *next_runs = NULL;
+static int	nnext_runs = 0;
 
 typedef enum BatchEnd
 {
@@ -54,6 +64,8 @@ typedef struct BatchReport
 	int			turns;
 	bool		more;
 	int64		first_seq;
+	bool		cut;
+	NextRun		cut_run;
 	ErrorData  *edata;
 } BatchReport;
 
@@ -86,7 +98,7 @@ give_back_rest(Batch *batch)
  * One batch in the current transaction, up to but not including its commit
  */
 static BatchEnd
-do_batch(Oid owner, const pg_uuid_t *only, BatchReport *report, MemoryContext context)
+do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext context)
 {
 	Batch		batch;
 
@@ -94,12 +106,14 @@ do_batch(Oid owner, const pg_uuid_t *only, BatchReport *report, MemoryContext co
 	if (!durable_lock_installed())
 		return BATCH_GONE;
 	batch_init(&batch, owner);
-	if (!batch.queue || !batch_claim(&batch, only))
+	if (!batch.queue || !batch_claim(&batch, only ? &only->run_id : NULL, only && only->alone))
 		return BATCH_EMPTY;
 	note_runs(report, &batch, context);
 	batch_run(&batch);
 	report->turns = batch.turns;
 	report->more = batch.full_scan || batch.turns < batch.nruns;
+	report->cut = batch.cut;
+	report->cut_run = (NextRun) {batch.cut_run, batch.cut_alone};
 	if (!batch_write(&batch))
 		return BATCH_HELD;
 	give_back_rest(&batch);
@@ -123,7 +137,7 @@ unwind(int depth)
  * for a cancel by the user
  */
 static BatchEnd
-try_batch(Oid owner, const pg_uuid_t *only, BatchReport *report, MemoryContext context)
+try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext context)
 {
 	int			depth = store_depth();
 	volatile BatchEnd end = BATCH_ERROR;
@@ -166,7 +180,7 @@ record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata)
 	if (!durable_lock_installed())
 		return;
 	batch_init(&batch, owner);
-	if (!batch_claim(&batch, run_id) || batch.nruns == 0)
+	if (!batch_claim(&batch, run_id, true) || batch.nruns == 0)
 		return;
 	turn.execution = batch.runs[0].execution;
 	turn.context = batch.context;
@@ -224,42 +238,76 @@ put_held_aside(Oid owner, const BatchReport *report)
 	batch_hold(&report->runs[0]);
 }
 
+static void
+add_next_run(const NextRun *run)
+{
+	Size		size = (nnext_runs + 1) * sizeof(NextRun);
+
+	next_runs = next_runs ? repalloc(next_runs, size) : MemoryContextAlloc(TopMemoryContext, size);
+	next_runs[nnext_runs++] = *run;
+}
+
 /*
- * Take one run alone, in a transaction of its own.  True if it moved.
+ * Take one run in a transaction of its own
  */
-bool
-durable_drive_run(Oid owner, const pg_uuid_t *run_id)
+static DriveResult
+drive_one(Oid owner, const NextRun *run, int *turns)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "durable drive", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
+	DriveResult result = DRIVE_BUSY;
 	BatchReport report;
-	BatchEnd	end = try_batch(owner, run_id, &report, context);
-	bool		moved = end == BATCH_COMMITTED && report.turns > 0;
+	BatchEnd	end = try_batch(owner, run, &report, context);
 
 	if (end == BATCH_HELD)
 	{
 		put_held_aside(owner, &report);
-		end = try_batch(owner, run_id, &report, context);
-		moved = end == BATCH_COMMITTED && report.turns > 0;
+		end = try_batch(owner, run, &report, context);
 	}
 	if (end == BATCH_ERROR)
 	{
 		log_error(report.edata);
-		moved = try_record_problem(owner, run_id, report.edata, context);
+		if (!try_record_problem(owner, &run->run_id, report.edata, context))
+			result = DRIVE_FAILED;
+	}
+	if (end == BATCH_COMMITTED)
+	{
+		*turns += report.turns;
+		if (report.cut)
+			add_next_run(&report.cut_run);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	return moved;
+	return end == BATCH_GONE ? DRIVE_GONE : result;
+}
+
+/*
+ * Take turns of one run, which has mail, until it waits or ends, or someone
+ * else has it
+ */
+void
+durable_drive_run(Oid owner, const pg_uuid_t *run_id)
+{
+	NextRun		run = {*run_id, false};
+	int			turns;
+
+	do
+	{
+		turns = 0;
+		nnext_runs = 0;
+		if (drive_one(owner, &run, &turns) != DRIVE_BUSY)
+			break;
+		if (nnext_runs > 0)
+			run = next_runs[0];
+	} while (turns > 0 && nnext_runs > 0);
+	nnext_runs = 0;
 }
 
 static void
-remember_alone(const BatchReport *report)
+remember_runs(const BatchReport *report)
 {
-	if (alone)
-		pfree(alone);
-	alone = MemoryContextAlloc(TopMemoryContext, Max(report->nruns, 1) * sizeof(pg_uuid_t));
-	memcpy(alone, report->runs, report->nruns * sizeof(pg_uuid_t));
-	nalone = report->nruns;
+	for (int i = 0; i < report->nruns; i++)
+		add_next_run(&(NextRun) {report->runs[i], true});
 }
 
 /*
@@ -273,11 +321,11 @@ durable_drive(Oid owner, int *turns)
 	BatchReport report;
 	DriveResult result = DRIVE_BUSY;
 
-	if (nalone > 0)
+	if (nnext_runs > 0)
 	{
-		if (durable_drive_run(owner, &alone[--nalone]))
-			(*turns)++;
-		return DRIVE_BUSY;
+		NextRun		run = next_runs[--nnext_runs];
+
+		return drive_one(owner, &run, turns);
 	}
 	context = AllocSetContextCreate(TopMemoryContext, "durable drive", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
@@ -289,6 +337,8 @@ durable_drive(Oid owner, int *turns)
 		case BATCH_COMMITTED:
 			*turns += report.turns;
 			result = report.more ? DRIVE_MORE : DRIVE_BUSY;
+			if (report.cut)
+				add_next_run(&report.cut_run);
 			break;
 		case BATCH_GONE:
 			result = DRIVE_GONE;
@@ -296,28 +346,15 @@ durable_drive(Oid owner, int *turns)
 		case BATCH_ERROR:
 			log_error(report.edata);
 			result = report.nruns > 0 ? DRIVE_BUSY : DRIVE_FAILED;
-			remember_alone(&report);
+			remember_runs(&report);
 			break;
 		case BATCH_HELD:
-			remember_alone(&report);
+			remember_runs(&report);
 			break;
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return result;
-}
-
-bool
-durable_run_has_mail(const pg_uuid_t *run_id)
-{
-	StoreScope	scope;
-	Message    *messages;
-	int			n;
-
-	store_begin(&scope);
-	n = mailbox_read(run_id, 1, CurrentMemoryContext, &messages);
-	store_end(&scope);
-	return n > 0;
 }
 
 /*

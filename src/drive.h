@@ -20,8 +20,7 @@ typedef enum DriveResult
 } DriveResult;
 
 extern DriveResult durable_drive(Oid owner, int *turns);
-extern bool durable_run_has_mail(const pg_uuid_t *run_id);
-extern bool durable_drive_run(Oid owner, const pg_uuid_t *run_id);
+extern void durable_drive_run(Oid owner, const pg_uuid_t *run_id);
 extern int	durable_fire_timers(TimestampTz from, TimestampTz *next);
 
 #endif							/* DURABLE_DRIVE_H */

@@ -151,23 +151,25 @@ failure_raise(int sqlstate, Jsonb *failure)
 char *
 wait_location(const char *context)
 {
-	static const char *const prefix = "PL/pgSQL function ";
+	static const char *const prefixes[] = {"PL/pgSQL function ", "PL/Python function ", "PL/Perl function "};
 
 	while (context && *context)
 	{
 		const char *end = strchr(context, '\n');
-		int			len = end ? end - context : strlen(context);
 
-		if (strncmp(context, "PL/", 3) == 0)
+		for (int i = 0; i < lengthof(prefixes); i++)
 		{
-			char	   *line = pnstrdup(context, len);
-			char	   *at = strstr(line, " at ");
+			const char *frame = context + strlen(prefixes[i]);
+			char	   *line;
+			char	   *at;
 
-			if (strncmp(line, prefix, strlen(prefix)) != 0)
-				return line;
+			if (strncmp(context, prefixes[i], strlen(prefixes[i])) != 0)
+				continue;
+			line = end ? pnstrdup(frame, end - frame) : pstrdup(frame);
+			at = strstr(line, " at ");
 			if (at)
 				*at = '\0';
-			return line + strlen(prefix);
+			return line;
 		}
 		context = end ? end + 1 : NULL;
 	}

@@ -17,6 +17,7 @@
 
 #include "batch.h"
 #include "clock.h"
+#include "extension.h"
 #include "failure.h"
 #include "guc.h"
 #include "json.h"
@@ -134,13 +135,15 @@ closing_event(Turn *turn, RunStatus status, const RetryRun *retry)
 		case STATUS_TIMED_OUT:
 			event.type = EVENT_WORKFLOW_TIMED_OUT;
 			event.name = cstring_to_text(turn->timeout);
+			event.attributes = failure_make("timeout", ERRCODE_WF_ACTIVITY_TIMED_OUT,
+											psprintf("%s timeout", turn->timeout), 0);
 			break;
 		default:
 			event.type = EVENT_WORKFLOW_FAILED;
 			event.attributes = turn->failure;
 			break;
 	}
-	if (status == STATUS_FAILED || retry)
+	if (status == STATUS_FAILED || status == STATUS_TIMED_OUT)
 	{
 		JsonBuilder b;
 
@@ -326,6 +329,9 @@ keep_open(Batch *batch, Turn *turn, TurnEnd end)
 		message->alone = end == TURN_GOES_ON_ALONE;
 		message->at = turn->at;
 		batch->wakes = lappend(batch->wakes, message);
+		batch->cut = true;
+		batch->cut_run = e->run_id;
+		batch->cut_alone = message->alone;
 		MemoryContextSwitchTo(old);
 	}
 	execution_add(&batch->updates, e);

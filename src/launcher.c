@@ -11,7 +11,8 @@
  *	  wanted: after CREATE EXTENSION, and when one was lost.
  *
  *	  3. A worker is started for a queue that has mail and none, and another for
- *	  a queue whose workers leave mail behind, up to durable.max_workers.  When
+ *	  a queue whose workers leave mail behind or are all in slow steps, up to
+ *	  durable.max_workers.  When
  *	  that is reached and a queue has none at all, busy workers of others make
  *	  room (worker.c).
  *
@@ -46,6 +47,8 @@
 
 #define RESTART_DELAY_MS		1000
 #define MAX_RESTART_DELAY_MS	60000
+/* A worker so long in a batch is in a slow step, and others' mail waits */
+#define ABSORBED_MS				20
 
 PGDLLEXPORT void durable_launcher_main(Datum arg) pg_attribute_noreturn();
 
@@ -82,13 +85,28 @@ want_all_databases(void)
 }
 
 /*
+ * Milliseconds to leave between two starts, after so many in vain
+ */
+static long
+restart_delay(int failures)
+{
+	long		delay = RESTART_DELAY_MS;
+
+	if (failures == 0)
+		return 0;
+	for (int i = 1; i < failures && delay < MAX_RESTART_DELAY_MS; i++)
+		delay *= 2;
+	return Min(delay, MAX_RESTART_DELAY_MS);
+}
+
+/*
  * Start the schedulers that are wanted.  Returns as start_workers().
  */
 static long
 start_schedulers(void)
 {
 	long		wait = -1;
-	long		gone;
+	long		left;
 	TimestampTz now = GetCurrentTimestamp();
 
 	for (int i = 0; i < MAX_DATABASES; i++)
@@ -99,14 +117,14 @@ start_schedulers(void)
 
 		LWLockAcquire(shared->directory, LW_SHARED);
 		dbid = db->dbid;
-		wanted = OidIsValid(dbid) && db->wanted && db->blocked == 0;
+		wanted = OidIsValid(dbid) && (db->wanted || db->checked) && db->blocked == 0;
 		LWLockRelease(shared->directory);
 		if (!wanted || slot_exists(SLOT_SCHEDULER, dbid))
 			continue;
-		gone = TimestampDifferenceMilliseconds(db->launched_at, now);
-		if (gone < RESTART_DELAY_MS && db->launched_at != 0)
+		left = restart_delay(db->failures) - TimestampDifferenceMilliseconds(db->launched_at, now);
+		if (left > 0)
 		{
-			wait = RESTART_DELAY_MS - gone;
+			wait = wait < 0 ? left : Min(wait, left);
 			continue;
 		}
 		if (!slot_start(SLOT_SCHEDULER, dbid, InvalidOid, -1))
@@ -114,22 +132,11 @@ start_schedulers(void)
 		/* it says so itself if it is wanted on */
 		LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 		db->wanted = false;
+		db->failures++;
 		db->launched_at = now;
 		LWLockRelease(shared->directory);
 	}
 	return wait;
-}
-
-static long
-restart_delay(const Queue *queue)
-{
-	long		delay = RESTART_DELAY_MS;
-
-	if (queue->failures == 0)
-		return 0;
-	for (int i = 1; i < queue->failures && delay < MAX_RESTART_DELAY_MS; i++)
-		delay *= 2;
-	return Min(delay, MAX_RESTART_DELAY_MS);
 }
 
 /*
@@ -157,6 +164,58 @@ may_run(Oid dbid)
 	if (!known)
 		durable_want_scheduler(dbid);
 	return result;
+}
+
+/*
+ * Have all workers of a queue been in their batches for long?
+ */
+static bool
+all_absorbed(int queue)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		result = true;
+
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_SLOTS && result; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		if (slot->in_use && slot->kind == SLOT_WORKER && slot->queue == queue)
+			result = slot->proc && !slot->idle &&
+				TimestampDifferenceExceeds(slot->batch_at, now, ABSORBED_MS);
+	}
+	LWLockRelease(shared->directory);
+	return result;
+}
+
+/*
+ * Look after the queues whose workers were all busy when mail came.  Returns
+ * whether to look again soon.
+ */
+static bool
+watch_queues(void)
+{
+	bool		again = false;
+
+	for (int i = 0; i < MAX_QUEUES; i++)
+	{
+		Queue	   *queue = &shared->queues[i];
+		bool		over;
+
+		if (!OidIsValid(queue->dbid) || !queue->watched)
+			continue;
+		over = !queue_has_mail(queue);
+		if (!over && all_absorbed(i))
+		{
+			queue->more = true;
+			over = true;
+		}
+		if (over)
+			queue->watched = false;
+		else
+			again = true;
+	}
+	return again;
 }
 
 /*
@@ -215,7 +274,7 @@ start_workers(void)
 
 			if (!lacks_workers(queue, extra))
 				continue;
-			delay = restart_delay(queue);
+			delay = restart_delay(queue->failures);
 			if (delay > 0 && !extra)
 			{
 				long		gone = TimestampDifferenceMilliseconds(queue->launched_at, now);
@@ -276,16 +335,20 @@ durable_launcher_main(Datum arg)
 	{
 		long		wait;
 		long		workers_wait;
+		bool		watching;
 
 		CHECK_FOR_INTERRUPTS();
 		reload_config();
 		slots_reclaim();
+		watching = watch_queues();
 		workers_wait = start_workers();
 		wait = start_schedulers();
 		if (workers_wait >= 0)
 			wait = wait < 0 ? workers_wait : Min(wait, workers_wait);
 		if (shared->out_of_workers)
 			wait = RESTART_DELAY_MS;
+		if (watching)
+			wait = wait < 0 ? ABSORBED_MS : Min(wait, ABSORBED_MS);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (wait >= 0 ? WL_TIMEOUT : 0),
 						 wait, event);
 		ResetLatch(MyLatch);

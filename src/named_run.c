@@ -46,7 +46,7 @@ named_run(FunctionCallInfo fcinfo, int id_arg, int run_id_arg, int namespace_arg
 		ereport(ERROR,
 				(errcode(ERRCODE_WF_NOT_FOUND),
 				 errmsg("workflow \"%s\" does not exist", text_to_cstring(id))));
-	check_owner(found.owner, text_to_cstring(id));
+	check_owner(GetUserId(), found.owner, text_to_cstring(id));
 	return found;
 }
 

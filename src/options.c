@@ -131,6 +131,23 @@ check_span(Jsonb *policy, const char *key, JsonbValue *v)
 		bad_retry(key, "an interval that is not negative");
 }
 
+static bool
+is_array_of_strings(JsonbValue *v)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	element;
+
+	if (v->type != jbvBinary || !JsonContainerIsArray(v->val.binary.data))
+		return false;
+	it = JsonbIteratorInit(v->val.binary.data);
+	(void) JsonbIteratorNext(&it, &element, true);
+	while ((token = JsonbIteratorNext(&it, &element, true)) != WJB_DONE)
+		if (token == WJB_ELEM && element.type != jbvString)
+			return false;
+	return true;
+}
+
 static void
 check_retry_key(Jsonb *policy, char *key, JsonbValue *v)
 {
@@ -146,7 +163,7 @@ check_retry_key(Jsonb *policy, char *key, JsonbValue *v)
 		check_span(policy, key, v);
 	else if (strcmp(key, "non_retryable") == 0)
 	{
-		if (v->type != jbvBinary || !JsonContainerIsArray(v->val.binary.data))
+		if (!is_array_of_strings(v))
 			bad_retry(key, "an array of error types or SQLSTATEs");
 	}
 	else
@@ -226,12 +243,13 @@ start_options(FunctionCallInfo fcinfo, int first, StartOptions *options)
 }
 
 /*
- * Only members of a run's owner may touch it
+ * Only members of a run's owner may touch it.  The caller is not the current
+ * role where the engine's own statements run.
  */
 void
-check_owner(Oid owner, const char *what)
+check_owner(Oid caller, Oid owner, const char *what)
 {
-	if (!is_member_of_role(GetUserId(), owner))
+	if (!is_member_of_role(caller, owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for workflow \"%s\"", what),

@@ -48,6 +48,6 @@ extern text *arg_namespace(FunctionCallInfo fcinfo, int arg);
 extern text *arg_id(FunctionCallInfo fcinfo, int arg, const char *name, bool required);
 extern Jsonb *arg_retry(FunctionCallInfo fcinfo, int arg);
 extern void start_options(FunctionCallInfo fcinfo, int first, StartOptions *options);
-extern void check_owner(Oid owner, const char *what);
+extern void check_owner(Oid caller, Oid owner, const char *what);
 
 #endif							/* DURABLE_OPTIONS_H */

@@ -233,6 +233,16 @@ sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 		ReThrowError(edata);
 	else if (edata->sqlerrcode == ERRCODE_WF_LIMIT || is_outside_cause(edata->sqlerrcode))
 		turn->problem = edata;
+	else if (!turn_all_matched(turn))
+	{
+		/* with this code the run could not have come as far as it did */
+		edata->detail = psprintf("Event %d is %s, but the code now fails before it: %s",
+								 turn->commands[turn->next_command - 1].event + 1,
+								 event_type_name(turn->events[turn->commands[turn->next_command - 1].event].type),
+								 edata->message);
+		edata->sqlerrcode = ERRCODE_WF_NONDETERMINISM;
+		turn->problem = edata;
+	}
 	else
 	{
 		turn->failure = failure_from_error(edata, 0);

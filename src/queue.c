@@ -77,6 +77,7 @@ durable_queue(Oid owner)
 		result->nskips = 0;
 		result->skipped = QUEUE_NONE;
 		result->more = false;
+		result->watched = false;
 	}
 	LWLockRelease(shared->directory);
 	if (!result)
@@ -205,8 +206,25 @@ queue_has_mail(Queue *queue)
 }
 
 /*
- * There is mail: wake an idle worker of the queue, or have one started.  Busy
- * workers look again by themselves before they sleep.
+ * All workers of the queue are busy.  Mostly they are soon through with their
+ * batches and look again by themselves; the launcher sees to the case that
+ * they are not.
+ */
+static void
+watch(Queue *queue)
+{
+	bool		news;
+
+	SpinLockAcquire(&queue->mutex);
+	news = !queue->watched;
+	queue->watched = true;
+	SpinLockRelease(&queue->mutex);
+	if (news)
+		durable_wake_launcher();
+}
+
+/*
+ * There is mail: wake an idle worker of the queue, or have one started
  */
 void
 queue_wake(Queue *queue)
@@ -235,6 +253,8 @@ queue_wake(Queue *queue)
 	LWLockRelease(shared->directory);
 	if (workers == 0)
 		durable_wake_launcher();
+	else if (!woken)
+		watch(queue);
 }
 
 /*

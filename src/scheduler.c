@@ -92,6 +92,7 @@ check_business(void)
 	durable_check_version();
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 	database->wanted = true;
+	database->failures = 0;
 	LWLockRelease(shared->directory);
 
 	if (!durable_identity_matches())
@@ -247,8 +248,7 @@ durable_scheduler_main(Datum arg)
 	if (!database)
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(slot->dbid, InvalidOid, 0);
-	(void) set_config_option("application_name", "durable scheduler", PGC_USERSET, PGC_S_OVERRIDE,
-							 GUC_ACTION_SET, true, 0, false);
+	slot_pin_settings("durable scheduler");
 	SpinLockAcquire(&database->mutex);
 	database->look = true;
 	SpinLockRelease(&database->mutex);

@@ -107,6 +107,7 @@ durable_database(Oid dbid, bool create)
 		result->blocked = 0;
 		result->wanted = false;
 		result->launched_at = 0;
+		result->failures = 0;
 		result->look = true;
 		result->deadline = DT_NOEND;
 		result->timer_low = DT_NOEND;

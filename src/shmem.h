@@ -26,6 +26,7 @@ typedef struct Database
 	int			blocked;		/* sessions whose DDL wants us out; directory lock */
 	bool		wanted;			/* start a scheduler; directory lock */
 	TimestampTz launched_at;	/* last start of one; directory lock */
+	int			failures;		/* starts in a row that found nothing; directory lock */
 	slock_t		mutex;			/* guards the rest */
 	bool		look;			/* the scheduler should look at everything */
 	TimestampTz deadline;		/* when the scheduler gets up by itself */
@@ -58,6 +59,7 @@ typedef struct Queue
 	Skip		skips[MAX_SKIPS];
 	int64		skipped;		/* the same where skips has no room, or QUEUE_NONE */
 	bool		more;			/* one worker is not enough */
+	bool		watched;		/* the launcher sees to it that it gets another */
 } Queue;
 
 #define QUEUE_NONE		PG_INT64_MAX
@@ -82,6 +84,7 @@ typedef struct Slot
 	bool		idle;			/* ... but for these, the process's own */
 	int64		turns;
 	TimestampTz last_turn_at;
+	TimestampTz batch_at;		/* begin of the batch it is busy with */
 } Slot;
 
 /* A session in wf_result. */

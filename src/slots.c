@@ -20,6 +20,7 @@
 #include "queue.h"
 #include "slots.h"
 #include "storage/ipc.h"
+#include "utils/guc.h"
 
 #define ATTACH_TIMEOUT_MS	30000
 
@@ -179,6 +180,26 @@ slot_attach(int index)
 		return NULL;
 	before_shmem_exit(detach, (Datum) 0);
 	return slot;
+}
+
+static void
+pin(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_SUSET, PGC_S_OVERRIDE, GUC_ACTION_SET, true, 0, false);
+}
+
+/*
+ * Settings of role and database that would keep a process from its work
+ */
+void
+slot_pin_settings(const char *application_name)
+{
+	pin("application_name", application_name);
+	pin("default_transaction_isolation", "read committed");
+	pin("default_transaction_read_only", "off");
+	pin("default_transaction_deferrable", "off");
+	pin("idle_in_transaction_session_timeout", "0");
+	pin("idle_session_timeout", "0");
 }
 
 /*

@@ -26,23 +26,22 @@
 #include "utils/timestamp.h"
 
 /*
- * A UUID of version 7: 48 bits of milliseconds, then 12 bits that count up
- * within one, so that the ids one session draws sort as they were drawn.
+ * A UUID of version 7: 48 bits of milliseconds, then 12 bits of their fraction,
+ * which count up where that is too coarse, so that the ids one session draws
+ * sort as they were drawn.
  */
 void
 generate_run_id(pg_uuid_t *id)
 {
 	static uint64 last = 0;
-	uint64		now = (durable_now() - SetEpochTimestamp()) / 1000;
-	uint64		stamp = now << 12;
+	uint64		now = durable_now() - SetEpochTimestamp();
+	uint64		stamp = ((now / 1000) << 12) | ((now % 1000) * 4096 / 1000);
 	uint64		high;
 
 	if (!pg_strong_random(id->data, UUID_LEN))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate random values")));
-	/* the counter starts anywhere in its lower half */
-	stamp |= ((id->data[6] << 8) | id->data[7]) & 0x7FF;
 	if (stamp <= last)
 		stamp = last + 1;
 	last = stamp;

@@ -63,12 +63,32 @@
 #define MAX_INTERVAL_FACTOR 100
 
 /*
+ * Is it time for the next attempt of a step?  The row tells, not the message
+ * that came when the time was over: that may have found the run busy.
+ */
+bool
+step_is_due(Turn *turn, int32 command)
+{
+	PendingActivity pending;
+	StoreScope	scope;
+	bool		due;
+
+	if (turn->pending && turn->pending->command == command)
+		return false;
+	store_begin(&scope);
+	due = !pending_read(&turn->execution->run_id, command, &pending) ||
+		pending.next_attempt_at <= durable_now();
+	store_end(&scope);
+	return due;
+}
+
+/*
  * Does the step's function take long enough for others to notice?
  */
 bool
 step_is_slow(const StepRequest *step)
 {
-	return OidIsValid(step->function) && callable_get(step->function)->usecs > SLOW_STEP_USECS;
+	return OidIsValid(step->function) && callable_usecs(step->function) > SLOW_STEP_USECS;
 }
 
 /*
@@ -120,7 +140,9 @@ run_statement(const StepRequest *step)
 static Jsonb *
 run_function(const StepRequest *step)
 {
-	Callable   *callable = callable_get(step->function);
+	Oid			function = OidIsValid(step->function) ? step->function :
+		callable_resolve(text_to_cstring(step->name), false);
+	Callable   *callable = callable_get(function);
 	TimestampTz started = GetCurrentTimestamp();
 	Jsonb	   *result = callable_call(callable, step->input);
 	double		usecs = GetCurrentTimestamp() - started;
@@ -200,7 +222,7 @@ attempt_step(Turn *turn, TimestampTz scheduled_at, Jsonb **result, WatchdogReaso
 		Jsonb	   *value;
 
 		PushActiveSnapshot(GetTransactionSnapshot());
-		value = OidIsValid(step->function) ? run_function(step) : run_statement(step);
+		value = step->sql ? run_statement(step) : run_function(step);
 		payload_check(value, "result");
 		if (turn->mode.alone)
 			check_constraints();

@@ -20,6 +20,7 @@ typedef enum StepEnd
 extern StepEnd step_run(Turn *turn);
 extern bool step_in_place(Turn *turn);
 extern bool step_is_slow(const StepRequest *step);
+extern bool step_is_due(Turn *turn, int32 command);
 extern int64 retry_delay(Jsonb *policy, int attempt);
 
 #endif							/* DURABLE_STEP_H */

@@ -73,8 +73,8 @@ typedef struct StepRequest
 {
 	int32		command;
 	bool		recorded;		/* its activity_scheduled event is in the history */
-	Oid			function;		/* InvalidOid: a statement */
-	char	   *sql;
+	Oid			function;		/* InvalidOid: a statement, or not to be found */
+	char	   *sql;			/* NULL: a function */
 	int			nargs;
 	Oid		   *argtypes;
 	Datum	   *args;
@@ -139,7 +139,6 @@ typedef struct Turn
 	int			mail_end;		/* end of the last mail of all */
 
 	/* what mail brought besides events */
-	int32		retry_due;		/* an activity's command, or 0 */
 	const char *timeout;		/* "run" or "execution", or NULL */
 
 	/* the pass */

@@ -9,6 +9,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
 #include "guc.h"
 #include "identity.h"
 #include "miscadmin.h"
@@ -36,6 +37,16 @@ role_can_connect(Oid role)
 	return result;
 }
 
+static bool
+may_connect(Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(DatabaseRelationId, MyDatabaseId, role, ACL_CONNECT) == ACLCHECK_OK;
+#else
+	return pg_database_aclcheck(MyDatabaseId, role, ACL_CONNECT) == ACLCHECK_OK;
+#endif
+}
+
 /*
  * Why no worker would run this owner's workflows, NULL where one would
  */
@@ -51,6 +62,8 @@ why_no_worker(Oid owner)
 		return psprintf("the owner, role %u, does not exist", owner);
 	if (!role_can_connect(owner))
 		return psprintf("the owner, role \"%s\", cannot log in: ALTER ROLE ... LOGIN", name);
+	if (!may_connect(owner))
+		return psprintf("the owner, role \"%s\", lacks CONNECT on this database: GRANT CONNECT", name);
 	db = durable_database(MyDatabaseId, false);
 	if ((db && db->paused) || !durable_identity_matches())
 		return pstrdup("the database is a restored dump or a copy: SELECT wf_adopt() if the original is gone");

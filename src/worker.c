@@ -51,12 +51,6 @@ static Queue *queue;
 static TimestampTz started_at;
 
 static void
-set_option(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_SUSET, PGC_S_OVERRIDE, GUC_ACTION_SET, true, 0, false);
-}
-
-static void
 reload_config(void)
 {
 	if (!ConfigReloadPending)
@@ -109,6 +103,7 @@ work(void)
 	{
 		int			turns = 0;
 
+		slot->batch_at = GetCurrentTimestamp();
 		result = durable_drive(slot->owner, &turns);
 		if (turns > 0)
 		{
@@ -175,10 +170,7 @@ durable_worker_main(Datum arg)
 	queue = &shared->queues[slot->queue];
 	started_at = GetCurrentTimestamp();
 	BackgroundWorkerInitializeConnectionByOid(slot->dbid, slot->owner, flags);
-	set_option("application_name", "durable worker");
-	set_option("default_transaction_isolation", "read committed");
-	set_option("default_transaction_read_only", "off");
-	set_option("default_transaction_deferrable", "off");
+	slot_pin_settings("durable worker");
 
 	check_identity();
 	for (;;)

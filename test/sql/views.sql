@@ -17,6 +17,7 @@ BEGIN
     wf_sleep(seconds * interval '1 second');
 END $$;
 CREATE FUNCTION flow(mode text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE x jsonb;
 BEGIN
   PERFORM wf_activity('act', '{"n": 1}', summary => 'the first');
   IF mode = 'signal' THEN PERFORM wf_wait_signal('go'); END IF;
@@ -25,9 +26,11 @@ BEGIN
   IF mode = 'until' THEN PERFORM wf_sleep_until(wf_now() + interval '1 day'); END IF;
   IF mode = 'retry' THEN PERFORM wf_activity('act', '{"n": 2}', retry => wf_retry()); END IF;
   IF mode = 'fail' THEN PERFORM wf_activity('act', '{"n": 2}'); END IF;
+  IF mode = 'assign' THEN x := wf_wait_signal('go'); END IF;
+  IF mode = 'condition' AND wf_wait_signal('go') IS NULL THEN NULL; END IF;
   RETURN mode;
 END $$;
-SELECT count(wf_start('flow', jsonb_build_object('mode', m), id => m)) FROM unnest('{signal,timeout,helper,until,retry,fail,end}'::text[]) m;
+SELECT count(wf_start('flow', jsonb_build_object('mode', m), id => m)) FROM unnest('{signal,timeout,helper,until,retry,assign,condition,fail,end}'::text[]) m;
 SELECT wf_start('flow', '{"mode": "delayed"}', id => 'delayed', start_delay => '1 hour') \gset
 -- Before the first turn a run has its first event; the input shows.
 SELECT event_id, event_type, attributes FROM wf_events e JOIN wf_executions USING (run_id) WHERE workflow_id = 'signal';

@@ -30,7 +30,6 @@ sub durable_node
 shared_preload_libraries = 'durable'
 restart_after_crash = on
 log_statement = none
-log_min_messages = log
 max_worker_processes = 16
 max_connections = 40
 shared_buffers = 32MB
