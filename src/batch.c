@@ -222,12 +222,15 @@ adapt_pace(const Batch *batch)
 		batch_pace += batch_pace / 4 + 1;
 }
 
+/*
+ * Claim the next messages' runs, and the one carried over (or NULL)
+ */
 static bool
-claim_next(Batch *batch)
+claim_next(Batch *batch, const pg_uuid_t *carried)
 {
 	int			limit = Min(durable_batch_size, batch_pace);
 	int			room = limit * 2;
-	pg_uuid_t  *ids = palloc(room * sizeof(pg_uuid_t));
+	pg_uuid_t  *ids = palloc((room + 1) * sizeof(pg_uuid_t));
 	int64	   *seqs = palloc(room * sizeof(int64));
 	bool	   *alone = palloc(room * sizeof(bool));
 	LOCKTAG		tag;
@@ -242,24 +245,17 @@ claim_next(Batch *batch)
 	found = mailbox_scan(batch->owner, from, room, ids, seqs, alone);
 	count = choose(ids, alone, found, limit);
 	batch->full_scan = found == room || count < found;
+	if (carried)
+		ids[count] = *carried;
+	if (count > 0 || carried)
+		take_runs(batch, ids, count + (carried != NULL));
 	if (count > 0)
-	{
-		take_runs(batch, ids, count);
 		txn_claimed(batch->queue, seqs[0]);
-	}
 	queue_end_scan(batch->queue, from, count > 0 ? seqs[count - 1] + 1 : from);
 	(void) LockRelease(&tag, ExclusiveLock, false);
 
 	put_aside(batch, ids, seqs, count);
-	return count > 0;
-}
-
-static void
-claim_only(Batch *batch, const pg_uuid_t *run_id, bool alone)
-{
-	take_runs(batch, run_id, 1);
-	if (batch->nruns == 1)
-		batch->runs[0].alone |= alone;
+	return count > 0 || batch->nruns > 0;
 }
 
 /*
@@ -333,24 +329,37 @@ read_histories(Batch *batch)
 }
 
 /*
- * Claim the next runs with mail, or the one given, to be taken alone where it
- * or its mail says so.  False where there is no
- * mail; true may mean that all of it was put aside.
+ * Claim the next runs with mail, and the one carried over from the batch
+ * before.  False where there is no mail; true may mean that all of it was put
+ * aside.
  */
 bool
-batch_claim(Batch *batch, const pg_uuid_t *only, bool alone)
+batch_claim(Batch *batch, const pg_uuid_t *carried)
 {
 	StoreScope	scope;
-	bool		any = true;
+	bool		any;
 
 	store_begin(&scope);
-	if (only)
-		claim_only(batch, only, alone);
-	else
-		any = claim_next(batch);
+	any = claim_next(batch, carried);
 	read_histories(batch);
 	store_end(&scope);
 	return any;
+}
+
+/*
+ * Claim this run only, if nobody else has it
+ */
+void
+batch_claim_run(Batch *batch, const pg_uuid_t *run_id, bool alone)
+{
+	StoreScope	scope;
+
+	store_begin(&scope);
+	take_runs(batch, run_id, 1);
+	if (batch->nruns == 1)
+		batch->runs[0].alone |= alone;
+	read_histories(batch);
+	store_end(&scope);
 }
 
 /*
@@ -398,6 +407,17 @@ take_mail(Turn *turn, const BatchRun *run)
 	turn_end_mail(turn);
 }
 
+/*
+ * Is there room for one more run, if it is like those before?
+ */
+static bool
+has_room(const Batch *batch)
+{
+	int			typical = batch->turns > 0 ? batch->subxids / batch->turns : 0;
+
+	return batch->subxids + typical < MAX_SUBXIDS;
+}
+
 static bool
 batch_is_full(const Batch *batch, const Turn *turn)
 {
@@ -414,7 +434,7 @@ static bool
 take_steps_in_place(const Batch *batch, const Turn *turn)
 {
 	return turn->workflow->straight >= STRAIGHT_TURNS && !turn->mode.alone &&
-		turn->steps == 0 && batch->subxids <= MAX_SUBXIDS / 2;
+		turn->steps == 0 && batch->subxids + MAX_STEPS_IN_PLACE <= MAX_SUBXIDS;
 }
 
 /*
@@ -521,7 +541,7 @@ batch_run(Batch *batch)
 		TurnEnd		end;
 		MemoryContext old;
 
-		if (i > 0 && batch_is_full(batch, NULL))
+		if (i > 0 && (batch_is_full(batch, NULL) || !has_room(batch)))
 			break;
 		CHECK_FOR_INTERRUPTS();
 		init_turn(batch, run, &turn);

@@ -73,7 +73,8 @@ typedef struct Batch
 } Batch;
 
 /* batch.c */
-extern bool batch_claim(Batch *batch, const pg_uuid_t *only, bool alone);
+extern bool batch_claim(Batch *batch, const pg_uuid_t *carried);
+extern void batch_claim_run(Batch *batch, const pg_uuid_t *run_id, bool alone);
 extern void batch_run(Batch *batch);
 extern void batch_hold(const pg_uuid_t *run_id);
 extern bool mail_to_event(const Message *m, Event *event);

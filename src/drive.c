@@ -47,6 +47,10 @@ typedef struct NextRun
 static NextRun *next_runs = NULL;
 static int	nnext_runs = 0;
 
+/* A run in the middle of its turn that goes on with the next batch */
+static pg_uuid_t carried_run;
+static bool carrying = false;
+
 typedef enum BatchEnd
 {
 	BATCH_EMPTY,
@@ -106,8 +110,18 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	if (!durable_lock_installed())
 		return BATCH_GONE;
 	batch_init(&batch, owner);
-	if (!batch.queue || !batch_claim(&batch, only ? &only->run_id : NULL, only && only->alone))
+	if (!batch.queue)
 		return BATCH_EMPTY;
+	if (only)
+		batch_claim_run(&batch, &only->run_id, only->alone);
+	else
+	{
+		bool		any = batch_claim(&batch, carrying ? &carried_run : NULL);
+
+		carrying = false;
+		if (!any)
+			return BATCH_EMPTY;
+	}
 	note_runs(report, &batch, context);
 	batch_run(&batch);
 	report->turns = batch.turns;
@@ -180,7 +194,8 @@ record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata)
 	if (!durable_lock_installed())
 		return;
 	batch_init(&batch, owner);
-	if (!batch_claim(&batch, run_id, true) || batch.nruns == 0)
+	batch_claim_run(&batch, run_id, true);
+	if (batch.nruns == 0)
 		return;
 	turn.execution = batch.runs[0].execution;
 	turn.context = batch.context;
@@ -337,8 +352,13 @@ durable_drive(Oid owner, int *turns)
 		case BATCH_COMMITTED:
 			*turns += report.turns;
 			result = report.more ? DRIVE_MORE : DRIVE_BUSY;
-			if (report.cut)
+			if (report.cut && (report.cut_run.alone || report.turns == 1))
 				add_next_run(&report.cut_run);
+			else if (report.cut)
+			{
+				carried_run = report.cut_run.run_id;
+				carrying = true;
+			}
 			break;
 		case BATCH_GONE:
 			result = DRIVE_GONE;

@@ -54,7 +54,6 @@
 
 #define SLOW_STEP_USECS		10000.0
 #define SHARED_STEP_USECS	100000
-#define MAX_STEPS_IN_PLACE	20
 #define SHARED_LOCK_TIMEOUT	20	/* ms */
 
 /* Temporal's defaults */

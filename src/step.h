@@ -10,6 +10,9 @@
 
 #include "turn.h"
 
+/* Steps that one turn takes in place at most */
+#define MAX_STEPS_IN_PLACE	15
+
 typedef enum StepEnd
 {
 	STEP_DONE,					/* its outcome is recorded */

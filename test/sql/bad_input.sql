@@ -73,7 +73,7 @@ END $$;
 SELECT wf_start('bad', jsonb_build_object('calls', ARRAY[
   $$wf_activity(NULL)$$, $$wf_activity('')$$, $$wf_activity('nope')$$, $$wf_activity('f', '[]')$$, $$wf_activity('f', '{"b": 1}')$$, $$wf_activity('f', start_to_close => '-1 s')$$,
   $$wf_activity('f', schedule_to_close => '-1 s')$$, $$wf_activity('f', retry => '{"x": 1}')$$, $$wf_activity('f', activity_id => '')$$, $$wf_activity('f', task_queue => 'q')$$,
-  $$wf_sql(NULL)$$, $$wf_sql('SELECT 1', VARIADIC NULL::int[])$$, $$wf_sleep(NULL)$$, $$wf_sleep('-1 s')$$, $$wf_sleep_until(NULL)$$, $$wf_sleep_until('infinity')$$, $$wf_sleep('1 million years')$$,
+  $$wf_sql(NULL)$$, $$wf_sql('SELECT 1', VARIADIC NULL::int[])$$, $$wf_sleep(NULL)$$, $$wf_sleep('-1 s')$$, $$wf_sleep_until(NULL)$$, $$wf_sleep_until('infinity')$$, $$wf_sleep('293000 years')$$,
   $$wf_wait_signal(NULL)$$, $$wf_wait_signal('')$$, $$wf_wait_signal('s', '-1 s')$$, $$wf_poll_signal(NULL)$$, $$wf_set(NULL, '1')$$, $$wf_set('', '1')$$, $$wf_shield(NULL)$$]), id => 'bad') \gset
 CALL wf_work();
 SELECT waiting_for, error->>'message' AS error FROM wf_executions WHERE workflow_id = 'bad' AND status <> 'completed';

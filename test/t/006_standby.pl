@@ -21,7 +21,7 @@ $standby->start;
 
 $primary->safe_psql($db, "SELECT wf_start('one', '{\"n\": 1}', id => 'before')");
 is(wait_result($primary, $db, 'before'), '2', 'runs on the primary');
-$primary->safe_psql($db, "SELECT wf_start('ask', id => 'ask'), wf_start('nap', '{\"seconds\": 3}', id => 'nap'), wf_start('plod', '{\"seconds\": 60}', id => 'plod', request_id => 'p')");
+$primary->safe_psql($db, "SELECT wf_start('ask', id => 'ask'), wf_start('nap', '{\"seconds\": 6}', id => 'nap'), wf_start('plod', '{\"seconds\": 60}', id => 'plod', request_id => 'p')");
 ok($primary->poll_query_until($db, "SELECT (SELECT count(*) FROM wf_executions WHERE waiting_for IS NOT NULL) = 2
 	AND (SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep') = 1"), 'runs wait and work');
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
@@ -51,7 +51,7 @@ ok($standby->poll_query_until($db, "SELECT count(*) >= 2 FROM pg_stat_activity W
 	'after promotion the processes come up');
 is(wait_result($standby, $db, 'nap'), '"awake"', 'a timer fires there');
 $standby->safe_psql($db, "SELECT wf_signal('ask', 'answer', '5')");
-is(wait_result($standby, $db, 'ask'), '5', 'a waiting run takes its signal');
+is(wait_result($standby, $db, 'ask'), '5', 'a waiting run takes its signal') or diag_engine($standby, $db);
 is($standby->safe_psql($db, "SELECT count(*) FROM effects WHERE id IN ('nap', 'ask', 'before')"), '5', 'each step took effect once');
 ok($standby->poll_query_until($db, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'durable worker' AND wait_event = 'PgSleep'"),
 	'the step that was interrupted is tried again');
