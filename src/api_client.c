@@ -254,20 +254,24 @@ wf_signal(PG_FUNCTION_ARGS)
 {
 	text	   *signal = arg_id(fcinfo, 1, "signal", true);
 	Jsonb	   *payload = arg_jsonb(fcinfo, 2);
+	text	   *request_id = arg_id(fcinfo, 4, "request_id", false);
 	Found		run;
-	StoreScope	scope;
 	bool		sent;
 
 	refuse_in_code("wf_signal()", "Signal the other workflow in an activity.");
 	payload_check(payload, "payload");
-	run = named_run(fcinfo, 0, 3, 5);
-	if (run.status != STATUS_RUNNING)
-		already_closed(text_to_cstring(PG_GETARG_TEXT_PP(0)), run.status);
-	store_begin(&scope);
-	sent = run_signal(&run, signal, payload, arg_id(fcinfo, 4, "request_id", false));
-	store_end(&scope);
-	if (!sent)
-		already_closed(text_to_cstring(PG_GETARG_TEXT_PP(0)), STATUS_RUNNING);
+	do
+	{
+		StoreScope	scope;
+
+		run = named_run(fcinfo, 0, 3, 5);
+		if (run.status != STATUS_RUNNING)
+			already_closed(text_to_cstring(PG_GETARG_TEXT_PP(0)), run.status);
+		store_begin(&scope);
+		sent = run_signal(&run, signal, payload, request_id);
+		store_end(&scope);
+		CHECK_FOR_INTERRUPTS();
+	} while (!sent);			/* it closed while we waited: look again */
 	PG_RETURN_VOID();
 }
 
@@ -407,27 +411,57 @@ wf_listen_workflow(PG_FUNCTION_ARGS)
 	return CStringGetTextDatum(channel);
 }
 
+static bool
+cancel_run(const Found *run, text *reason)
+{
+	Message		message = {.kind = MESSAGE_CANCEL, .name = reason};
+
+	if (!execution_hold(&run->run_id))
+		return false;
+	txn_locked(run->owner, &run->run_id);
+	run_send(run, &message);
+	return true;
+}
+
+static bool
+terminate_run(const Found *run, text *reason)
+{
+	return run_terminate(&run->run_id, reason);
+}
+
+/*
+ * End a run, by one of the above.  If the run closes while we wait for it,
+ * another may have taken its place.
+ */
+static bool
+end_run(FunctionCallInfo fcinfo, bool (*end) (const Found *run, text *reason))
+{
+	text	   *reason = arg_text(fcinfo, 1, "reason", false);
+
+	for (;;)
+	{
+		Found		run = named_run(fcinfo, 0, 2, 3);
+		StoreScope	scope;
+		bool		done;
+
+		if (run.status != STATUS_RUNNING)
+			return false;
+		store_begin(&scope);
+		done = end(&run, reason);
+		store_end(&scope);
+		if (done)
+			return true;
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
 /* wf_cancel(id, reason, run_id, namespace) */
 PG_FUNCTION_INFO_V1(wf_cancel);
 Datum
 wf_cancel(PG_FUNCTION_ARGS)
 {
-	Found		run;
-	Message		message = {.kind = MESSAGE_CANCEL, .name = arg_text(fcinfo, 1, "reason", false)};
-	StoreScope	scope;
-	bool		open;
-
 	refuse_in_code("wf_cancel()", "Cancel the other workflow in an activity.");
-	run = named_run(fcinfo, 0, 2, 3);
-	store_begin(&scope);
-	open = run.status == STATUS_RUNNING && execution_hold(&run.run_id);
-	if (open)
-	{
-		txn_locked(run.owner, &run.run_id);
-		run_send(&run, &message);
-	}
-	store_end(&scope);
-	PG_RETURN_BOOL(open);
+	PG_RETURN_BOOL(end_run(fcinfo, cancel_run));
 }
 
 /* wf_terminate(id, reason, run_id, namespace) */
@@ -435,16 +469,8 @@ PG_FUNCTION_INFO_V1(wf_terminate);
 Datum
 wf_terminate(PG_FUNCTION_ARGS)
 {
-	Found		run;
-	StoreScope	scope;
-	bool		open;
-
 	refuse_in_code("wf_terminate()", "Terminate the other workflow in an activity.");
-	run = named_run(fcinfo, 0, 2, 3);
-	store_begin(&scope);
-	open = run.status == STATUS_RUNNING && run_terminate(&run.run_id, arg_text(fcinfo, 1, "reason", false));
-	store_end(&scope);
-	PG_RETURN_BOOL(open);
+	PG_RETURN_BOOL(end_run(fcinfo, terminate_run));
 }
 
 /*

@@ -51,6 +51,8 @@ typedef struct Batch
 	bool		cut;			/* a run is in the middle of its turn: */
 	pg_uuid_t	cut_run;
 	bool		cut_alone;		/* and wants to go on alone */
+	bool		keeps_mail;		/* the process itself goes on with it, at once */
+	int64		cut_seq;		/* its message to itself */
 	bool		full_scan;		/* the scan found as much as it looked for */
 
 	/* to be written */

@@ -416,6 +416,7 @@ call_set(Callable *c, NullableDatum *args)
 	FuncExpr   *call;
 	EState	   *estate = CreateExecutorState();
 	ExprContext *econtext = GetPerTupleExprContext(estate);
+	MemoryContext arguments = AllocSetContextCreate(CurrentMemoryContext, "durable arguments", ALLOCSET_SMALL_SIZES);
 	TupleDesc	desc;
 	TupleDesc	expected;
 	SetExprState *state;
@@ -441,7 +442,7 @@ call_set(Callable *c, NullableDatum *args)
 						DEFAULT_COLLATION_OID, COERCE_EXPLICIT_CALL);
 	call->funcretset = true;
 	state = ExecInitTableFunctionResult((Expr *) call, econtext, NULL);
-	store = ExecMakeTableFunctionResult(state, econtext, estate->es_query_cxt, expected, false);
+	store = ExecMakeTableFunctionResult(state, econtext, arguments, expected, false);
 	MemoryContextSwitchTo(old);
 
 	BlessTupleDesc(expected);

@@ -47,6 +47,9 @@ typedef struct NextRun
 static NextRun *next_runs = NULL;
 static int	nnext_runs = 0;
 
+/* In durable_drive_run(): mail of the run to itself is not for others */
+static bool keeps_mail = false;
+
 /* A run in the middle of its turn that goes on with the next batch */
 static pg_uuid_t carried_run;
 static bool carrying = false;
@@ -70,6 +73,7 @@ typedef struct BatchReport
 	int64		first_seq;
 	bool		cut;
 	NextRun		cut_run;
+	int64		cut_seq;
 	ErrorData  *edata;
 } BatchReport;
 
@@ -123,6 +127,7 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 			return BATCH_EMPTY;
 	}
 	note_runs(report, &batch, context);
+	batch.keeps_mail = keeps_mail;
 	batch_run(&batch);
 	report->turns = batch.turns;
 	report->more = batch.full_scan || batch.turns < batch.nruns;
@@ -130,6 +135,7 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	report->cut_run = (NextRun) {batch.cut_run, batch.cut_alone};
 	if (!batch_write(&batch))
 		return BATCH_HELD;
+	report->cut_seq = batch.cut_seq;
 	give_back_rest(&batch);
 	return BATCH_COMMITTED;
 }
@@ -140,6 +146,8 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 static void
 unwind(int depth)
 {
+	while (GetCurrentTransactionNestLevel() > 1)
+		RollbackAndReleaseCurrentSubTransaction();
 	store_unwind(depth);
 	while (ActiveSnapshotSet())
 		PopActiveSnapshot();
@@ -178,7 +186,10 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	if (end == BATCH_ERROR && report->edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !IsBackgroundWorker)
+	{
+		keeps_mail = false;
 		ReThrowError(report->edata);
+	}
 	return end;
 }
 
@@ -290,6 +301,9 @@ drive_one(Oid owner, const NextRun *run, int *turns)
 		*turns += report.turns;
 		if (report.cut)
 			add_next_run(&report.cut_run);
+		/* should this process fail to go on, others have to know */
+		if (report.cut && keeps_mail)
+			txn_keep_mail(owner, report.cut_seq);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -306,6 +320,7 @@ durable_drive_run(Oid owner, const pg_uuid_t *run_id)
 	NextRun		run = {*run_id, false};
 	int			turns;
 
+	keeps_mail = true;
 	do
 	{
 		turns = 0;
@@ -316,6 +331,7 @@ durable_drive_run(Oid owner, const pg_uuid_t *run_id)
 			run = next_runs[0];
 	} while (turns > 0 && nnext_runs > 0);
 	nnext_runs = 0;
+	keeps_mail = false;
 }
 
 static void

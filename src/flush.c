@@ -392,7 +392,13 @@ write_new(Batch *batch)
 		run_retry(retry->failed, retry->input, retry->at, &retry->run_id);
 	}
 	foreach(cell, batch->wakes)
-		txn_mail(batch->owner, mailbox_send(batch->owner, lfirst(cell)));
+	{
+		batch->cut_seq = mailbox_send(batch->owner, lfirst(cell));
+		if (batch->keeps_mail)
+			txn_keep_mail(batch->owner, batch->cut_seq);
+		else
+			txn_mail(batch->owner, batch->cut_seq);
+	}
 }
 
 /*

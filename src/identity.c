@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "extension.h"
@@ -24,7 +25,7 @@
 #include "txn.h"
 
 static Statement compare = {
-	"SELECT i.system_identifier = $1 AND i.database_oid = $2 FROM durable.identity i",
+	"SELECT i.system_identifier = $1 AND i.database_oid = $2, i.xmin FROM durable.identity i",
 	2, {INT8OID, OIDOID}
 };
 
@@ -62,10 +63,10 @@ durable_claim_identity(void)
 	if (known == durable_schema())
 		return;
 	store_begin(&scope);
-	if (store_execute(&compare, values, NULL) > 0)
-		known = durable_schema();
-	else
+	if (store_execute(&compare, values, NULL) == 0)
 		store_execute(&claim, values, NULL);
+	else if (!TransactionIdIsCurrentTransactionId(DatumGetTransactionId(store_value(0, 2))))
+		known = durable_schema();	/* and no rollback of ours takes it away */
 	store_end(&scope);
 }
 

@@ -230,7 +230,7 @@ sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 		edata->hint = pstrdup("Work belongs into activities: steps do not count.");
 	}
 	else if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED)
-		ReThrowError(edata);
+		turn->interrupt = edata;
 	else if (edata->sqlerrcode == ERRCODE_WF_LIMIT || is_outside_cause(edata->sqlerrcode))
 		turn->problem = edata;
 	else if (!turn_all_matched(turn))
@@ -353,6 +353,8 @@ turn_pass(Turn *turn, bool in_place)
 	store_forget(depth);
 	MemoryContextSwitchTo(old_context);
 	CurrentResourceOwner = old_owner;
+	if (turn->interrupt)
+		ReThrowError(turn->interrupt);
 
 	if (turn->steps > mark.steps && turn->end != PASS_COMPLETED)
 	{

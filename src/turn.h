@@ -159,6 +159,7 @@ typedef struct Turn
 	Jsonb	   *failure;
 	bool		cancelled;		/* the failure is the cancellation itself */
 	ErrorData  *problem;
+	ErrorData  *interrupt;		/* a cancel by the user, to be raised again */
 	StepRequest step;
 	text	   *wait_signal;
 	int32		wait_command;

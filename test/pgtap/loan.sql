@@ -1,4 +1,5 @@
 -- A loan application: checks that may be busy, a decision by a human with a reminder, and a customer who may withdraw.
+SET statement_timeout = '20s';                   -- a result that never comes is a failure, not a hang
 SELECT plan(19);
 
 CREATE TABLE application (id int PRIMARY KEY, customer text NOT NULL, amount int NOT NULL, state text NOT NULL DEFAULT 'new', score int);

@@ -1,4 +1,5 @@
--- The transfer of the README, tested as a user would: mock nothing, drive the engine by CALL wf_work().
+-- The transfer of the quick taste, tested as a user would: mock nothing, drive the engine by CALL wf_work().
+SET statement_timeout = '20s';                   -- a result that never comes is a failure, not a hang
 SELECT plan(17);
 
 CREATE TABLE account (name text PRIMARY KEY, balance numeric NOT NULL CHECK (balance >= 0));

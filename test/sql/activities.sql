@@ -199,7 +199,7 @@ RESET durable.clock_offset;
 SELECT last_value AS attempts FROM tries;
 SELECT status, error->>'sqlstate' AS state, error->>'message' AS message FROM wf_executions WHERE workflow_id = 'bounded2';
 
--- A missing or ambiguous activity is an error of the call, and leaves no event.
+-- A missing or ambiguous activity fails like any other: that is recorded, so creating it later does not change the past.
 CREATE FUNCTION missing(f text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN PERFORM wf_activity(f); RETURN 'ran'; EXCEPTION WHEN OTHERS THEN RETURN SQLSTATE || ' ' || SQLERRM; END $$;
 CREATE FUNCTION act_two(a int DEFAULT 1) RETURNS int LANGUAGE sql AS 'SELECT 1';

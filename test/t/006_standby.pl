@@ -21,10 +21,10 @@ $standby->start;
 
 $primary->safe_psql($db, "SELECT wf_start('one', '{\"n\": 1}', id => 'before')");
 is(wait_result($primary, $db, 'before'), '2', 'runs on the primary');
-$primary->safe_psql($db, "SELECT wf_start('ask', id => 'ask'), wf_start('nap', '{\"seconds\": 6}', id => 'nap'), wf_start('plod', '{\"seconds\": 60}', id => 'plod', request_id => 'p')");
+$primary->safe_psql($db, "SELECT wf_start('ask', id => 'ask'), wf_start('nap', '{\"seconds\": 4}', id => 'nap'), wf_start('plod', '{\"seconds\": 60}', id => 'plod', request_id => 'p')");
 ok($primary->poll_query_until($db, "SELECT (SELECT count(*) FROM wf_executions WHERE waiting_for IS NOT NULL) = 2
 	AND (SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep') = 1"), 'runs wait and work');
-$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('flush'));
 
 # On the standby one can look, and no more
 is($standby->safe_psql($db, "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'durable%'"), '0', 'no process on the standby');
