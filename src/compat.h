@@ -10,6 +10,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
+#include "postmaster/bgworker.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
@@ -27,6 +28,13 @@
 #else
 #define function_aclcheck(oid, role)	object_aclcheck(ProcedureRelationId, oid, role, ACL_EXECUTE)
 #endif
+
+#ifndef pg_noreturn
+#define pg_noreturn		pg_attribute_noreturn()
+#endif
+
+/* IsBackgroundWorker, as it was called before 17 */
+#define in_background_worker()	(MyBgworkerEntry != NULL)
 
 /*
  * Pin the search path to pg_catalog until unpin_search_path().  An error in

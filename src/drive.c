@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "batch.h"
 #include "clock.h"
+#include "compat.h"
 #include "drive.h"
 #include "extension.h"
 #include "failure.h"
@@ -185,7 +186,7 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
-	if (end == BATCH_ERROR && report->edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !IsBackgroundWorker)
+	if (end == BATCH_ERROR && report->edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !in_background_worker())
 	{
 		keeps_mail = false;
 		ReThrowError(report->edata);
@@ -293,7 +294,10 @@ drive_one(Oid owner, const NextRun *run, int *turns)
 	if (end == BATCH_ERROR)
 	{
 		log_error(report.edata);
-		if (!try_record_problem(owner, &run->run_id, report.edata, context))
+		/* not alone yet: then it may have been a step's deferred constraint */
+		if (!run->alone)
+			add_next_run(&(NextRun) {run->run_id, true});
+		else if (!try_record_problem(owner, &run->run_id, report.edata, context))
 			result = DRIVE_FAILED;
 	}
 	if (end == BATCH_COMMITTED)
@@ -329,7 +333,7 @@ durable_drive_run(Oid owner, const pg_uuid_t *run_id)
 			break;
 		if (nnext_runs > 0)
 			run = next_runs[0];
-	} while (turns > 0 && nnext_runs > 0);
+	} while (nnext_runs > 0);
 	nnext_runs = 0;
 	keeps_mail = false;
 }

@@ -50,7 +50,7 @@
 /* A worker so long in a batch is in a slow step, and others' mail waits */
 #define ABSORBED_MS				20
 
-PGDLLEXPORT void durable_launcher_main(Datum arg) pg_attribute_noreturn();
+pg_noreturn PGDLLEXPORT extern void durable_launcher_main(Datum arg);
 
 static void
 leave(int code, Datum arg)

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "extension.h"
+#include "miscadmin.h"
 #include "named_run.h"
 #include "options.h"
 #include "turn.h"

@@ -47,7 +47,7 @@
 #define LOCKED_RETRY_USECS	USECS_PER_SEC
 #define MAX_SLEEP_MS		(24 * 3600 * 1000L)
 
-PGDLLEXPORT void durable_scheduler_main(Datum arg) pg_attribute_noreturn();
+pg_noreturn PGDLLEXPORT extern void durable_scheduler_main(Datum arg);
 
 static Database *database;
 static TimestampTz cursor = DT_NOBEGIN;

@@ -31,6 +31,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
+#include "compat.h"
 #include "commands/trigger.h"
 #include "common/pg_prng.h"
 #include "executor/spi.h"
@@ -424,7 +425,7 @@ step_run(Turn *turn)
 	}
 	if (turn->mode.shared && !turn->mode.alone && wants_to_be_alone(edata->sqlerrcode, watchdog))
 		return STEP_ALONE;
-	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && watchdog == WATCHDOG_NONE && !IsBackgroundWorker)
+	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && watchdog == WATCHDOG_NONE && !in_background_worker())
 		ReThrowError(edata);
 
 	old = MemoryContextSwitchTo(turn->context);

@@ -191,8 +191,8 @@ extern bool turn_replaying(Turn *turn);
 
 /* pass.c */
 extern Turn *turn_in_code(const char *call);
-extern void turn_leave(Turn *turn, PassEnd end) pg_attribute_noreturn();
-extern void turn_refuse(int sqlstate, const char *message, const char *hint) pg_attribute_noreturn();
+pg_noreturn extern void turn_leave(Turn *turn, PassEnd end);
+pg_noreturn extern void turn_refuse(int sqlstate, const char *message, const char *hint);
 extern PassEnd turn_pass(Turn *turn, bool in_place);
 extern void turn_mute(Turn *turn);
 

@@ -44,7 +44,7 @@
 /* Mail of runs that someone unknown has locked is looked at again after this */
 #define SKIPPED_DELAY_MS	1000
 
-PGDLLEXPORT void durable_worker_main(Datum arg) pg_attribute_noreturn();
+pg_noreturn PGDLLEXPORT extern void durable_worker_main(Datum arg);
 
 static Slot *slot;
 static Queue *queue;

@@ -53,13 +53,14 @@ CREATE FUNCTION helper_inline() RETURNS timestamptz STABLE LANGUAGE sql AS 'SELE
 CREATE FUNCTION helper_immutable() RETURNS timestamptz IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN clock_timestamp(); END';
 CREATE FUNCTION helper_atomic() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM item; END;
 CREATE FUNCTION helper_return() RETURNS date LANGUAGE sql RETURN CURRENT_DATE;
+CREATE FUNCTION helper_date() RETURNS date STABLE LANGUAGE sql AS 'SELECT CURRENT_DATE';
 CREATE FUNCTION helper_default(t timestamptz DEFAULT now()) RETURNS timestamptz LANGUAGE sql AS 'SELECT t';
 CREATE FUNCTION helper_definer() RETURNS bigint SECURITY DEFINER LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM item); END';
 CREATE FUNCTION calls(h text, unused int DEFAULT 0) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE r text; BEGIN EXECUTE 'SELECT ' || h || '()' INTO r; RETURN r; END $$;
 SELECT wf_start('swallows', id => 'swallows') \gset
 SELECT count(wf_start('calls', jsonb_build_object('h', h), id => h))
-FROM unnest('{helper_sql,helper_inline,helper_immutable,helper_atomic,helper_return,helper_default,helper_definer}'::text[]) h;
+FROM unnest('{helper_sql,helper_inline,helper_immutable,helper_atomic,helper_return,helper_date,helper_default,helper_definer}'::text[]) h;
 -- A default of the workflow's own parameters is evaluated at the start, and at each replay.
 CREATE FUNCTION own_default(t timestamptz DEFAULT now()) RETURNS timestamptz LANGUAGE plpgsql AS 'BEGIN RETURN t; END';
 SELECT wf_start('own_default', id => 'own_default') \gset

@@ -45,7 +45,9 @@ my $rounds = 25;
 my $done = 0;
 foreach my $round (1 .. $rounds)
 {
-	$node->safe_psql('app', "CREATE EXTENSION durable; SELECT wf_start('one', '{\"n\": $round}', id => 'round')");
+	# by a message at once, and by a timer
+	my $delay = $round % 2 ? 'NULL' : "'10 ms'";
+	$node->safe_psql('app', "CREATE EXTENSION durable; SELECT wf_start('one', '{\"n\": $round}', id => 'round', start_delay => $delay)");
 	my $result = wait_result($node, 'app', 'round', '10 s');
 	if ($result ne $round + 1)
 	{
@@ -53,7 +55,7 @@ foreach my $round (1 .. $rounds)
 		diag_engine($node, 'app');
 		last;
 	}
-	# every second time right after, in a session of its own, or in the midst of a backlog
+	# in the midst of a backlog, or several times at once
 	$node->safe_psql('app', "SELECT count(wf_start('one', '{\"n\": 1}')) FROM generate_series(1, 300)") if $round % 3 == 0;
 	$node->safe_psql('app', $round % 2 ? 'DROP EXTENSION durable; CREATE EXTENSION durable; DROP EXTENSION durable' : 'DROP EXTENSION durable');
 	$done++;

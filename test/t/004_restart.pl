@@ -74,6 +74,19 @@ sub wait_result_again
 	return $result;
 }
 
+# Each of the processes can be ended by an operator, and another one comes
+foreach my $kind ('scheduler', 'launcher', 'worker')
+{
+	$node->safe_psql($db, "SELECT wf_start('nap', '{\"seconds\": 0.5}', id => 'without $kind')");
+	is( $node->safe_psql($db, "SELECT bool_and(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+			WHERE backend_type = 'durable $kind' AND (datname = '$db' OR '$kind' = 'launcher')"),
+		't', "the $kind is ended");
+	$node->safe_psql($db, "SELECT wf_start('one', '{\"n\": 1}', id => 'one without $kind')");
+	is(wait_result($node, $db, "without $kind"), '"awake"', 'a timer fires');
+	is(wait_result($node, $db, "one without $kind"), '2', 'a start is run');
+	ok($node->poll_query_until($db, "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'durable $kind'"), "there is a $kind again");
+}
+
 # Shutdown in the midst of many short turns
 $node->safe_psql($db, "SELECT count(wf_start('one', jsonb_build_object('n', n), id => 'many ' || n)) FROM generate_series(1, 5000) n");
 $took = elapsed(sub { $node->stop('fast') });
