@@ -13,7 +13,8 @@
  *	  their bodies are fenced in the same way.  Verdicts are kept by oid.
  *
  *	  2. CURRENT_TIMESTAMP and its kin are no functions but expressions of their
- *	  own: a parse-analysis hook looks for them.
+ *	  own: hooks look for them after parse analysis, and after planning for those
+ *	  that came with an inlined SQL function.
  *
  *	  3. Tables: an executor hook sees each query's range table.  Access to an
  *	  ordinary table is refused; besides, the transaction is read-only (pass.c).
@@ -36,6 +37,7 @@
 #include "extension.h"
 #include "fence.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/planner.h"
 #include "parser/analyze.h"
 #include "tcop/utility.h"
 #include "turn.h"
@@ -48,6 +50,7 @@
 static object_access_hook_type prev_object_access_hook = NULL;
 static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
 static ExecutorStart_hook_type prev_executor_start_hook = NULL;
+static planner_hook_type prev_planner_hook = NULL;
 static ProcessUtility_hook_type prev_utility_hook = NULL;
 
 /* Built-in functions to refuse, and what to use instead.  Volatile ones not
@@ -240,6 +243,44 @@ fence_parse_analyze(ParseState *pstate, Query *query, JumbleState *jstate)
 		(void) query_tree_walker(query, find_clock_expression, NULL, 0);
 }
 
+/*
+ * The body of an SQL function shows only in the plan it was inlined into
+ */
+static void
+check_plan(Plan *plan)
+{
+	ListCell   *cell;
+
+	if (plan == NULL)
+		return;
+	(void) find_clock_expression((Node *) plan->targetlist, NULL);
+	(void) find_clock_expression((Node *) plan->qual, NULL);
+	if (IsA(plan, Result))
+		(void) find_clock_expression(((Result *) plan)->resconstantqual, NULL);
+	if (IsA(plan, FunctionScan))
+		foreach(cell, ((FunctionScan *) plan)->functions)
+			(void) find_clock_expression(lfirst_node(RangeTblFunction, cell)->funcexpr, NULL);
+	check_plan(plan->lefttree);
+	check_plan(plan->righttree);
+}
+
+static PlannedStmt *
+fence_planner(Query *parse, const char *query, int cursor_options, ParamListInfo params)
+{
+	PlannedStmt *result = prev_planner_hook ?
+		prev_planner_hook(parse, query, cursor_options, params) :
+		standard_planner(parse, query, cursor_options, params);
+	ListCell   *cell;
+
+	if (fenced())
+	{
+		check_plan(result->planTree);
+		foreach(cell, result->subplans)
+			check_plan((Plan *) lfirst(cell));
+	}
+	return result;
+}
+
 static void
 check_tables(List *range_table)
 {
@@ -299,6 +340,8 @@ durable_fence_init(void)
 	object_access_hook = fence_object_access;
 	prev_post_parse_analyze_hook = post_parse_analyze_hook;
 	post_parse_analyze_hook = fence_parse_analyze;
+	prev_planner_hook = planner_hook;
+	planner_hook = fence_planner;
 	prev_executor_start_hook = ExecutorStart_hook;
 	ExecutorStart_hook = fence_executor_start;
 	prev_utility_hook = ProcessUtility_hook;
