@@ -91,11 +91,13 @@ FROM durable.execution e
 WHERE e.turn_failures > 0 AND pg_has_role(e.owner, 'MEMBER')
 UNION ALL
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner, o.why, NULL, 0, NULL
-FROM (SELECT DISTINCT m.owner FROM durable.message m) q
+FROM (SELECT m.owner FROM durable.message m
+		UNION SELECT t.owner FROM durable.timer t WHERE t.fire_at < now()) q
 	CROSS JOIN LATERAL (SELECT durable.why_no_worker(q.owner) AS why) o
 	JOIN durable.execution e ON e.owner = q.owner
 WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND pg_has_role(e.owner, 'MEMBER')
-	AND EXISTS (SELECT 1 FROM durable.message m WHERE m.run_id = e.run_id);
+	AND (EXISTS (SELECT 1 FROM durable.message m WHERE m.run_id = e.run_id)
+		OR EXISTS (SELECT 1 FROM durable.timer t WHERE t.run_id = e.run_id AND t.fire_at < now()));
 COMMENT ON VIEW wf_stuck IS 'runs that will not move by themselves, and why';
 
 GRANT SELECT ON wf_events, wf_executions, wf_timers, wf_workers, wf_stuck TO PUBLIC;

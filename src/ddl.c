@@ -165,7 +165,7 @@ ddl_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	if (IsA(stmt, DropdbStmt))
 	{
 		change_block(dbid, -1);
-		slots_forget_database(dbid);
+		slots_forget_database(dbid, true);
 	}
 	else
 		let_back(0, ObjectIdGetDatum(dbid));

@@ -181,7 +181,7 @@ all_absorbed(int queue)
 		Slot	   *slot = &shared->slots[i];
 
 		if (slot->in_use && slot->kind == SLOT_WORKER && slot->queue == queue)
-			result = slot->proc && !slot->idle &&
+			result = slot->proc && !slot->idle && slot->batch_at != 0 &&
 				TimestampDifferenceExceeds(slot->batch_at, now, ABSORBED_MS);
 	}
 	LWLockRelease(shared->directory);

@@ -68,6 +68,19 @@ end(void)
 }
 
 /*
+ * Say whether a scheduler is wanted here when this one is gone
+ */
+static void
+want_on(bool wanted)
+{
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	database->wanted = wanted;
+	if (wanted)
+		database->failures = 0;
+	LWLockRelease(shared->directory);
+}
+
+/*
  * Leave for good: nothing of ours is in this database
  */
 static void
@@ -76,7 +89,7 @@ leave(void)
 	Oid			dbid = MyDatabaseId;
 
 	end();
-	slots_forget_database(dbid);
+	slots_forget_database(dbid, false);
 	proc_exit(0);
 }
 
@@ -87,13 +100,11 @@ leave(void)
 static void
 check_business(void)
 {
+	want_on(false);
 	if (!durable_lock_installed())
 		leave();
 	durable_check_version();
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
-	database->wanted = true;
-	database->failures = 0;
-	LWLockRelease(shared->directory);
+	want_on(true);
 
 	if (!durable_identity_matches())
 	{

@@ -86,6 +86,7 @@ reserve(SlotKind kind, Oid dbid, Oid owner, int queue, SlotTicket *ticket)
 		slot->idle = false;
 		slot->turns = 0;
 		slot->last_turn_at = 0;
+		slot->batch_at = 0;
 		ticket->generation = slot->generation;
 		ticket->dbid = dbid;
 		ticket->owner = owner;
@@ -290,15 +291,24 @@ slots_terminate(Oid dbid)
 }
 
 /*
- * The database is gone, or has no extension: its entries are free again
+ * The database is gone (force), or has no extension: its entries are free
+ * again.  In the second case not if somebody wants a scheduler there by now:
+ * the extension may just have been created.
  */
 void
-slots_forget_database(Oid dbid)
+slots_forget_database(Oid dbid, bool force)
 {
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_DATABASES; i++)
-		if (shared->databases[i].dbid == dbid && shared->databases[i].blocked == 0)
+		if (shared->databases[i].dbid == dbid)
+		{
+			if (!force && (shared->databases[i].wanted || shared->databases[i].blocked > 0))
+			{
+				LWLockRelease(shared->directory);
+				return;
+			}
 			shared->databases[i].dbid = InvalidOid;
+		}
 	for (int i = 0; i < MAX_QUEUES; i++)
 		if (shared->queues[i].dbid == dbid && shared->queues[i].workers == 0)
 			shared->queues[i].dbid = InvalidOid;

@@ -18,6 +18,6 @@ extern bool slot_exists(SlotKind kind, Oid dbid);
 extern int	slot_count(SlotKind kind);
 extern void slots_reclaim(void);
 extern int	slots_terminate(Oid dbid);
-extern void slots_forget_database(Oid dbid);
+extern void slots_forget_database(Oid dbid, bool force);
 
 #endif							/* DURABLE_SLOTS_H */
