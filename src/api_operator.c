@@ -81,6 +81,7 @@ wf_work(PG_FUNCTION_ARGS)
 	Interval   *max_time = arg_interval(fcinfo, 1, "max_time");
 	TimestampTz until = max_time ? GetCurrentTimestamp() + durable_interval_usecs(max_time) : DT_NOEND;
 	int			turns = 0;
+	Queue	   *queue;
 	DriveResult result;
 
 	if (max_turns < 0)
@@ -93,7 +94,14 @@ wf_work(PG_FUNCTION_ARGS)
 	(void) durable_lock_installed();
 	durable_check_version();
 	durable_check_identity();
-	queue_release_all(durable_queue(owner));
+	queue = durable_queue(owner);
+	if (!queue)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many roles and databases have workflows")));
+	queue_release_all(queue);
+	if (!shared)
+		queue_lower(queue, 0);
 	do
 	{
 		TimestampTz next;

@@ -25,7 +25,7 @@
 #include "txn.h"
 
 static Statement compare = {
-	"SELECT i.system_identifier = $1 AND i.database_oid = $2, i.xmin FROM durable.identity i",
+	"SELECT i.system_identifier = $1 AND i.database_oid = $2, i.xmin FROM durable.identity i WHERE i.only_row",
 	2, {INT8OID, OIDOID}
 };
 

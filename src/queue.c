@@ -19,8 +19,8 @@
  *	  3. A scan takes `low' before its snapshot.  So a commit after that shows
  *	  in `low' for the next scan, and one before it shows in the snapshot.
  *
- *	  4. Without shared memory there is one queue, local to the backend, whose
- *	  every scan starts at the beginning.
+ *	  4. Without shared memory there is one queue, local to the backend, and each
+ *	  wf_work() starts at the beginning.
  *
  *	  The spinlock of a queue guards cursor, low, skips and more.
  *
@@ -46,9 +46,12 @@ durable_queue(Oid owner)
 
 	if (!shared)
 	{
-		local_queue.cursor = 0;
-		local_queue.low = local_queue.skipped = QUEUE_NONE;
-		local_queue.nskips = 0;
+		if (!OidIsValid(local_queue.dbid))
+		{
+			SpinLockInit(&local_queue.mutex);
+			local_queue.dbid = MyDatabaseId;
+			local_queue.low = local_queue.skipped = QUEUE_NONE;
+		}
 		return &local_queue;
 	}
 	if (last && last->dbid == MyDatabaseId && last->owner == owner)

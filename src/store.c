@@ -30,6 +30,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "extension.h"
+#include "jit/jit.h"
 #include "miscadmin.h"
 #include "optimizer/cost.h"
 #include "store.h"
@@ -176,13 +177,15 @@ prepare(Statement *s)
  * Run a statement, planning it where needed.  A plan may have to be made at
  * any execution, since ANALYZE invalidates it, and it must not be one that is
  * only good for the table as it is at the moment; so the planner's choices are
- * narrowed around each.  The variables are set directly: as settings they
+ * narrowed around each, and none of these statements is worth compiling.  The variables are set directly: as settings they
  * would cost more than the statement.
  */
 static uint64
 execute(Statement *s, Datum *values, const char *nulls, Snapshot snapshot)
 {
-	static bool *const choices[] = {&enable_seqscan, &enable_hashjoin, &enable_mergejoin, &enable_bitmapscan};
+	static bool *const choices[] = {
+		&enable_seqscan, &enable_hashjoin, &enable_mergejoin, &enable_bitmapscan, &jit_enabled
+	};
 	bool		saved[lengthof(choices)];
 	volatile int rc = 0;
 

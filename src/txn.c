@@ -49,7 +49,7 @@ static Oid	new_database = InvalidOid;
 static Note *
 note_for(Queue *queue)
 {
-	if (!shared || !queue)
+	if (!queue)
 		return NULL;
 	for (int i = 0; i < note_count; i++)
 		if (notes[i].queue == queue)
@@ -204,7 +204,7 @@ xact_callback(XactEvent event, void *arg)
 		return;
 	for (int i = 0; i < note_count; i++)
 		end_note(&notes[i], commit);
-	if (commit)
+	if (commit && shared)
 	{
 		if (deadline != DT_NOEND)
 			durable_new_deadline(MyDatabaseId, deadline);
@@ -219,7 +219,7 @@ xact_callback(XactEvent event, void *arg)
 			durable_wake_slots(SLOT_WORKER, MyDatabaseId);
 		}
 	}
-	else
+	else if (!commit)
 		waiter_end();
 	forget_all();
 }

@@ -42,6 +42,18 @@ $node->psql($db, "SELECT wf_start('one', '{\"n\": 2}', id => 'third'); CALL wf_w
 like($session->query_safe('SELECT 1'), qr/Asynchronous notification.*completed/, 'a listener hears of it');
 $session->quit;
 
+# A run in other hands is passed over, and found again
+$node->safe_psql($db, "SELECT wf_start('one', '{\"n\": 3}', id => 'locked'); SELECT wf_start('one', '{\"n\": 4}', id => 'free')");
+$session = $node->background_psql($db);
+$session->query_safe("BEGIN; SELECT 1 FROM durable.execution WHERE workflow_id = 'locked' FOR UPDATE");
+($rc, $out, $err) = $node->psql($db, "SET statement_timeout = '10s'; CALL wf_work()");
+is($err, '', 'wf_work() ends though a run is locked by someone else');
+is(status_of($node, $db, 'locked') . ' ' . status_of($node, $db, 'free'), 'running completed', 'and takes the others');
+$session->query_safe('COMMIT');
+$session->quit;
+$node->safe_psql($db, 'CALL wf_work()');
+is(wait_result($node, $db, 'locked'), '4', 'the next wf_work() takes it');
+
 # The version of the SQL differs from that of the library
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'durable'");
 $node->restart;
