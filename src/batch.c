@@ -434,7 +434,7 @@ static bool
 take_steps_in_place(const Batch *batch, const Turn *turn)
 {
 	return turn->workflow->straight >= STRAIGHT_TURNS && !turn->mode.alone &&
-		turn->steps == 0 && batch->subxids + MAX_STEPS_IN_PLACE <= MAX_SUBXIDS;
+		turn->steps == 0;
 }
 
 /*

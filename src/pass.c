@@ -27,12 +27,14 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "compat.h"
 #include "extension.h"
 #include "failure.h"
 #include "guc.h"
 #include "json.h"
 #include "miscadmin.h"
 #include "payload.h"
+#include "storage/proc.h"
 #include "turn.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -251,6 +253,18 @@ sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 	}
 }
 
+/*
+ * A step in place failed: whatever it was, the turn starts anew without
+ */
+static void
+give_up_step(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
+{
+	turn->stepping = false;
+	LockTimeout = turn->lock_timeout;
+	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && watchdog == WATCHDOG_NONE && !in_background_worker())
+		turn->interrupt = edata;
+}
+
 /* What the turn knew before a pass */
 typedef struct TurnMark
 {
@@ -318,7 +332,10 @@ try_code(Turn *turn)
 		FlushErrorState();
 		if (!turn->left)
 			turn->end = PASS_FAILED;
-		sort_out_error(turn, edata, watchdog_release());
+		if (turn->stepping)
+			give_up_step(turn, edata, watchdog_release());
+		else
+			sort_out_error(turn, edata, watchdog_release());
 	}
 	PG_END_TRY();
 	if (turn->problem)
@@ -346,6 +363,7 @@ turn_pass(Turn *turn, bool in_place)
 	if (turn->steps > mark.steps && turn->end == PASS_COMPLETED)
 	{
 		AtEOXact_GUC(false, nestlevel);
+		turn->subxids += TransactionIdIsValid(GetCurrentTransactionIdIfAny());
 		ReleaseCurrentSubTransaction();
 	}
 	else

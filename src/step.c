@@ -189,25 +189,20 @@ attempt_limit(const StepRequest *step, TimestampTz scheduled_at)
 }
 
 /*
- * Do the step in a subtransaction.  Returns NULL and *result in the turn's
- * memory, or the error.
+ * Do the step in the current subtransaction, watched.  Returns its result in
+ * the turn's memory.  The caller restores LockTimeout.
  */
-static ErrorData *
-attempt_step(Turn *turn, TimestampTz scheduled_at, Jsonb **result, WatchdogReason *watchdog)
+static Jsonb *
+do_step(Turn *turn, TimestampTz scheduled_at)
 {
-	MemoryContext old_context = CurrentMemoryContext;
-	ResourceOwner old_owner = CurrentResourceOwner;
 	StepRequest *step = &turn->step;
-	ErrorData  *volatile edata = NULL;
-	int			lock_timeout = LockTimeout;
-	int			depth = store_depth();
-	int			nestlevel;
+	MemoryContext old;
+	int			nestlevel = NewGUCNestLevel();
+	Jsonb	   *value;
+	Jsonb	   *result = NULL;
 
-	BeginInternalSubTransaction(NULL);
-	XactReadOnly = false;		/* in place, the code around us is read-only */
 	MemoryContextReset(turn->step_context);
-	MemoryContextSwitchTo(turn->step_context);
-	nestlevel = NewGUCNestLevel();
+	old = MemoryContextSwitchTo(turn->step_context);
 	if (turn->mode.shared && !turn->mode.alone)
 	{
 		/* the variable itself: setting the GUC would cost as much as the step */
@@ -216,24 +211,40 @@ attempt_step(Turn *turn, TimestampTz scheduled_at, Jsonb **result, WatchdogReaso
 	}
 	else
 		watchdog_guard(attempt_limit(step, scheduled_at), WATCHDOG_STEP);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	value = step->sql ? run_statement(step) : run_function(step);
+	payload_check(value, "result");
+	if (turn->mode.alone)
+		check_constraints();
+	PopActiveSnapshot();
+	AtEOXact_GUC(false, nestlevel);
+	if (value)
+	{
+		result = MemoryContextAlloc(turn->context, VARSIZE(value));
+		memcpy(result, value, VARSIZE(value));
+	}
+	MemoryContextSwitchTo(old);
+	return result;
+}
 
+/*
+ * Do the step in a subtransaction of its own.  Returns NULL and *result, or
+ * the error.
+ */
+static ErrorData *
+attempt_step(Turn *turn, TimestampTz scheduled_at, Jsonb **result, WatchdogReason *watchdog)
+{
+	MemoryContext old_context = CurrentMemoryContext;
+	ResourceOwner old_owner = CurrentResourceOwner;
+	ErrorData  *volatile edata = NULL;
+	int			lock_timeout = LockTimeout;
+	int			depth = store_depth();
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(turn->context);
 	PG_TRY();
 	{
-		Jsonb	   *value;
-
-		PushActiveSnapshot(GetTransactionSnapshot());
-		value = step->sql ? run_statement(step) : run_function(step);
-		payload_check(value, "result");
-		if (turn->mode.alone)
-			check_constraints();
-		PopActiveSnapshot();
-		AtEOXact_GUC(false, nestlevel);
-		*result = NULL;
-		if (value)
-		{
-			*result = MemoryContextAlloc(turn->context, VARSIZE(value));
-			memcpy(*result, value, VARSIZE(value));
-		}
+		*result = do_step(turn, scheduled_at);
 		*watchdog = watchdog_release();
 		turn->subxids += TransactionIdIsValid(GetCurrentTransactionIdIfAny());
 		ReleaseCurrentSubTransaction();
@@ -448,21 +459,38 @@ step_run(Turn *turn)
 }
 
 /*
- * Run the step right where the code asked for it, without leaving the code;
- * false where it has no outcome yet and the code must leave
+ * Run the step right where the code asked for it, as a part of the pass; false
+ * where the code has to leave for it.  An error takes the pass along: no code
+ * at this nesting level can catch it, and the turn starts anew (pass.c).
  */
 bool
 step_in_place(Turn *turn)
 {
-	StepEnd		end;
+	TimestampTz scheduled_at;
+	Event		event = {.type = EVENT_ACTIVITY_COMPLETED};
+	int			depth = store_depth();
 
 	if (!turn->in_place || GetCurrentTransactionNestLevel() != turn->pass_level ||
-		turn->steps >= MAX_STEPS_IN_PLACE || step_is_slow(&turn->step))
+		turn->steps >= MAX_STEPS_IN_PLACE || turn->step.recorded || step_is_slow(&turn->step))
 		return false;
 	turn->in_code = false;
 	turn_mute(turn);
-	end = step_run(turn);
+	turn->steps++;
+	turn->stepping = true;
+	turn->lock_timeout = LockTimeout;
+	XactReadOnly = false;
+	scheduled_at = durable_now();
+	event.payload = do_step(turn, scheduled_at);
+	CommandCounterIncrement();
+	XactReadOnly = true;
+	LockTimeout = turn->lock_timeout;
+	turn->stepping = false;
+	store_forget(depth);
+	(void) watchdog_release();
+	event.at = durable_now();
+	record_scheduled(turn, scheduled_at);
+	record_event(turn, &event);
 	turn->in_code = true;
 	watchdog_guard((int64) durable_turn_timeout * 1000, WATCHDOG_CODE);
-	return end == STEP_DONE;
+	return true;
 }

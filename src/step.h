@@ -11,7 +11,7 @@
 #include "turn.h"
 
 /* Steps that one turn takes in place at most */
-#define MAX_STEPS_IN_PLACE	15
+#define MAX_STEPS_IN_PLACE	100
 
 typedef enum StepEnd
 {

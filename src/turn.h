@@ -145,6 +145,8 @@ typedef struct Turn
 	bool		in_code;
 	bool		in_place;		/* steps may be taken without leaving the code */
 	int			pass_level;		/* transaction nesting level of the pass */
+	bool		stepping;		/* in a step in place */
+	int			lock_timeout;	/* to be restored after it */
 	bool		left;
 	PassEnd		end;
 	int32		next_command;
