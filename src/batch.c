@@ -208,18 +208,29 @@ choose(const pg_uuid_t *ids, const bool *alone, int found, int limit)
 }
 
 /*
- * How many runs a batch of this process gets through: claiming more than that
- * would only keep them from others
+ * How many runs a batch of this process gets through.  What is claimed beyond
+ * that is given back, and others then scan over it in vain; so the pace drops
+ * at once and grows with care.
  */
+#define PACE_TRIAL		32		/* batches before a faster pace is tried */
+
 static int	batch_pace = INT_MAX;
 
 static void
 adapt_pace(const Batch *batch)
 {
+	static int	kept = 0;
+
 	if (batch->turns < batch->nruns)
+	{
 		batch_pace = Max(batch->turns, 1);
-	else if (batch_pace < durable_batch_size)
+		kept = 0;
+	}
+	else if (batch_pace < durable_batch_size && ++kept >= PACE_TRIAL)
+	{
 		batch_pace += batch_pace / 4 + 1;
+		kept = 0;
+	}
 }
 
 /*
@@ -415,7 +426,7 @@ has_room(const Batch *batch)
 {
 	int			typical = batch->turns > 0 ? batch->subxids / batch->turns : 0;
 
-	return batch->subxids + typical < MAX_SUBXIDS;
+	return batch->subxids + typical <= MAX_SUBXIDS;
 }
 
 static bool
