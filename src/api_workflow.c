@@ -78,42 +78,21 @@ wf_activity(PG_FUNCTION_ARGS)
 static Jsonb *
 statement_as_json(const StepRequest *step)
 {
-	JsonbParseState *state = NULL;
-	JsonbValue	v = {.type = jbvString};
+	JsonBuilder args;
+	JsonBuilder b;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	v.val.string.val = "query";
-	v.val.string.len = strlen("query");
-	pushJsonbValue(&state, WJB_KEY, &v);
-	v.val.string.val = step->sql;
-	v.val.string.len = strlen(step->sql);
-	pushJsonbValue(&state, WJB_VALUE, &v);
-	v.val.string.val = "args";
-	v.val.string.len = strlen("args");
-	pushJsonbValue(&state, WJB_KEY, &v);
-	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	json_array_begin(&args);
 	for (int i = 0; i < step->nargs; i++)
 	{
-		JsonbValue	element = {.type = jbvNull};
+		FmgrInfo	to_jsonb;
 
-		if (step->nulls[i] != 'n')
-		{
-			FmgrInfo	to_jsonb;
-			Jsonb	   *json;
-
-			init_to_jsonb(&to_jsonb, step->argtypes[i], CurrentMemoryContext);
-			json = datum_to_json(&to_jsonb, step->args[i]);
-			if (!(JB_ROOT_IS_SCALAR(json) && JsonbExtractScalar(&json->root, &element)))
-			{
-				element.type = jbvBinary;
-				element.val.binary.data = &json->root;
-				element.val.binary.len = VARSIZE(json) - VARHDRSZ;
-			}
-		}
-		pushJsonbValue(&state, WJB_ELEM, &element);
+		init_to_jsonb(&to_jsonb, step->argtypes[i], CurrentMemoryContext);
+		json_array_add(&args, step->nulls[i] == 'n' ? NULL : datum_to_json(&to_jsonb, step->args[i]));
 	}
-	pushJsonbValue(&state, WJB_END_ARRAY, NULL);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	json_begin(&b);
+	json_add_text(&b, "query", step->sql);
+	json_add_jsonb(&b, "args", json_array_end(&args));
+	return json_end(&b);
 }
 
 /* wf_sql(query, VARIADIC args) */

@@ -25,6 +25,7 @@
 #include "compat.h"
 #include "executor/executor.h"
 #include "funcapi.h"
+#include "json.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -406,6 +407,28 @@ callable_check_input(Callable *callable, Jsonb *input)
 	convert_input(callable, input, args);
 }
 
+static Jsonb *
+rows_to_json(Callable *c, Tuplestorestate *store, TupleDesc desc)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	bool		single = desc->natts == 1 && c->rettype != RECORDOID && !type_is_rowtype(c->rettype);
+	JsonBuilder b;
+
+	json_array_begin(&b);
+	while (tuplestore_gettupleslot(store, true, false, slot))
+	{
+		bool		isnull = false;
+		Datum		value = single ? slot_getattr(slot, 1, &isnull) : ExecFetchSlotHeapTupleDatum(slot);
+
+		/* a copy, since the slot is cleared before the array is made */
+		json_array_add(&b, isnull ? NULL : c->rettype == JSONBOID ? DatumGetJsonbPCopy(value) :
+					   datum_to_json(&c->to_jsonb, value));
+		ExecClearTuple(slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	return json_array_end(&b);
+}
+
 /*
  * The rows of a set-returning function as a JSON array
  */
@@ -421,8 +444,6 @@ call_set(Callable *c, NullableDatum *args)
 	TupleDesc	expected;
 	SetExprState *state;
 	Tuplestorestate *store;
-	TupleTableSlot *slot;
-	JsonbParseState *array = NULL;
 	Jsonb	   *result;
 	MemoryContext old;
 
@@ -445,33 +466,7 @@ call_set(Callable *c, NullableDatum *args)
 	store = ExecMakeTableFunctionResult(state, econtext, arguments, expected, false);
 	MemoryContextSwitchTo(old);
 
-	BlessTupleDesc(expected);
-	slot = MakeSingleTupleTableSlot(expected, &TTSOpsMinimalTuple);
-	pushJsonbValue(&array, WJB_BEGIN_ARRAY, NULL);
-	while (tuplestore_gettupleslot(store, true, false, slot))
-	{
-		bool		isnull = false;
-		Datum		value = expected->natts == 1 && c->rettype != RECORDOID && !type_is_rowtype(c->rettype) ?
-			slot_getattr(slot, 1, &isnull) : ExecFetchSlotHeapTupleDatum(slot);
-		JsonbValue	element = {.type = jbvNull};
-
-		if (!isnull)
-		{
-			Jsonb	   *json = c->rettype == JSONBOID ? DatumGetJsonbP(value) :
-				datum_to_json(&c->to_jsonb, value);
-
-			if (!(JB_ROOT_IS_SCALAR(json) && JsonbExtractScalar(&json->root, &element)))
-			{
-				element.type = jbvBinary;
-				element.val.binary.data = &json->root;
-				element.val.binary.len = VARSIZE(json) - VARHDRSZ;
-			}
-		}
-		pushJsonbValue(&array, WJB_ELEM, &element);
-		ExecClearTuple(slot);
-	}
-	result = JsonbValueToJsonb(pushJsonbValue(&array, WJB_END_ARRAY, NULL));
-	ExecDropSingleTupleTableSlot(slot);
+	result = rows_to_json(c, store, BlessTupleDesc(expected));
 	FreeExecutorState(estate);
 	return result;
 }

@@ -82,14 +82,8 @@ durable_schema(void)
 	return get_namespace_oid("durable", true);
 }
 
-bool
-durable_installed(void)
-{
-	return OidIsValid(durable_schema()) && OidIsValid(get_extension_oid("durable", true));
-}
-
 /*
- * Like durable_installed, and it stays so until the end of the transaction:
+ * Is the extension installed?  If so it stays until the end of the transaction:
  * DROP EXTENSION, which locks the extension first of all, waits for us here
  * and not halfway through our tables.
  */

@@ -24,7 +24,6 @@
 #define ERRCODE_WF_TIMEOUT				MAKE_SQLSTATE('W','F','0','1','5')
 #define ERRCODE_WF_OWN_TRANSACTION		MAKE_SQLSTATE('W','F','0','1','6')
 
-extern bool durable_installed(void);
 extern bool durable_lock_installed(void);
 extern Oid	durable_schema(void);
 extern Oid	durable_owner(void);

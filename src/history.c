@@ -138,24 +138,6 @@ history_read(const pg_uuid_t *run_ids, int count, MemoryContext context, History
 }
 
 /*
- * The first event of a result's first row, or its last one
- */
-static bool
-pick_event(uint64 n, bool last, Event *event)
-{
-	Event	   *events;
-	int			count;
-
-	if (n == 0)
-		return false;
-	count = event_array_deform(DatumGetArrayTypePCopy(store_value(0, 1)), &events);
-	if (count == 0)
-		return false;
-	*event = events[last ? count - 1 : 0];
-	return true;
-}
-
-/*
  * The last event of a run, as of now; of a closed run it tells how it closed
  */
 bool
@@ -166,22 +148,14 @@ history_read_last(const pg_uuid_t *run_id, Event *event)
 		1, {UUIDOID}
 	};
 	Datum		id = UUIDPGetDatum(run_id);
+	Event	   *events;
+	int			count;
 
-	return pick_event(store_execute(&statement, &id, NULL), true, event);
-}
-
-/*
- * The first event of a run: workflow_started
- */
-bool
-history_read_first(const pg_uuid_t *run_id, Event *event)
-{
-	static Statement statement = {
-		"SELECT h.events FROM durable.history h WHERE h.run_id = $1 AND h.first_event = 1", 1, {UUIDOID}
-	};
-	Datum		id = UUIDPGetDatum(run_id);
-
-	return pick_event(store_execute(&statement, &id, NULL), false, event);
+	if (store_execute(&statement, &id, NULL) == 0)
+		return false;
+	count = event_array_deform(DatumGetArrayTypePCopy(store_value(0, 1)), &events);
+	*event = events[count - 1];
+	return true;
 }
 
 /*

@@ -64,7 +64,6 @@ extern Datum event_form(const Event *event);
 extern int	event_array_deform(ArrayType *array, Event **events);
 extern int	history_read(const pg_uuid_t *run_ids, int count, MemoryContext context, HistoryRow **rows);
 extern bool history_read_last(const pg_uuid_t *run_id, Event *event);
-extern bool history_read_first(const pg_uuid_t *run_id, Event *event);
 extern Size history_add(RowBatch *batch, const pg_uuid_t *run_id, Oid owner, int32 first_event,
 						TimestampTz turn_at, int32 mail, bool ran, bool goes_on, Datum *events, int count);
 extern void history_write(RowBatch *batch);

@@ -117,6 +117,36 @@ json_end(JsonBuilder *b)
 	return JsonbValueToJsonb(pushJsonbValue(&b->state, WJB_END_OBJECT, NULL));
 }
 
+void
+json_array_begin(JsonBuilder *b)
+{
+	b->state = NULL;
+	pushJsonbValue(&b->state, WJB_BEGIN_ARRAY, NULL);
+}
+
+/*
+ * Add an element, NULL for null; it must live until json_array_end()
+ */
+void
+json_array_add(JsonBuilder *b, Jsonb *element)
+{
+	JsonbValue	v = {.type = jbvNull};
+
+	if (element && !(JB_ROOT_IS_SCALAR(element) && JsonbExtractScalar(&element->root, &v)))
+	{
+		v.type = jbvBinary;
+		v.val.binary.data = &element->root;
+		v.val.binary.len = VARSIZE(element) - VARHDRSZ;
+	}
+	pushJsonbValue(&b->state, WJB_ELEM, &v);
+}
+
+Jsonb *
+json_array_end(JsonBuilder *b)
+{
+	return JsonbValueToJsonb(pushJsonbValue(&b->state, WJB_END_ARRAY, NULL));
+}
+
 /*
  * The value of a key, NULL where there is none or it is null
  */

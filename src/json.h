@@ -24,6 +24,10 @@ extern void json_add_time(JsonBuilder *b, const char *key, TimestampTz value);
 extern void json_add_jsonb(JsonBuilder *b, const char *key, Jsonb *value);
 extern Jsonb *json_end(JsonBuilder *b);
 
+extern void json_array_begin(JsonBuilder *b);
+extern void json_array_add(JsonBuilder *b, Jsonb *element);
+extern Jsonb *json_array_end(JsonBuilder *b);
+
 extern JsonbValue *json_find(Jsonb *object, const char *key);
 extern char *json_find_text(Jsonb *object, const char *key);
 extern char *json_to_cstring(Jsonb *value);

@@ -98,7 +98,7 @@ static Jsonb *
 run_statement(const StepRequest *step)
 {
 	FmgrInfo	to_jsonb;
-	JsonbParseState *array = NULL;
+	JsonBuilder b;
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext old;
 	Jsonb	   *result;
@@ -120,18 +120,11 @@ run_statement(const StepRequest *step)
 	old = MemoryContextSwitchTo(context);
 	if (SPI_tuptable)
 		BlessTupleDesc(SPI_tuptable->tupdesc);
-	pushJsonbValue(&array, WJB_BEGIN_ARRAY, NULL);
+	json_array_begin(&b);
 	for (uint64 i = 0; SPI_tuptable && i < SPI_processed; i++)
-	{
-		Datum		row = heap_copy_tuple_as_datum(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
-		Jsonb	   *json = datum_to_json(&to_jsonb, row);
-		JsonbValue	element = {.type = jbvBinary};
-
-		element.val.binary.data = &json->root;
-		element.val.binary.len = VARSIZE(json) - VARHDRSZ;
-		pushJsonbValue(&array, WJB_ELEM, &element);
-	}
-	result = JsonbValueToJsonb(pushJsonbValue(&array, WJB_END_ARRAY, NULL));
+		json_array_add(&b, datum_to_json(&to_jsonb, heap_copy_tuple_as_datum(SPI_tuptable->vals[i],
+																			 SPI_tuptable->tupdesc)));
+	result = json_array_end(&b);
 	MemoryContextSwitchTo(old);
 	SPI_finish();
 	return result;

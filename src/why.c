@@ -21,7 +21,7 @@
 /*
  * May a worker connect as this role?  Before PostgreSQL 17 it needs LOGIN.
  */
-bool
+static bool
 role_can_connect(Oid role)
 {
 	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));

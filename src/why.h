@@ -8,7 +8,6 @@
 #ifndef DURABLE_WHY_H
 #define DURABLE_WHY_H
 
-extern bool role_can_connect(Oid role);
 extern char *why_no_worker(Oid owner);
 
 #endif							/* DURABLE_WHY_H */
