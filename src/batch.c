@@ -181,7 +181,7 @@ put_aside(Batch *batch, const pg_uuid_t *ids, const int64 *seqs, int count)
 				txn_locked(batch->owner, &ids[i]);
 		}
 		else
-			batch_consume(batch, seqs[i]);
+			mailbox_empty(&ids[i], 1);
 	}
 }
 

@@ -56,7 +56,8 @@ typedef struct Batch
 	bool		full_scan;		/* the scan found as much as it looked for */
 
 	/* to be written */
-	int64	   *consumed;
+	int64	   *consumed;		/* messages, by seq, */
+	ItemPointerData *consumed_tids; /* and where they are */
 	int			nconsumed;
 	int			consumed_room;
 	pg_uuid_t  *closing;		/* has room for all runs */
@@ -84,7 +85,7 @@ extern bool mail_to_event(const Message *m, Event *event);
 /* flush.c */
 extern void batch_init(Batch *batch, Oid owner);
 extern void batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end);
-extern void batch_consume(Batch *batch, int64 seq);
+extern void batch_consume(Batch *batch, const Message *message);
 extern bool batch_write(Batch *batch);
 
 

@@ -51,16 +51,21 @@ batch_init(Batch *batch, Oid owner)
  * A message is to be deleted with the batch
  */
 void
-batch_consume(Batch *batch, int64 seq)
+batch_consume(Batch *batch, const Message *message)
 {
 	if (batch->nconsumed == batch->consumed_room)
 	{
-		batch->consumed_room = batch->consumed_room ? batch->consumed_room * 2 : 64;
-		batch->consumed = batch->consumed ?
-			repalloc(batch->consumed, batch->consumed_room * sizeof(int64)) :
-			MemoryContextAlloc(batch->context, batch->consumed_room * sizeof(int64));
+		int			room = batch->consumed_room ? batch->consumed_room * 2 : 64;
+
+		batch->consumed = batch->consumed ? repalloc(batch->consumed, room * sizeof(int64)) :
+			MemoryContextAlloc(batch->context, room * sizeof(int64));
+		batch->consumed_tids = batch->consumed_tids ?
+			repalloc(batch->consumed_tids, room * sizeof(ItemPointerData)) :
+			MemoryContextAlloc(batch->context, room * sizeof(ItemPointerData));
+		batch->consumed_room = room;
 	}
-	batch->consumed[batch->nconsumed++] = seq;
+	batch->consumed[batch->nconsumed] = message->seq;
+	batch->consumed_tids[batch->nconsumed++] = message->tid;
 }
 
 /*
@@ -348,7 +353,7 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 	RunStatus	status = status_of(end);
 
 	for (int i = 0; i < run->nmail; i++)
-		batch_consume(batch, run->mail[i]->seq);
+		batch_consume(batch, run->mail[i]);
 	add_effects(batch, turn);
 	if (status == STATUS_RUNNING)
 	{
@@ -411,7 +416,7 @@ batch_write(Batch *batch)
 	StoreScope	scope;
 
 	store_begin(&scope);
-	mailbox_consume(batch->owner, batch->consumed, batch->nconsumed);
+	mailbox_consume(batch->consumed_tids, batch->nconsumed);
 	if (batch->nclosing > 0)
 	{
 		if (!execution_remove(batch->closing, batch->nclosing) ||

@@ -86,7 +86,7 @@ int
 mailbox_read(const pg_uuid_t *run_ids, int count, MemoryContext context, Message **messages)
 {
 	static Statement statement = {
-		"SELECT m.seq, m.run_id, m.kind, m.alone, m.at, m.command, m.name, m.payload, m.payload_id, m.attributes"
+		"SELECT m.seq, m.run_id, m.kind, m.alone, m.at, m.command, m.name, m.payload, m.payload_id, m.attributes, m.ctid"
 		" FROM durable.message m WHERE m.run_id = ANY ($1) ORDER BY m.seq",
 		1, {UUIDARRAYOID}
 	};
@@ -99,6 +99,7 @@ mailbox_read(const pg_uuid_t *run_ids, int count, MemoryContext context, Message
 	{
 		Message    *m = &(*messages)[i];
 
+		m->tid = *(ItemPointer) DatumGetPointer(store_value(i, 11));
 		m->seq = DatumGetInt64(store_value(i, 1));
 		m->run_id = *DatumGetUUIDP(store_value(i, 2));
 		m->kind = DatumGetInt16(store_value(i, 3));
@@ -115,19 +116,27 @@ mailbox_read(const pg_uuid_t *run_ids, int count, MemoryContext context, Message
 }
 
 /*
- * Delete messages that a batch has taken in
+ * Delete messages that a batch has taken in.  They are where they were read,
+ * since messages are never updated and only who has claimed their run deletes
+ * them.  (By owner and seq = ANY it would be the index of the primary key, and
+ * the planner may make a filter of the second condition: then each batch walks
+ * over all that was ever consumed under a held snapshot.)
  */
 void
-mailbox_consume(Oid owner, const int64 *seqs, int count)
+mailbox_consume(const ItemPointerData *tids, int count)
 {
 	static Statement statement = {
-		"DELETE FROM durable.message m WHERE m.owner = $1 AND m.seq = ANY ($2)",
-		2, {OIDOID, INT8ARRAYOID}
+		"DELETE FROM durable.message m WHERE m.ctid = ANY ($1)", 1, {TIDARRAYOID}
 	};
-	Datum		values[2] = {ObjectIdGetDatum(owner), seq_array(seqs, count)};
+	Datum	   *values = palloc(Max(count, 1) * sizeof(Datum));
+	Datum		array;
 
-	if (count > 0)
-		store_execute(&statement, values, NULL);
+	if (count == 0)
+		return;
+	for (int i = 0; i < count; i++)
+		values[i] = PointerGetDatum(&tids[i]);
+	array = PointerGetDatum(construct_array(values, count, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT));
+	store_execute(&statement, &array, NULL);
 }
 
 /*

@@ -8,6 +8,7 @@
 #ifndef DURABLE_MAILBOX_H
 #define DURABLE_MAILBOX_H
 
+#include "storage/itemptr.h"
 #include "store.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
@@ -28,6 +29,7 @@ typedef enum MessageKind
 
 typedef struct Message
 {
+	ItemPointerData tid;		/* of a message that was read */
 	int64		seq;
 	pg_uuid_t	run_id;
 	MessageKind kind;
@@ -43,7 +45,7 @@ typedef struct Message
 extern int64 mailbox_send(Oid owner, const Message *message);
 extern int	mailbox_scan(Oid owner, int64 from, int limit, pg_uuid_t *run_ids, int64 *seqs, bool *alone);
 extern int	mailbox_read(const pg_uuid_t *run_ids, int count, MemoryContext context, Message **messages);
-extern void mailbox_consume(Oid owner, const int64 *seqs, int count);
+extern void mailbox_consume(const ItemPointerData *tids, int count);
 extern void mailbox_empty(const pg_uuid_t *run_ids, int count);
 extern bool mailbox_has_other_signals(const pg_uuid_t *run_ids, int count, const int64 *taken, int ntaken);
 extern bool mailbox_take_request(const pg_uuid_t *run_id, Datum request_id);
