@@ -4,7 +4,8 @@ CREATE FUNCTION wf_start(workflow text, input jsonb DEFAULT '{}', id text DEFAUL
 	on_running text DEFAULT 'fail', on_closed text DEFAULT 'allow',
 	execution_timeout interval DEFAULT NULL, run_timeout interval DEFAULT NULL,
 	start_delay interval DEFAULT NULL, retry jsonb DEFAULT NULL, memo jsonb DEFAULT NULL,
-	search_attributes jsonb DEFAULT NULL, request_id text DEFAULT NULL, namespace text DEFAULT NULL)
+	search_attributes jsonb DEFAULT NULL, priority int DEFAULT 3, fairness_key text DEFAULT NULL,
+	fairness_weight float8 DEFAULT 1, request_id text DEFAULT NULL, namespace text DEFAULT NULL)
 RETURNS uuid AS 'MODULE_PATHNAME', 'wf_start' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_start IS 'start a workflow with this transaction; returns its run id';
 
@@ -17,7 +18,8 @@ CREATE FUNCTION wf_signal_with_start(workflow text, id text, signal text, payloa
 	input jsonb DEFAULT '{}', on_running text DEFAULT 'use_existing', on_closed text DEFAULT 'allow',
 	execution_timeout interval DEFAULT NULL, run_timeout interval DEFAULT NULL,
 	start_delay interval DEFAULT NULL, retry jsonb DEFAULT NULL, memo jsonb DEFAULT NULL,
-	search_attributes jsonb DEFAULT NULL, request_id text DEFAULT NULL, namespace text DEFAULT NULL)
+	search_attributes jsonb DEFAULT NULL, priority int DEFAULT 3, fairness_key text DEFAULT NULL,
+	fairness_weight float8 DEFAULT 1, request_id text DEFAULT NULL, namespace text DEFAULT NULL)
 RETURNS uuid AS 'MODULE_PATHNAME', 'wf_signal_with_start' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_signal_with_start IS 'signal a workflow, starting it where it does not run; returns its run id';
 
@@ -30,7 +32,8 @@ CREATE PROCEDURE wf_execute(workflow text, input jsonb DEFAULT '{}', INOUT resul
 	id text DEFAULT NULL, on_running text DEFAULT 'fail', on_closed text DEFAULT 'allow',
 	execution_timeout interval DEFAULT NULL, run_timeout interval DEFAULT NULL,
 	start_delay interval DEFAULT NULL, retry jsonb DEFAULT NULL, memo jsonb DEFAULT NULL,
-	search_attributes jsonb DEFAULT NULL, request_id text DEFAULT NULL, namespace text DEFAULT NULL)
+	search_attributes jsonb DEFAULT NULL, priority int DEFAULT 3, fairness_key text DEFAULT NULL,
+	fairness_weight float8 DEFAULT 1, request_id text DEFAULT NULL, namespace text DEFAULT NULL)
 AS 'MODULE_PATHNAME', 'wf_execute' LANGUAGE C;
 COMMENT ON PROCEDURE wf_execute IS 'start a workflow, run its first turns in this session, and wait for its result';
 

@@ -21,9 +21,12 @@ CREATE TABLE durable.execution (
 	request_id			text,
 	memo				jsonb,
 	search_attributes	jsonb,
+	priority			int2,					-- of its activities, as the following
+	fairness_key		text,
+	weight				float8,
 	next_event			int4 NOT NULL,
 	history_bytes		int8 NOT NULL,
-	has_timers			boolean NOT NULL,
+	has_timers			boolean NOT NULL,			-- or activities
 	wait_signal			text,					-- the wait set: what ends the wait
 	wait_command		int4,
 	waiting_for			text,
@@ -108,18 +111,88 @@ CREATE TABLE durable.timer (
 CREATE INDEX timer_fire_at_idx ON durable.timer (fire_at, run_id);
 COMMENT ON TABLE durable.timer IS 'what falls due: timers, timeouts, start delays, retries';
 
-/* Activities between two attempts. */
+/*
+ * Activities that are not done: those in task queues, those that run, and those
+ * between two attempts.  Most columns never change.  Of those that do, place
+ * and check_at are indexed; a heartbeat touches neither, so it is a HOT update.
+ */
 CREATE TABLE durable.activity (
-	run_id			uuid NOT NULL,
-	command			int4 NOT NULL,
-	name			text NOT NULL,
-	attempt			int4 NOT NULL,				-- attempts made
-	scheduled_at	timestamptz NOT NULL,
-	next_attempt_at	timestamptz NOT NULL,
-	last_failure	jsonb NOT NULL,
+	run_id				uuid NOT NULL,
+	command				int4 NOT NULL,
+	owner				regrole NOT NULL,
+	workflow_id			text NOT NULL,
+	name				text NOT NULL,
+	activity_id			text,					-- null: the command's number
+	queue				int8,					-- taskqueue.c; null: a step of a turn
+	topic				int8 NOT NULL,			-- of those who wait for tasks of that name
+	task_queue			text,					-- its name; null: the default one of SQL activities
+	external			boolean NOT NULL,		-- for workers outside the server
+	priority			int2 NOT NULL,
+	fairness_key		text,
+	weight				float8,
+	input				jsonb,
+	input_id			int8,
+	schedule_to_close	int8,					-- microseconds, as the following
+	schedule_to_start	int8,
+	start_to_close		int8,
+	heartbeat			int8,
+	retry				jsonb,
+	cancellation		int2 NOT NULL,			-- activity.h
+	scheduled_at		timestamptz NOT NULL,
+	place				int8,					-- in the queue; null: cannot be claimed
+	seq					int8,					-- order among those of a place
+	parked				int4,					-- waits for its fairness key's limit
+	queued_at			timestamptz,			-- when it came into the queue
+	attempt				int4 NOT NULL,			-- attempts begun
+	lease				int4,					-- of the attempt that runs; null: none
+	started_at			timestamptz,
+	worker				text,
+	heartbeat_at		timestamptz,
+	details				jsonb,					-- of the last heartbeat
+	check_at			timestamptz,			-- when something falls due
+	next_attempt_at		timestamptz,			-- between two attempts
+	cancel_requested	boolean NOT NULL,
+	paused_at			timestamptz,
+	pause_reason		text,
+	last_failure		jsonb,
 	CONSTRAINT activity_pkey PRIMARY KEY (run_id, command)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.2);
+CREATE INDEX activity_place_idx ON durable.activity (queue, place, seq) WHERE place IS NOT NULL;
+CREATE INDEX activity_parked_idx ON durable.activity (queue, parked, priority, seq) WHERE parked IS NOT NULL;
+CREATE INDEX activity_check_idx ON durable.activity (check_at) WHERE check_at IS NOT NULL;
+COMMENT ON TABLE durable.activity IS 'activities that are not done';
+
+/* Attempts that did not complete.  Those that did are in the history. */
+CREATE TABLE durable.attempt (
+	run_id		uuid NOT NULL,
+	command		int4 NOT NULL,
+	attempt		int4 NOT NULL,
+	owner		regrole NOT NULL,
+	name		text NOT NULL,
+	activity_id	text,
+	outcome		int2 NOT NULL,				-- durable.event_type_name()
+	started_at	timestamptz,
+	ended_at	timestamptz NOT NULL,
+	worker		text,
+	failure		jsonb
 );
-COMMENT ON TABLE durable.activity IS 'activities that wait for their next attempt';
+CREATE INDEX attempt_run_idx ON durable.attempt (run_id, command);
+COMMENT ON TABLE durable.attempt IS 'attempts of activities that failed, timed out or were cancelled';
+
+/* Limits of task queues.  A queue without any has no row. */
+CREATE TABLE durable.task_queue (
+	queue					int8 PRIMARY KEY,
+	namespace				text NOT NULL,
+	task_queue				text,
+	external				boolean NOT NULL,
+	owner					regrole NOT NULL,
+	rate_limit				float8,
+	per_key_rate_limit		float8,
+	max_concurrent			int4,
+	max_concurrent_per_key	int4,
+	fairness_weights		jsonb
+);
+COMMENT ON TABLE durable.task_queue IS 'limits of task queues';
 
 /* Payloads too large to be kept among the events: written once, never again. */
 CREATE SEQUENCE durable.payload_id_seq;
@@ -166,6 +239,8 @@ DO $$
 BEGIN
 	ALTER TABLE durable.history ALTER COLUMN events SET COMPRESSION lz4;
 	ALTER TABLE durable.message ALTER COLUMN payload SET COMPRESSION lz4;
+	ALTER TABLE durable.activity ALTER COLUMN input SET COMPRESSION lz4;
+	ALTER TABLE durable.activity ALTER COLUMN details SET COMPRESSION lz4;
 	ALTER TABLE durable.payload ALTER COLUMN data SET COMPRESSION lz4;
 EXCEPTION WHEN feature_not_supported THEN
 	NULL;						-- a server built without lz4 keeps pglz
@@ -178,6 +253,8 @@ SELECT pg_catalog.pg_extension_config_dump('durable.message_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.message', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.timer', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.activity', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.attempt', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.task_queue', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.payload_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.payload', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.state', '');

@@ -7,6 +7,7 @@ CREATE FUNCTION durable.event_attributes(e durable.event, large jsonb) RETURNS j
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN e.type IN (12, 13, 5) AND e.attributes IS NOT NULL
 		THEN pg_catalog.jsonb_build_object('failure', e.attributes)
+		WHEN e.type = 14 AND e.attributes IS NOT NULL THEN pg_catalog.jsonb_build_object('details', e.attributes)
 		ELSE coalesce(e.attributes, '{}'::pg_catalog.jsonb) END
 	OPERATOR(pg_catalog.||) CASE WHEN e.command IS NULL THEN '{}'::pg_catalog.jsonb
 		ELSE pg_catalog.jsonb_build_object('command', e.command) END
@@ -73,16 +74,99 @@ COMMENT ON VIEW wf_executions IS 'all runs, open and closed';
 CREATE VIEW wf_timers AS
 SELECT e.namespace, e.workflow_id, t.run_id, NULLIF(t.command, 0) AS command,
 	CASE t.kind WHEN 4 THEN 'timer' WHEN 5 THEN 'turn_retry' WHEN 6 THEN 'run_timeout'
-		WHEN 7 THEN 'execution_timeout' WHEN 8 THEN 'start_delay' WHEN 9 THEN 'activity_retry' END AS kind,
+		WHEN 7 THEN 'execution_timeout' WHEN 8 THEN 'start_delay' WHEN 9 THEN 'activity_retry' WHEN 14 THEN 'sweep' END AS kind,
 	t.fire_at
 FROM durable.timer t JOIN durable.execution e USING (run_id)
 WHERE pg_has_role(t.owner, 'MEMBER');
 COMMENT ON VIEW wf_timers IS 'what falls due when';
 
+CREATE VIEW wf_activities AS
+SELECT e.namespace, a.workflow_id, a.run_id, coalesce(a.activity_id, a.command::text) AS activity_id,
+	a.name AS activity, a.command, a.owner,
+	CASE WHEN a.queue IS NULL THEN 'inline' WHEN a.external THEN 'external' ELSE 'queued' END AS mode,
+	a.task_queue,
+	CASE WHEN a.lease IS NOT NULL AND a.cancel_requested THEN 'cancel_requested'
+		WHEN a.lease IS NOT NULL AND a.paused_at IS NOT NULL THEN 'pause_requested'
+		WHEN a.lease IS NOT NULL THEN 'started'
+		WHEN a.paused_at IS NOT NULL THEN 'paused'
+		WHEN a.next_attempt_at IS NOT NULL THEN 'backoff'
+		WHEN a.parked IS NOT NULL THEN 'limited'
+		ELSE 'scheduled' END AS state,
+	a.attempt, (a.retry->>'max_attempts')::numeric::int AS max_attempts,
+	coalesce(a.input, p.data) AS input, a.scheduled_at, a.started_at, a.next_attempt_at,
+	a.worker, a.heartbeat_at, a.details AS heartbeat_details, a.last_failure,
+	a.paused_at, a.pause_reason,
+	a.priority, a.fairness_key, coalesce(a.weight, 1) AS fairness_weight,
+	a.schedule_to_close * interval '1 microsecond' AS schedule_to_close,
+	a.schedule_to_start * interval '1 microsecond' AS schedule_to_start,
+	a.start_to_close * interval '1 microsecond' AS start_to_close,
+	a.heartbeat * interval '1 microsecond' AS heartbeat_timeout, a.retry
+FROM durable.activity a JOIN durable.execution e USING (run_id)
+	LEFT JOIN durable.payload p ON p.payload_id = a.input_id
+WHERE pg_has_role(a.owner, 'MEMBER');
+COMMENT ON VIEW wf_activities IS 'activities that are not done';
+
+CREATE VIEW wf_attempts AS
+SELECT t.run_id, t.activity_id, t.activity, t.command, t.attempt, t.outcome, t.started_at, t.ended_at,
+	t.ended_at - t.started_at AS duration, t.worker, t.failure
+FROM (
+	SELECT l.run_id, coalesce(l.activity_id, l.command::text) AS activity_id, l.name AS activity, l.command, l.attempt,
+		replace(durable.event_type_name(l.outcome), 'activity_', '') AS outcome, l.started_at, l.ended_at, l.worker, l.failure
+	FROM durable.attempt l
+	WHERE pg_has_role(l.owner, 'MEMBER')
+	UNION ALL
+	SELECT a.run_id, coalesce(a.activity_id, a.command::text), a.name, a.command, a.attempt,
+		'started', a.started_at, NULL, a.worker, NULL
+	FROM durable.activity a
+	WHERE a.lease IS NOT NULL AND pg_has_role(a.owner, 'MEMBER')
+	UNION ALL
+	SELECT c.run_id, coalesce(s.attributes->>'activity_id', c.command::text), s.name, c.command,
+		coalesce((c.attributes->>'attempt')::int, 1), 'completed',
+		coalesce((c.attributes->>'started_at')::timestamptz, s.at), c.at,
+		c.attributes->>'worker', NULL
+	FROM (SELECT h.run_id, n.* FROM durable.history h CROSS JOIN LATERAL unnest(h.events) n
+			WHERE n.type = 11 AND pg_has_role(h.owner, 'MEMBER')) c
+		CROSS JOIN LATERAL (SELECT n.name, n.at, n.attributes
+			FROM durable.history h CROSS JOIN LATERAL unnest(h.events) n
+			WHERE h.run_id = c.run_id AND n.type = 10 AND n.command = c.command LIMIT 1) s
+) t;
+COMMENT ON VIEW wf_attempts IS 'attempts of activities: those that failed, those that run, those that completed';
+
+CREATE VIEW wf_task_queues AS
+SELECT q.namespace, q.task_queue, CASE WHEN q.external THEN 'external' ELSE 'queued' END AS mode, q.owner,
+	q.depth, q.oldest, now() - q.oldest AS oldest_age, q.running, q.backoff, q.paused, q.limited,
+	s.schedule_to_start_p50, s.schedule_to_start_p99, s.waiting_workers, s.claimed, s.notified,
+	l.rate_limit, l.per_key_rate_limit, l.max_concurrent, l.max_concurrent_per_key, l.fairness_weights
+FROM (
+	SELECT a.queue, min(a.topic) AS topic, min(e.namespace) AS namespace, min(a.task_queue) AS task_queue,
+		bool_or(a.external) AS external, min(a.owner::oid)::regrole AS owner,
+		count(*) FILTER (WHERE a.place IS NOT NULL) AS depth,
+		min(a.queued_at) FILTER (WHERE a.place IS NOT NULL) AS oldest,
+		count(*) FILTER (WHERE a.lease IS NOT NULL) AS running,
+		count(*) FILTER (WHERE a.next_attempt_at IS NOT NULL AND a.paused_at IS NULL) AS backoff,
+		count(*) FILTER (WHERE a.paused_at IS NOT NULL) AS paused,
+		count(*) FILTER (WHERE a.parked IS NOT NULL) AS limited
+	FROM durable.activity a JOIN durable.execution e USING (run_id)
+	WHERE a.queue IS NOT NULL GROUP BY a.queue
+	UNION ALL
+	SELECT l.queue, durable.task_queue_topic(l.namespace, l.task_queue), l.namespace, l.task_queue, l.external, l.owner,
+		0, NULL, 0, 0, 0, 0
+	FROM durable.task_queue l
+	WHERE NOT EXISTS (SELECT 1 FROM durable.activity a WHERE a.queue = l.queue)
+) q
+	LEFT JOIN durable.task_queue l USING (queue)
+	CROSS JOIN LATERAL durable.task_queue_stats(q.queue, q.topic) s
+WHERE pg_has_role(q.owner, 'MEMBER');
+COMMENT ON VIEW wf_task_queues IS 'task queues that have tasks or limits';
+
 CREATE VIEW wf_workers AS
-SELECT w.kind, d.datname AS database, w.role_oid::regrole AS role, w.pid, w.state, w.turns, w.last_turn_at
-FROM durable.workers() w LEFT JOIN pg_database d ON d.oid = w.database_oid;
-COMMENT ON VIEW wf_workers IS 'the processes of the engine in this cluster';
+SELECT w.kind, d.datname AS database, w.role_oid::regrole AS role, w.pid, w.state, w.turns, w.last_turn_at,
+	NULL::text AS name, NULL::text AS task_queue, NULL::timestamptz AS last_seen
+FROM durable.workers() w LEFT JOIN pg_database d ON d.oid = w.database_oid
+UNION ALL
+SELECT 'external', d.datname, w.role_oid::regrole, w.pid, NULL, w.tasks, NULL, w.name, w.task_queue, w.last_seen
+FROM durable.external_workers() w JOIN pg_database d ON d.oid = w.database_oid;
+COMMENT ON VIEW wf_workers IS 'the processes of the engine in this cluster, and external workers that have polled';
 
 CREATE VIEW wf_stuck AS
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner,
@@ -100,7 +184,7 @@ WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND pg_has_role(e.owner, 'MEMBER
 		OR EXISTS (SELECT 1 FROM durable.timer t WHERE t.run_id = e.run_id AND t.fire_at < now()));
 COMMENT ON VIEW wf_stuck IS 'runs that will not move by themselves, and why';
 
-GRANT SELECT ON wf_events, wf_executions, wf_timers, wf_workers, wf_stuck TO PUBLIC;
+GRANT SELECT ON wf_events, wf_executions, wf_timers, wf_activities, wf_attempts, wf_task_queues, wf_workers, wf_stuck TO PUBLIC;
 
 CREATE FUNCTION wf_history(id text, run_id uuid DEFAULT NULL, namespace text DEFAULT NULL)
 RETURNS TABLE (run_id uuid, event_id bigint, event_type text, at timestamptz, attributes jsonb)

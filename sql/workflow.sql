@@ -1,10 +1,12 @@
 /* What workflow code calls.  doc/reference.md describes each. */
 
-CREATE FUNCTION wf_activity(name text, input jsonb DEFAULT '{}', start_to_close interval DEFAULT NULL,
-	schedule_to_close interval DEFAULT NULL, retry jsonb DEFAULT NULL, activity_id text DEFAULT NULL,
-	summary text DEFAULT NULL)
+CREATE FUNCTION wf_activity(name text, input jsonb DEFAULT '{}', task_queue text DEFAULT NULL, mode text DEFAULT NULL,
+	start_to_close interval DEFAULT NULL, schedule_to_close interval DEFAULT NULL,
+	schedule_to_start interval DEFAULT NULL, heartbeat interval DEFAULT NULL, retry jsonb DEFAULT NULL,
+	priority int DEFAULT NULL, fairness_key text DEFAULT NULL, fairness_weight float8 DEFAULT NULL,
+	activity_id text DEFAULT NULL, summary text DEFAULT NULL, cancellation text DEFAULT 'try_cancel')
 RETURNS jsonb AS 'MODULE_PATHNAME', 'wf_activity' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION wf_activity IS 'run an activity and return its result; its effect and its record commit together';
+COMMENT ON FUNCTION wf_activity IS 'run an activity, as a step of this turn or by a worker, and return its result';
 
 CREATE FUNCTION wf_sql(query text, VARIADIC args "any")
 RETURNS jsonb AS 'MODULE_PATHNAME', 'wf_sql' LANGUAGE C VOLATILE;

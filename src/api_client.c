@@ -26,6 +26,7 @@
 #include "payload.h"
 #include "settings.h"
 #include "start.h"
+#include "task.h"
 #include "turn.h"
 #include "txn.h"
 #include "utils/builtins.h"
@@ -96,6 +97,10 @@ fill_execution(Execution *e, text *name, Callable *workflow, const StartOptions 
 	e->request_id = o->request_id;
 	e->memo = o->memo;
 	e->search_attributes = o->search_attributes;
+	/* the default is not stored */
+	e->priority = o->priority == DEFAULT_PRIORITY ? 0 : o->priority;
+	e->fairness_key = o->fairness_key;
+	e->weight = o->weight == 1 ? 0 : o->weight;
 }
 
 /*

@@ -15,6 +15,7 @@
 #include "extension.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "guc.h"
 #include "json.h"
 #include "options.h"
 #include "payload.h"
@@ -30,43 +31,120 @@ outcome_unknown(const Turn *turn)
 		turn->commands[turn->next_command - 1].resolution < 0;
 }
 
-/*
- * wf_activity(name, input, start_to_close, schedule_to_close, retry,
- * activity_id, summary)
- */
-PG_FUNCTION_INFO_V1(wf_activity);
-Datum
-wf_activity(PG_FUNCTION_ARGS)
+/* Arguments of wf_activity(), in order */
+enum
 {
-	Turn	   *turn = turn_in_code("wf_activity()");
-	StepRequest step = {0};
-	Jsonb	   *result;
-	Interval   *start_to_close;
-	Interval   *schedule_to_close;
+	ARG_NAME, ARG_INPUT, ARG_TASK_QUEUE, ARG_MODE, ARG_START_TO_CLOSE, ARG_SCHEDULE_TO_CLOSE,
+	ARG_SCHEDULE_TO_START, ARG_HEARTBEAT, ARG_RETRY, ARG_PRIORITY, ARG_FAIRNESS_KEY,
+	ARG_FAIRNESS_WEIGHT, ARG_ACTIVITY_ID, ARG_SUMMARY, ARG_CANCELLATION
+};
 
-	step.name = arg_id(fcinfo, 0, "name", true);
-	start_to_close = arg_interval(fcinfo, 2, "start_to_close");
-	schedule_to_close = arg_interval(fcinfo, 3, "schedule_to_close");
-	step.start_to_close = start_to_close ? durable_interval_usecs(start_to_close) : 0;
-	step.schedule_to_close = schedule_to_close ? durable_interval_usecs(schedule_to_close) : 0;
-	step.retry = arg_retry(fcinfo, 4);
-	step.activity_id = arg_id(fcinfo, 5, "activity_id", false);
-	step.summary = arg_text(fcinfo, 6, "summary", false);
+static int64
+arg_span(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	Interval   *span = arg_interval(fcinfo, arg, name);
+
+	return span ? durable_interval_usecs(span) : 0;
+}
+
+static Jsonb *
+activity_input(FunctionCallInfo fcinfo)
+{
+	Jsonb	   *input = arg_jsonb(fcinfo, ARG_INPUT);
+	JsonBuilder b;
+
+	if (!input)
+	{
+		json_begin(&b);
+		input = json_end(&b);
+	}
+	payload_check(input, "input");
+	return input;
+}
+
+/*
+ * An activity as a step of this turn
+ */
+static Jsonb *
+run_inline(FunctionCallInfo fcinfo, Turn *turn, text *name)
+{
+	StepRequest step = {.name = name};
+
+	step.start_to_close = arg_span(fcinfo, ARG_START_TO_CLOSE, "start_to_close");
+	step.schedule_to_close = arg_span(fcinfo, ARG_SCHEDULE_TO_CLOSE, "schedule_to_close");
+	step.retry = arg_retry(fcinfo, ARG_RETRY);
+	step.activity_id = arg_id(fcinfo, ARG_ACTIVITY_ID, "activity_id", false);
+	step.summary = arg_text(fcinfo, ARG_SUMMARY, "summary", false);
 	/* of a step whose outcome is known no more is needed */
 	if (outcome_unknown(turn))
 	{
 		step.function = callable_resolve(text_to_cstring(step.name), true);
-		step.input = arg_jsonb(fcinfo, 1);
-		if (!step.input)
-		{
-			JsonBuilder b;
-
-			json_begin(&b);
-			step.input = json_end(&b);
-		}
-		payload_check(step.input, "input");
+		step.input = activity_input(fcinfo);
 	}
-	result = command_step(turn, &step);
+	return command_step(turn, &step);
+}
+
+/*
+ * Timeouts that are not given follow from the others
+ */
+static void
+complete_timeouts(Activity *options, bool external)
+{
+	if (options->start_to_close == 0)
+		options->start_to_close = options->schedule_to_close;
+	if (options->start_to_close == 0 && external)
+		options->start_to_close = (int64) durable_default_start_to_close * USECS_PER_SEC;
+	if (options->start_to_close > 0 && options->heartbeat > options->start_to_close)
+		options->heartbeat = options->start_to_close;
+}
+
+/*
+ * An activity that goes into a task queue
+ */
+static Jsonb *
+run_queued(FunctionCallInfo fcinfo, Turn *turn, text *name, text *task_queue, bool external)
+{
+	static const char *const cancellations[] = {"try_cancel", "wait", "abandon"};
+	TaskRequest request = {.name = name, .task_queue = task_queue, .external = external};
+	Activity   *options = &request.options;
+
+	activity_init(options);
+	options->start_to_close = arg_span(fcinfo, ARG_START_TO_CLOSE, "start_to_close");
+	options->schedule_to_close = arg_span(fcinfo, ARG_SCHEDULE_TO_CLOSE, "schedule_to_close");
+	options->schedule_to_start = arg_span(fcinfo, ARG_SCHEDULE_TO_START, "schedule_to_start");
+	options->heartbeat = arg_span(fcinfo, ARG_HEARTBEAT, "heartbeat");
+	complete_timeouts(options, external);
+	options->retry = arg_retry(fcinfo, ARG_RETRY);
+	options->priority = arg_priority(fcinfo, ARG_PRIORITY);
+	options->fairness_key = arg_fairness_key(fcinfo, ARG_FAIRNESS_KEY);
+	options->weight = arg_weight(fcinfo, ARG_FAIRNESS_WEIGHT);
+	options->activity_id = arg_id(fcinfo, ARG_ACTIVITY_ID, "activity_id", false);
+	options->cancellation = arg_choice(fcinfo, ARG_CANCELLATION, "cancellation", cancellations, lengthof(cancellations));
+	request.summary = arg_text(fcinfo, ARG_SUMMARY, "summary", false);
+	if (outcome_unknown(turn))
+		request.input = activity_input(fcinfo);
+	return command_activity(turn, &request);
+}
+
+/* wf_activity(name, input, task_queue, mode ...) */
+PG_FUNCTION_INFO_V1(wf_activity);
+Datum
+wf_activity(PG_FUNCTION_ARGS)
+{
+	static const char *const modes[] = {"inline", "queued"};
+	Turn	   *turn = turn_in_code("wf_activity()");
+	text	   *name = arg_id(fcinfo, ARG_NAME, "name", true);
+	text	   *task_queue = arg_id(fcinfo, ARG_TASK_QUEUE, "task_queue", false);
+	int			mode = PG_ARGISNULL(ARG_MODE) ? -1 : arg_choice(fcinfo, ARG_MODE, "mode", modes, lengthof(modes));
+	Jsonb	   *result;
+
+	if (task_queue && mode == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("an activity with a task queue cannot be inline: \"%s\"", text_to_cstring(task_queue)),
+				 errhint("A task queue without a mode is for external workers; mode => 'queued' is for SQL activities.")));
+	result = task_queue || mode == 1 ? run_queued(fcinfo, turn, name, task_queue, mode != 1) :
+		run_inline(fcinfo, turn, name);
 	if (!result)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(result);

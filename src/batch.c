@@ -298,6 +298,10 @@ wakes(const Execution *e, const Message *m)
 				memcmp(VARDATA_ANY(e->wait_signal), VARDATA_ANY(m->name), VARSIZE_ANY_EXHDR(m->name)) == 0;
 		case MESSAGE_TIMER:
 		case MESSAGE_ACTIVITY_RETRY:
+		case MESSAGE_ACTIVITY_COMPLETED:
+		case MESSAGE_ACTIVITY_FAILED:
+		case MESSAGE_ACTIVITY_TIMED_OUT:
+		case MESSAGE_ACTIVITY_CANCELED:
 			return m->command == e->wait_command;
 		default:
 			elog(ERROR, "unrecognized message kind %d", (int) m->kind);
@@ -394,6 +398,18 @@ mail_to_event(const Message *m, Event *event)
 			return true;
 		case MESSAGE_TIMER:
 			event->type = EVENT_TIMER_FIRED;
+			return true;
+		case MESSAGE_ACTIVITY_COMPLETED:
+			event->type = EVENT_ACTIVITY_COMPLETED;
+			return true;
+		case MESSAGE_ACTIVITY_FAILED:
+			event->type = EVENT_ACTIVITY_FAILED;
+			return true;
+		case MESSAGE_ACTIVITY_TIMED_OUT:
+			event->type = EVENT_ACTIVITY_TIMED_OUT;
+			return true;
+		case MESSAGE_ACTIVITY_CANCELED:
+			event->type = EVENT_ACTIVITY_CANCELED;
 			return true;
 		default:
 			return false;

@@ -67,11 +67,13 @@ typedef struct Batch
 	List	   *cancelled;		/* of TimerKey */
 	List	   *retries;		/* of RetryRun */
 	List	   *wakes;			/* of Message */
+	List	   *cancels;		/* of ActivityKey: activities that are to cancel themselves */
 	RowBatch	history;
 	RowBatch	updates;
 	RowBatch	closed;
 	RowBatch	timers;
-	RowBatch	pending;
+	RowBatch	activities;
+	RowBatch	attempts;
 	RowBatch	state;
 } Batch;
 

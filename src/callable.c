@@ -31,6 +31,7 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "pgstat.h"
+#include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
@@ -39,6 +40,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/regproc.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/tuplestore.h"
 
@@ -430,12 +432,26 @@ rows_to_json(Callable *c, Tuplestorestate *store, TupleDesc desc)
 }
 
 /*
+ * The arguments as constants of an expression
+ */
+static List *
+as_consts(Callable *c, NullableDatum *args)
+{
+	List	   *consts = NIL;
+
+	for (int i = 0; i < c->nargs; i++)
+		consts = lappend(consts, makeConst(c->argtypes[i], -1, get_typcollation(c->argtypes[i]),
+										   get_typlen(c->argtypes[i]), args[i].value, args[i].isnull,
+										   get_typbyval(c->argtypes[i])));
+	return consts;
+}
+
+/*
  * The rows of a set-returning function as a JSON array
  */
 static Jsonb *
 call_set(Callable *c, NullableDatum *args)
 {
-	List	   *consts = NIL;
 	FuncExpr   *call;
 	EState	   *estate = CreateExecutorState();
 	ExprContext *econtext = GetPerTupleExprContext(estate);
@@ -447,10 +463,6 @@ call_set(Callable *c, NullableDatum *args)
 	Jsonb	   *result;
 	MemoryContext old;
 
-	for (int i = 0; i < c->nargs; i++)
-		consts = lappend(consts, makeConst(c->argtypes[i], -1, get_typcollation(c->argtypes[i]),
-										   get_typlen(c->argtypes[i]), args[i].value, args[i].isnull,
-										   get_typbyval(c->argtypes[i])));
 	if (get_func_result_type(c->oid, NULL, &desc) == TYPEFUNC_COMPOSITE)
 		expected = CreateTupleDescCopy(desc);
 	else
@@ -459,7 +471,7 @@ call_set(Callable *c, NullableDatum *args)
 		TupleDescInitEntry(expected, 1, "value", c->rettype, -1, 0);
 	}
 	old = MemoryContextSwitchTo(estate->es_query_cxt);
-	call = makeFuncExpr(c->oid, c->rettype, consts, DEFAULT_COLLATION_OID,
+	call = makeFuncExpr(c->oid, c->rettype, as_consts(c, args), DEFAULT_COLLATION_OID,
 						DEFAULT_COLLATION_OID, COERCE_EXPLICIT_CALL);
 	call->funcretset = true;
 	state = ExecInitTableFunctionResult((Expr *) call, econtext, NULL);
@@ -472,11 +484,11 @@ call_set(Callable *c, NullableDatum *args)
 }
 
 static Jsonb *
-call_single(Callable *c, NullableDatum *args)
+call_single(Callable *c, NullableDatum *args, bool may_commit)
 {
 	LOCAL_FCINFO(fcinfo, FUNC_MAX_ARGS);
 	FmgrInfo	finfo;
-	CallContext call = {.type = T_CallContext, .atomic = true};
+	CallContext call = {.type = T_CallContext, .atomic = !may_commit};
 	PgStat_FunctionCallUsage usage;
 	Datum		value;
 
@@ -494,7 +506,18 @@ call_single(Callable *c, NullableDatum *args)
 	pgstat_end_function_usage(&usage, true);
 	if (fcinfo->isnull || c->rettype == VOIDOID)
 		return NULL;
+	if (may_commit)
+		EnsurePortalSnapshotExists();
 	return c->rettype == JSONBOID ? DatumGetJsonbP(value) : datum_to_json(&c->to_jsonb, value);
+}
+
+static void
+check_execute(Callable *callable)
+{
+	AclResult	acl = function_aclcheck(callable->oid, GetUserId());
+
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, callable->procedure ? OBJECT_PROCEDURE : OBJECT_FUNCTION, callable->name);
 }
 
 /*
@@ -505,10 +528,43 @@ Jsonb *
 callable_call(Callable *callable, Jsonb *input)
 {
 	NullableDatum args[FUNC_MAX_ARGS];
-	AclResult	acl = function_aclcheck(callable->oid, GetUserId());
 
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, callable->procedure ? OBJECT_PROCEDURE : OBJECT_FUNCTION, callable->name);
+	check_execute(callable);
 	convert_input(callable, input, args);
-	return callable->retset ? call_set(callable, args) : call_single(callable, args);
+	return callable->retset ? call_set(callable, args) : call_single(callable, args, false);
+}
+
+/*
+ * May a procedure COMMIT?  Not with settings or a role of its own, since those
+ * could not be taken off at the COMMIT (see PostgreSQL's ExecuteCallStmt()).
+ */
+static bool
+may_commit(Callable *callable)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(callable->oid));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", callable->oid);
+	result = heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL) &&
+		!((Form_pg_proc) GETSTRUCT(tuple))->prosecdef;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * Call a procedure so that it may COMMIT.  The caller is connected to SPI in
+ * the same way, has an active portal (portal.c), no snapshot of its own, and
+ * no subtransaction.
+ */
+Jsonb *
+callable_call_procedure(Callable *callable, Jsonb *input)
+{
+	NullableDatum args[FUNC_MAX_ARGS];
+
+	check_execute(callable);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	convert_input(callable, input, args);
+	PopActiveSnapshot();
+	return call_single(callable, args, may_commit(callable));
 }

@@ -41,6 +41,7 @@ extern Callable *callable_get(Oid oid);
 extern double callable_usecs(Oid oid);
 extern void callable_check_input(Callable *callable, Jsonb *input);
 extern Jsonb *callable_call(Callable *callable, Jsonb *input);
+extern Jsonb *callable_call_procedure(Callable *callable, Jsonb *input);
 extern Jsonb *datum_to_json(FmgrInfo *to_jsonb, Datum value);
 extern void init_to_jsonb(FmgrInfo *finfo, Oid type, MemoryContext context);
 

@@ -29,10 +29,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#define NEVER	INT_MAX
-
-static void
-raise_cancelled(Turn *turn)
+void
+command_raise_cancelled(Turn *turn)
 {
 	Event	   *event = &turn->events[turn->cancel_event];
 
@@ -47,8 +45,8 @@ raise_cancelled(Turn *turn)
 /*
  * Index of the event that may interrupt a wait, NEVER where nothing does
  */
-static int
-pending_cancel(Turn *turn)
+int
+command_pending_cancel(Turn *turn)
 {
 	return turn->cancel_event < 0 || turn->cancel_delivered || turn->shielded ?
 		NEVER : turn->cancel_event;
@@ -60,18 +58,18 @@ command_cancel_requested(Turn *turn)
 	return turn->cancel_event >= 0 && turn->cancel_event < turn->horizon;
 }
 
-static void
-raise_if_cancelled(Turn *turn)
+void
+command_raise_if_cancelled(Turn *turn)
 {
-	if (pending_cancel(turn) < turn->horizon)
-		raise_cancelled(turn);
+	if (command_pending_cancel(turn) < turn->horizon)
+		command_raise_cancelled(turn);
 }
 
 /*
  * The code gave a new command: is that still within bounds?
  */
-static void
-check_limits(Turn *turn)
+void
+command_check_limits(Turn *turn)
 {
 	int			row_first = turn->rows[turn->nrows - 1].mail_end;
 
@@ -92,14 +90,14 @@ check_limits(Turn *turn)
 					"Raise the setting, and the run goes on.");
 }
 
-static Jsonb *
-event_payload(const Event *event)
+Jsonb *
+command_event_payload(const Event *event)
 {
 	return event->payload_id ? payload_load(event->payload_id) : event->payload;
 }
 
-static void
-wait_for(Turn *turn, int32 command, text *signal, const char *what)
+void
+command_wait_for(Turn *turn, int32 command, text *signal, const char *what)
 {
 	MemoryContext old = MemoryContextSwitchTo(turn->context);
 
@@ -114,8 +112,8 @@ wait_for(Turn *turn, int32 command, text *signal, const char *what)
 /*
  * Record an event that the code makes; strings are copied to the turn
  */
-static int
-record(Turn *turn, EventType type, int32 command, const text *name, Jsonb *attributes)
+int
+command_record(Turn *turn, EventType type, int32 command, const text *name, Jsonb *attributes)
 {
 	MemoryContext old = MemoryContextSwitchTo(turn->context);
 	Event		event = {.type = type, .at = durable_now(), .command = command};
@@ -148,10 +146,10 @@ start_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at)
 {
 	JsonBuilder b;
 
-	check_limits(turn);
+	command_check_limits(turn);
 	json_begin(&b);
 	json_add_time(&b, "fire_at", fire_at);
-	record(turn, EVENT_TIMER_STARTED, command, name, json_end(&b));
+	command_record(turn, EVENT_TIMER_STARTED, command, name, json_end(&b));
 	change_timer(turn, command, fire_at);
 }
 
@@ -163,7 +161,7 @@ cancel_timer(Turn *turn, int32 command)
 {
 	if (turn->commands[command - 1].resolution >= 0)
 		return;
-	record(turn, EVENT_TIMER_CANCELED, command, NULL, NULL);
+	command_record(turn, EVENT_TIMER_CANCELED, command, NULL, NULL);
 	change_timer(turn, command, DT_NOBEGIN);
 }
 
@@ -228,26 +226,54 @@ keep_request(Turn *turn, const StepRequest *request)
 static Command *
 want_step(Turn *turn, const StepRequest *request, int32 command, bool recorded)
 {
-	int			cancel = pending_cancel(turn);
+	int			cancel = command_pending_cancel(turn);
 
 	if (recorded && cancel != NEVER)
 	{
-		record(turn, EVENT_ACTIVITY_CANCELED, command, NULL, NULL);
+		command_record(turn, EVENT_ACTIVITY_CANCELED, command, NULL, NULL);
 		turn->pending_done = command;
 		turn_see(turn, cancel);
-		raise_cancelled(turn);
+		command_raise_cancelled(turn);
 	}
 	if (recorded && !step_is_due(turn, command))
-		wait_for(turn, command, NULL,
+		command_wait_for(turn, command, NULL,
 				 psprintf("next attempt of activity %s", text_to_cstring(request->name)));
 	if (!recorded)
-		check_limits(turn);
+		command_check_limits(turn);
 	keep_request(turn, request);
 	turn->step.command = command;
 	turn->step.recorded = recorded;
 	if (!step_in_place(turn))
 		turn_leave(turn, PASS_STEP);
 	return &turn->commands[command - 1];
+}
+
+/*
+ * The result of an activity that has ended, or its failure as an error
+ */
+Jsonb *
+command_activity_outcome(Turn *turn, Command *command)
+{
+	Event	   *event = &turn->events[command->resolution];
+
+	turn_see(turn, command->resolution);
+	switch (event->type)
+	{
+		case EVENT_ACTIVITY_COMPLETED:
+			break;
+		case EVENT_ACTIVITY_TIMED_OUT:
+			failure_raise(ERRCODE_WF_ACTIVITY_TIMED_OUT, event->attributes);
+		case EVENT_ACTIVITY_CANCELED:
+			if (turn->cancel_event >= 0)
+				command_raise_cancelled(turn);
+			ereport(ERROR,
+					(errcode(ERRCODE_WF_CANCELLED),
+					 errmsg_internal("activity cancelled")));
+			break;
+		default:
+			failure_raise(ERRCODE_WF_ACTIVITY_FAILED, event->attributes);
+	}
+	return command_event_payload(event);
 }
 
 /*
@@ -258,28 +284,13 @@ command_step(Turn *turn, const StepRequest *request)
 {
 	char	   *name = text_to_cstring(request->name);
 	Command    *command;
-	Event	   *event;
 
-	raise_if_cancelled(turn);
+	command_raise_if_cancelled(turn);
 	command = turn_match(turn, EVENT_ACTIVITY_SCHEDULED, "activity", name);
 	if (!command || command->resolution < 0)
 		command = want_step(turn, request, turn->next_command - 1, command != NULL);
 
-	event = &turn->events[command->resolution];
-	turn_see(turn, command->resolution);
-	switch (event->type)
-	{
-		case EVENT_ACTIVITY_COMPLETED:
-			break;
-		case EVENT_ACTIVITY_TIMED_OUT:
-			failure_raise(ERRCODE_WF_ACTIVITY_TIMED_OUT, event->attributes);
-		case EVENT_ACTIVITY_CANCELED:
-			raise_cancelled(turn);
-			break;
-		default:
-			failure_raise(ERRCODE_WF_ACTIVITY_FAILED, event->attributes);
-	}
-	return event_payload(event);
+	return command_activity_outcome(turn, command);
 }
 
 void
@@ -290,7 +301,7 @@ command_sleep_until(Turn *turn, TimestampTz until)
 	int			fire;
 	int			cancel;
 
-	raise_if_cancelled(turn);
+	command_raise_if_cancelled(turn);
 	if (until <= turn->now)
 		return;
 	command = turn_match(turn, EVENT_TIMER_STARTED, "timer", NULL);
@@ -301,14 +312,14 @@ command_sleep_until(Turn *turn, TimestampTz until)
 		command = &turn->commands[number - 1];
 	}
 	fire = fired(turn, command);
-	cancel = pending_cancel(turn);
+	cancel = command_pending_cancel(turn);
 	if (fire == NEVER && cancel == NEVER)
-		wait_for(turn, number, NULL, "timer");
+		command_wait_for(turn, number, NULL, "timer");
 	turn_see(turn, Min(fire, cancel));
 	if (cancel < fire)
 	{
 		cancel_timer(turn, number);
-		raise_cancelled(turn);
+		command_raise_cancelled(turn);
 	}
 }
 
@@ -328,7 +339,7 @@ read_signal(Turn *turn, text *name)
 	int			event = queue->events[queue->read++];
 
 	turn_see(turn, event);
-	return event_payload(&turn->events[event]);
+	return command_event_payload(&turn->events[event]);
 }
 
 Jsonb *
@@ -351,7 +362,7 @@ command_wait_signal(Turn *turn, text *name, const Interval *timeout)
 	int			cancel;
 	int32		number = WAIT_NOTHING;
 
-	raise_if_cancelled(turn);
+	command_raise_if_cancelled(turn);
 	if (next_signal(turn_signal_queue(turn, name)) < turn->horizon)
 		return read_signal(turn, name);
 	if (timeout && durable_interval_usecs(timeout) <= 0)
@@ -369,9 +380,9 @@ command_wait_signal(Turn *turn, text *name, const Interval *timeout)
 		fire = fired(turn, command);
 	}
 	signal = next_signal(turn_signal_queue(turn, name));
-	cancel = pending_cancel(turn);
+	cancel = command_pending_cancel(turn);
 	if (signal == NEVER && fire == NEVER && cancel == NEVER)
-		wait_for(turn, number, name, psprintf("signal %s", text_to_cstring(name)));
+		command_wait_for(turn, number, name, psprintf("signal %s", text_to_cstring(name)));
 	if (fire < signal && fire < cancel)
 	{
 		turn_see(turn, fire);
@@ -382,7 +393,7 @@ command_wait_signal(Turn *turn, text *name, const Interval *timeout)
 	if (cancel < signal)
 	{
 		turn_see(turn, cancel);
-		raise_cancelled(turn);
+		command_raise_cancelled(turn);
 	}
 	return read_signal(turn, name);
 }

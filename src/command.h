@@ -10,6 +10,20 @@
 
 #include "turn.h"
 
+/* No event: later than any index */
+#define NEVER	INT_MAX
+
+/* For commands themselves */
+pg_noreturn extern void command_raise_cancelled(Turn *turn);
+extern void command_raise_if_cancelled(Turn *turn);
+extern int	command_pending_cancel(Turn *turn);
+extern void command_check_limits(Turn *turn);
+pg_noreturn extern void command_wait_for(Turn *turn, int32 command, text *signal, const char *what);
+extern int	command_record(Turn *turn, EventType type, int32 command, const text *name, Jsonb *attributes);
+extern Jsonb *command_event_payload(const Event *event);
+extern Jsonb *command_activity_outcome(Turn *turn, Command *command);
+
+extern Jsonb *command_activity(Turn *turn, const TaskRequest *request);
 extern Jsonb *command_step(Turn *turn, const StepRequest *request);
 extern void command_sleep_until(Turn *turn, TimestampTz until);
 extern Jsonb *command_wait_signal(Turn *turn, text *name, const Interval *timeout);

@@ -20,14 +20,17 @@
 
 #include "access/xact.h"
 #include "batch.h"
+#include "check.h"
 #include "clock.h"
 #include "compat.h"
 #include "drive.h"
+#include "unwind.h"
 #include "extension.h"
 #include "failure.h"
 #include "guc.h"
 #include "miscadmin.h"
 #include "settings.h"
+#include "sweep.h"
 #include "timer.h"
 #include "txn.h"
 #include "utils/memutils.h"
@@ -142,20 +145,6 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 }
 
 /*
- * After an error: leave what was open and start a new transaction
- */
-static void
-unwind(int depth)
-{
-	while (GetCurrentTransactionNestLevel() > 1)
-		RollbackAndReleaseCurrentSubTransaction();
-	store_unwind(depth);
-	while (ActiveSnapshotSet())
-		PopActiveSnapshot();
-	SPI_rollback();
-}
-
-/*
  * One batch with its commit or rollback; errors are caught, not raised, but
  * for a cancel by the user
  */
@@ -179,9 +168,7 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 		MemoryContextSwitchTo(context);
 		report->edata = CopyErrorData();
 		FlushErrorState();
-		current_turn = NULL;
-		watchdog_stop();
-		unwind(depth);
+		drive_unwind(depth);
 		end = BATCH_ERROR;
 	}
 	PG_END_TRY();
@@ -235,20 +222,11 @@ try_record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata, MemoryC
 		MemoryContextSwitchTo(context);
 		EmitErrorReport();
 		FlushErrorState();
-		unwind(depth);
+		drive_unwind(depth);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	return done;
-}
-
-static void
-log_error(ErrorData *edata)
-{
-	ereport(LOG,
-			(errcode(edata->sqlerrcode),
-			 errmsg_internal("durable: %s", edata->message),
-			 edata->detail ? errdetail_internal("%s", edata->detail) : 0));
 }
 
 /*
@@ -293,7 +271,7 @@ drive_one(Oid owner, const NextRun *run, int *turns)
 	}
 	if (end == BATCH_ERROR)
 	{
-		log_error(report.edata);
+		drive_log_error(report.edata);
 		/* not alone yet: then it may have been a step's deferred constraint */
 		if (!run->alone)
 			add_next_run(&(NextRun) {run->run_id, true});
@@ -384,7 +362,7 @@ durable_drive(Oid owner, int *turns)
 			result = DRIVE_GONE;
 			break;
 		case BATCH_ERROR:
-			log_error(report.edata);
+			drive_log_error(report.edata);
 			result = report.nruns > 0 ? DRIVE_BUSY : DRIVE_FAILED;
 			remember_runs(&report);
 			break;
@@ -398,8 +376,8 @@ durable_drive(Oid owner, int *turns)
 }
 
 /*
- * Turn what is due from a time on into mail, in the current transaction.
- * Returns how many timers fired; *next is when to look again, DT_NOEND for
+ * Deal with what is due from a time on, in the current transaction: timers and
+ * activities.  Returns how many; *next is when to look again, DT_NOEND for
  * never.
  */
 int
@@ -412,7 +390,9 @@ durable_fire_timers(TimestampTz from, TimestampTz *next)
 
 	store_begin(&scope);
 	fired = timer_fire(from, now, limit);
-	*next = timer_next(from);
+	fired += activities_check(from, now, limit);
+	sweep_due(from, now);
+	*next = Min(timer_next(from), activity_next_check(from));
 	store_end(&scope);
 	return fired;
 }

@@ -33,8 +33,8 @@ enum
 {
 	C_RUN_ID, C_NAMESPACE, C_WORKFLOW_ID, C_OWNER, C_WORKFLOW, C_FUNCTION, C_SETTINGS,
 	C_FIRST_RUN_ID, C_CONTINUED_FROM, C_ATTEMPT, C_STARTED_AT, C_EXECUTION_DEADLINE,
-	C_RUN_TIMEOUT, C_RETRY, C_REQUEST_ID, C_MEMO, C_SEARCH_ATTRIBUTES, C_NEXT_EVENT,
-	C_HISTORY_BYTES, C_HAS_TIMERS, C_WAIT_SIGNAL, C_WAIT_COMMAND, C_WAITING_FOR,
+	C_RUN_TIMEOUT, C_RETRY, C_REQUEST_ID, C_MEMO, C_SEARCH_ATTRIBUTES, C_PRIORITY,
+	C_FAIRNESS_KEY, C_WEIGHT, C_NEXT_EVENT, C_HISTORY_BYTES, C_HAS_TIMERS, C_WAIT_SIGNAL, C_WAIT_COMMAND, C_WAITING_FOR,
 	C_WAITING_AT, C_WAITING_SINCE, C_TURN_FAILURES, C_TURN_ERROR, C_TURN_RETRY_AT,
 	EXECUTION_COLUMNS
 };
@@ -96,6 +96,11 @@ to_row(const Execution *e, Datum *values, bool *nulls)
 	set_pointer(values, nulls, C_REQUEST_ID, e->request_id);
 	set_pointer(values, nulls, C_MEMO, e->memo);
 	set_pointer(values, nulls, C_SEARCH_ATTRIBUTES, e->search_attributes);
+	values[C_PRIORITY] = Int16GetDatum(e->priority);
+	nulls[C_PRIORITY] = e->priority == 0;
+	set_pointer(values, nulls, C_FAIRNESS_KEY, e->fairness_key);
+	values[C_WEIGHT] = Float8GetDatum(e->weight);
+	nulls[C_WEIGHT] = e->weight == 0;
 	values[C_NEXT_EVENT] = Int32GetDatum(e->next_event);
 	values[C_HISTORY_BYTES] = Int64GetDatum(e->history_bytes);
 	values[C_HAS_TIMERS] = BoolGetDatum(e->has_timers);
@@ -161,6 +166,9 @@ from_row(uint64 row, Execution *e)
 	e->request_id = get_pointer(values, nulls, C_REQUEST_ID);
 	e->memo = get_pointer(values, nulls, C_MEMO);
 	e->search_attributes = get_pointer(values, nulls, C_SEARCH_ATTRIBUTES);
+	e->priority = nulls[C_PRIORITY] ? 0 : DatumGetInt16(values[C_PRIORITY]);
+	e->fairness_key = get_pointer(values, nulls, C_FAIRNESS_KEY);
+	e->weight = nulls[C_WEIGHT] ? 0 : DatumGetFloat8(values[C_WEIGHT]);
 	e->next_event = DatumGetInt32(values[C_NEXT_EVENT]);
 	e->history_bytes = DatumGetInt64(values[C_HISTORY_BYTES]);
 	e->has_timers = DatumGetBool(values[C_HAS_TIMERS]);
@@ -262,6 +270,28 @@ execution_is_open(const pg_uuid_t *run_id)
 	Datum		id = UUIDPGetDatum(run_id);
 
 	return store_execute(&statement, &id, NULL) > 0;
+}
+
+/*
+ * The settings of a run; *open tells whether it is open
+ */
+ArrayType *
+execution_settings(const pg_uuid_t *run_id, MemoryContext context, bool *open)
+{
+	static Statement statement = {
+		"SELECT e.settings FROM durable.execution e WHERE e.run_id = $1", 1, {UUIDOID}
+	};
+	Datum		id = UUIDPGetDatum(run_id);
+	MemoryContext old;
+	ArrayType  *result;
+
+	*open = store_execute(&statement, &id, NULL) > 0;
+	if (!*open || store_is_null(0, 1))
+		return NULL;
+	old = MemoryContextSwitchTo(context);
+	result = DatumGetArrayTypePCopy(store_value(0, 1));
+	MemoryContextSwitchTo(old);
+	return result;
 }
 
 /*
@@ -488,6 +518,7 @@ execution_delete_closed(const pg_uuid_t *run_id)
 		" h AS (DELETE FROM durable.history WHERE run_id = $1),"
 		" p AS (DELETE FROM durable.payload WHERE run_id = $1),"
 		" s AS (DELETE FROM durable.state WHERE run_id = $1),"
+		" a AS (DELETE FROM durable.attempt WHERE run_id = $1),"
 		" m AS (DELETE FROM durable.message WHERE run_id = $1)"
 		" DELETE FROM durable.signal_request WHERE run_id = $1",
 		1, {UUIDOID}

@@ -48,6 +48,9 @@ typedef struct Execution
 	text	   *request_id;
 	Jsonb	   *memo;
 	Jsonb	   *search_attributes;
+	int			priority;		/* of its activities; 0: null */
+	text	   *fairness_key;
+	double		weight;			/* 0: null */
 	int32		next_event;
 	int64		history_bytes;
 	bool		has_timers;
@@ -90,6 +93,7 @@ extern bool find_latest(Datum namespace, Datum workflow_id, Found *found);
 extern bool find_run(const pg_uuid_t *run_id, Found *found);
 extern bool find_run_of(Datum namespace, Datum workflow_id, const pg_uuid_t *run_id, Found *found);
 extern bool find_request(Datum namespace, Datum request_id, Found *found);
+extern ArrayType *execution_settings(const pg_uuid_t *run_id, MemoryContext context, bool *open);
 extern void execution_delete_closed(const pg_uuid_t *run_id);
 
 #endif							/* DURABLE_EXECUTION_H */

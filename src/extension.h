@@ -21,6 +21,7 @@
 #define ERRCODE_WF_FENCED				MAKE_SQLSTATE('W','F','0','1','0')
 #define ERRCODE_WF_LIMIT				MAKE_SQLSTATE('W','F','0','1','1')
 #define ERRCODE_WF_FAILED				MAKE_SQLSTATE('W','F','0','1','2')
+#define ERRCODE_WF_TASK_LOST			MAKE_SQLSTATE('W','F','0','1','3')
 #define ERRCODE_WF_TIMEOUT				MAKE_SQLSTATE('W','F','0','1','5')
 #define ERRCODE_WF_OWN_TRANSACTION		MAKE_SQLSTATE('W','F','0','1','6')
 

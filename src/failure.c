@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "clock.h"
 #include "extension.h"
 #include "failure.h"
 #include "json.h"
@@ -26,13 +27,13 @@ clip(const char *text)
 }
 
 /*
- * The failure that failure_raise() put into an error's DETAIL, NULL where the
- * error comes from elsewhere
+ * The failure that one of our functions put into an error's DETAIL, NULL where
+ * the error comes from elsewhere
  */
 static Jsonb *
-cause_of(const ErrorData *edata)
+carried_by(const ErrorData *edata, const char *function)
 {
-	if (!edata->funcname || strcmp(edata->funcname, "failure_raise") != 0 || !edata->detail)
+	if (!edata->funcname || strcmp(edata->funcname, function) != 0 || !edata->detail)
 		return NULL;
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(edata->detail)));
 }
@@ -52,10 +53,17 @@ type_of(const ErrorData *edata, Jsonb *cause)
 Jsonb *
 failure_from_error(const ErrorData *edata, int attempt)
 {
-	Jsonb	   *cause = cause_of(edata);
+	Jsonb	   *cause = carried_by(edata, "failure_raise");
+	Jsonb	   *thrown = carried_by(edata, "failure_throw");
 	JsonBuilder b;
 
 	json_begin(&b);
+	if (thrown)
+	{
+		json_add_int(&b, "attempt", attempt);
+		return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(thrown),
+												  JsonbPGetDatum(json_end(&b))));
+	}
 	json_add_text(&b, "message", clip(edata->message));
 	json_add_text(&b, "type", type_of(edata, cause));
 	json_add_text(&b, "sqlstate", unpack_sql_state(edata->sqlerrcode));
@@ -80,6 +88,70 @@ failure_make(const char *type, int sqlstate, const char *message, int attempt)
 	if (attempt > 0)
 		json_add_int(&b, "attempt", attempt);
 	return json_end(&b);
+}
+
+/*
+ * A failure as an activity reports it of itself; details and delay may be NULL
+ */
+Jsonb *
+failure_of_activity(const char *type, const char *message, Jsonb *details, bool non_retryable,
+					const Interval *next_retry_delay, int attempt)
+{
+	JsonBuilder b;
+
+	json_begin(&b);
+	json_add_text(&b, "message", clip(message ? message : type));
+	json_add_text(&b, "type", type);
+	json_add_text(&b, "sqlstate", unpack_sql_state(ERRCODE_WF_ACTIVITY_FAILED));
+	json_add_jsonb(&b, "details", details);
+	if (non_retryable)
+		json_add_bool(&b, "non_retryable", true);
+	if (next_retry_delay)
+		json_add_text(&b, "next_retry_delay",
+					  DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(next_retry_delay))));
+	if (attempt > 0)
+		json_add_int(&b, "attempt", attempt);
+	return json_end(&b);
+}
+
+/*
+ * Raise such a failure in activity code; failure_from_error() knows it again
+ */
+void
+failure_throw(Jsonb *failure)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WF_ACTIVITY_FAILED),
+			 errmsg_internal("%s", json_find_text(failure, "message")),
+			 errdetail_internal("%s", json_to_cstring(failure))));
+	pg_unreachable();
+}
+
+/*
+ * Does the failure say itself that no policy retries it?
+ */
+bool
+failure_is_final(Jsonb *failure)
+{
+	JsonbValue *v = json_find(failure, "non_retryable");
+
+	return v && v->type == jbvBool && v->val.boolean;
+}
+
+/*
+ * Microseconds until the next attempt that the failure asks for, -1 where it
+ * does not
+ */
+int64
+failure_retry_delay(Jsonb *failure)
+{
+	char	   *text = json_find_text(failure, "next_retry_delay");
+
+	if (!text)
+		return -1;
+	return durable_interval_usecs(DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(text),
+																		ObjectIdGetDatum(InvalidOid),
+																		Int32GetDatum(-1))));
 }
 
 /*

@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "attempt_log.h"
 #include "batch.h"
 #include "clock.h"
 #include "extension.h"
@@ -23,8 +24,11 @@
 #include "json.h"
 #include "notify.h"
 #include "payload.h"
+#include "retry.h"
 #include "start.h"
-#include "step.h"
+#include "state.h"
+#include "sweep.h"
+#include "task.h"
 #include "timer.h"
 #include "txn.h"
 #include "utils/builtins.h"
@@ -43,7 +47,8 @@ batch_init(Batch *batch, Oid owner)
 	rows_init(&batch->updates, TABLE_EXECUTION, batch->context);
 	rows_init(&batch->closed, TABLE_CLOSED, batch->context);
 	rows_init(&batch->timers, TABLE_TIMER, batch->context);
-	rows_init(&batch->pending, TABLE_ACTIVITY, batch->context);
+	rows_init(&batch->activities, TABLE_ACTIVITY, batch->context);
+	rows_init(&batch->attempts, TABLE_ATTEMPT, batch->context);
 	rows_init(&batch->state, TABLE_STATE, batch->context);
 }
 
@@ -204,14 +209,10 @@ add_history(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end, const Event *c
 	e->next_event += count;
 }
 
-/*
- * Collect timers, retries and published values
- */
 static void
-add_effects(Batch *batch, Turn *turn)
+add_timers(Batch *batch, Turn *turn)
 {
 	Execution  *e = turn->execution;
-	MemoryContext old = MemoryContextSwitchTo(batch->context);
 
 	for (int i = 0; i < turn->ntimers; i++)
 	{
@@ -236,9 +237,47 @@ add_effects(Batch *batch, Turn *turn)
 			batch->cancelled = lappend(batch->cancelled, key);
 		}
 	}
+}
+
+/*
+ * Activities that go into queues, each with its event's input
+ */
+static void
+add_scheduled(Batch *batch, Turn *turn)
+{
+	ListCell   *cell;
+	StoreScope	scope;
+
+	if (turn->scheduled == NIL)
+		return;
+	turn->execution->has_timers = true;
+	store_begin(&scope);
+	foreach(cell, turn->scheduled)
+	{
+		Activity   *a = lfirst(cell);
+		Event	   *event = &turn->events[turn->commands[a->command - 1].event];
+
+		event->payload_id = payload_set_aside(&a->run_id, &event->payload);
+		a->input = event->payload;
+		a->input_id = event->payload_id;
+		task_enqueue(a, durable_now());
+		activity_add(&batch->activities, a);
+	}
+	store_end(&scope);
+}
+
+/*
+ * Steps between two attempts, attempts that failed, cancellations
+ */
+static void
+add_activities(Batch *batch, Turn *turn)
+{
+	Execution  *e = turn->execution;
+	ListCell   *cell;
+
 	if (turn->pending)
 	{
-		pending_add(&batch->pending, turn->pending);
+		activity_add(&batch->activities, turn->pending);
 		timer_add(&batch->timers, &e->run_id, MESSAGE_ACTIVITY_RETRY, turn->pending->command,
 				  e->owner, turn->pending->next_attempt_at);
 		e->has_timers = true;
@@ -250,6 +289,33 @@ add_effects(Batch *batch, Turn *turn)
 		*key = (TimerKey) {e->run_id, turn->pending_done, true};
 		batch->cancelled = lappend(batch->cancelled, key);
 	}
+	foreach(cell, turn->attempts)
+	{
+		FailedAttempt *failed = lfirst(cell);
+
+		attempt_log_add(&batch->attempts, &failed->activity, failed->outcome, failed->at, failed->failure);
+	}
+	foreach(cell, turn->cancels)
+	{
+		ActivityKey *key = palloc(sizeof(ActivityKey));
+
+		*key = (ActivityKey) {e->run_id, lfirst_int(cell), 0};
+		batch->cancels = lappend(batch->cancels, key);
+	}
+}
+
+/*
+ * Collect what the turn does besides events
+ */
+static void
+add_effects(Batch *batch, Turn *turn)
+{
+	Execution  *e = turn->execution;
+	MemoryContext old = MemoryContextSwitchTo(batch->context);
+
+	add_timers(batch, turn);
+	add_scheduled(batch, turn);
+	add_activities(batch, turn);
 	for (int i = 0; i < turn->npublished; i++)
 		state_add(&batch->state, &e->run_id, turn->published[i].key, e->owner,
 				  turn->published[i].value, turn->at);
@@ -354,6 +420,8 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 
 	for (int i = 0; i < run->nmail; i++)
 		batch_consume(batch, run->mail[i]);
+	if (status != STATUS_RUNNING)
+		turn->scheduled = turn->cancels = NIL;	/* go with the run */
 	add_effects(batch, turn);
 	if (status == STATUS_RUNNING)
 	{
@@ -381,8 +449,22 @@ write_cancelled(Batch *batch)
 
 		timer_cancel(&key->run_id, key->activity ? MESSAGE_ACTIVITY_RETRY : MESSAGE_TIMER, key->command);
 		if (key->activity)
-			pending_remove(&key->run_id, key->command);
+			activity_remove(&(ActivityKey) {key->run_id, key->command, 0}, 1);
 	}
+}
+
+static void
+write_cancels(Batch *batch)
+{
+	AttemptEnds ends;
+	ListCell   *cell;
+
+	if (batch->cancels == NIL)
+		return;
+	attempt_ends_init(&ends, batch->context);
+	foreach(cell, batch->cancels)
+		request_activity_cancel(&ends, lfirst(cell), batch->owner);
+	attempt_ends_write(&ends);
 }
 
 static void
@@ -426,15 +508,17 @@ batch_write(Batch *batch)
 			return false;
 		}
 		if (batch->ntimed > 0)
-			timer_clear(batch->timed, batch->ntimed);
+			sweep_runs(batch->timed, batch->ntimed, batch->owner);
 	}
 	history_write(&batch->history);
 	execution_write_updates(&batch->updates);
 	closed_write(&batch->closed);
 	write_cancelled(batch);
 	timer_write(&batch->timers);
-	pending_write(&batch->pending);
+	activity_write(&batch->activities);
+	attempt_log_write(&batch->attempts);
 	state_write(&batch->state);
+	write_cancels(batch);
 	write_new(batch);
 	store_end(&scope);
 	return true;

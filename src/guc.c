@@ -13,6 +13,7 @@
 #include "utils/guc.h"
 
 int			durable_max_workers;
+int			durable_max_activity_workers;
 int			durable_worker_idle_timeout;
 int			durable_batch_size;
 int			durable_batch_time;
@@ -22,6 +23,7 @@ int			durable_max_history_size;
 int			durable_max_payload_size;
 int			durable_max_turn_commands;
 int			durable_max_turn_retry_delay;
+int			durable_default_start_to_close;
 char	   *durable_namespace;
 int			durable_clock_offset;
 
@@ -43,6 +45,10 @@ define_engine_settings(void)
 			   "Workers in the cluster that run workflows at the same time.",
 			   "Zero starts none: workflows then run by CALL wf_work() only. Each worker also counts against max_worker_processes.",
 			   &durable_max_workers, 4, 0, 1024, PGC_SIGHUP, 0);
+	define_int("durable.max_activity_workers",
+			   "Workers in the cluster that run queued activities at the same time.",
+			   "Each runs one slow activity or a batch of quick ones. Each also counts against max_worker_processes.",
+			   &durable_max_activity_workers, 4, 0, 1024, PGC_SIGHUP, 0);
 	define_int("durable.worker_idle_timeout",
 			   "Time after which an idle worker leaves.", NULL,
 			   &durable_worker_idle_timeout, 60000, 10, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
@@ -86,6 +92,10 @@ durable_guc_init(void)
 {
 	define_engine_settings();
 	define_limits();
+	define_int("durable.default_start_to_close",
+			   "start_to_close of activities of external workers that are given no timeout.",
+			   "After this a worker that died is noticed. Zero: never.",
+			   &durable_default_start_to_close, 3600, 0, INT_MAX, PGC_USERSET, GUC_UNIT_S);
 	DefineCustomStringVariable("durable.namespace",
 							   "Namespace of calls that name none.", NULL,
 							   &durable_namespace, "default", PGC_USERSET, 0,

@@ -9,6 +9,7 @@
 #define DURABLE_GUC_H
 
 extern int	durable_max_workers;
+extern int	durable_max_activity_workers;
 extern int	durable_worker_idle_timeout;	/* ms */
 extern int	durable_batch_size;
 extern int	durable_batch_time; /* ms */
@@ -18,6 +19,7 @@ extern int	durable_max_history_size;	/* kB */
 extern int	durable_max_payload_size;	/* kB */
 extern int	durable_max_turn_commands;
 extern int	durable_max_turn_retry_delay;	/* ms */
+extern int	durable_default_start_to_close; /* s */
 extern char *durable_namespace;
 extern int	durable_clock_offset;	/* s */
 

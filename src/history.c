@@ -39,7 +39,7 @@ event_type_name(EventType type)
 		"workflow_canceled", "workflow_terminated", "workflow_continued_as_new",
 		"workflow_cancel_requested", "workflow_signaled", "activity_scheduled",
 		"activity_completed", "activity_failed", "activity_timed_out", "activity_canceled",
-		"timer_started", "timer_fired", "timer_canceled"
+		"timer_started", "timer_fired", "timer_canceled", "activity_cancel_requested"
 	};
 
 	if (type < 1 || type > EVENT_TYPE_LAST)

@@ -33,7 +33,8 @@ typedef enum EventType
 	EVENT_TIMER_STARTED = 15,	/* command, name: signal waited for, attributes */
 	EVENT_TIMER_FIRED = 16,		/* command */
 	EVENT_TIMER_CANCELED = 17,	/* command */
-	EVENT_TYPE_LAST = EVENT_TIMER_CANCELED
+	EVENT_ACTIVITY_CANCEL_REQUESTED = 18,	/* command */
+	EVENT_TYPE_LAST = EVENT_ACTIVITY_CANCEL_REQUESTED
 } EventType;
 
 typedef struct Event

@@ -141,6 +141,17 @@ json_array_add(JsonBuilder *b, Jsonb *element)
 	pushJsonbValue(&b->state, WJB_ELEM, &v);
 }
 
+/*
+ * Add a string
+ */
+void
+json_array_add_text(JsonBuilder *b, const char *element)
+{
+	JsonbValue	v = {.type = jbvString, .val.string = {strlen(element), (char *) element}};
+
+	pushJsonbValue(&b->state, WJB_ELEM, &v);
+}
+
 Jsonb *
 json_array_end(JsonBuilder *b)
 {

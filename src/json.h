@@ -26,6 +26,7 @@ extern Jsonb *json_end(JsonBuilder *b);
 
 extern void json_array_begin(JsonBuilder *b);
 extern void json_array_add(JsonBuilder *b, Jsonb *element);
+extern void json_array_add_text(JsonBuilder *b, const char *element);
 extern Jsonb *json_array_end(JsonBuilder *b);
 
 extern JsonbValue *json_find(Jsonb *object, const char *key);

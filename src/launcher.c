@@ -16,7 +16,10 @@
  *	  that is reached and a queue has none at all, busy workers of others make
  *	  room (worker.c).
  *
- *	  4. Restarts are throttled: each start of a worker that took no turn doubles
+ *	  4. An activity worker is started for a task queue of SQL activities that has
+ *	  tasks and no idle one, up to durable.max_activity_workers, in the same way.
+ *
+ *	  5. Restarts are throttled: each start of a worker that took no turn doubles
  *	  the delay before the next one.
  *
  *	  With nothing to start it sleeps without a timeout.
@@ -42,6 +45,7 @@
 #include "slots.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "taskqueue.h"
 #include "tcop/tcopprot.h"
 #include "utils/snapmgr.h"
 
@@ -235,14 +239,14 @@ lacks_workers(Queue *queue, bool extra)
  * Others need their places: idle workers leave when they see that (worker.c)
  */
 static void
-wake_idle_workers(int count)
+wake_idle_workers(SlotKind kind, int count)
 {
 	LWLockAcquire(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS && count > 0; i++)
 	{
 		Slot	   *slot = &shared->slots[i];
 
-		if (slot->in_use && slot->kind == SLOT_WORKER && slot->proc && slot->idle)
+		if (slot->in_use && slot->kind == kind && slot->proc && slot->idle)
 		{
 			SetLatch(&slot->proc->procLatch);
 			count--;
@@ -303,8 +307,87 @@ start_workers(void)
 		}
 	shared->starving = starving;
 	if (starving > 0)
-		wake_idle_workers(starving);
+		wake_idle_workers(SLOT_WORKER, starving);
 	return wait;
+}
+
+/*
+ * Has a queue's role an activity worker that is idle, or about to come?  Counts
+ * those it has in *workers.
+ */
+static bool
+has_free_activity_worker(TaskQueue *queue, int *workers)
+{
+	bool		result = false;
+
+	*workers = 0;
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_SLOTS; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		if (slot->in_use && slot->kind == SLOT_ACTIVITY_WORKER && slot->dbid == queue->dbid &&
+			slot->owner == queue->owner)
+		{
+			(*workers)++;
+			result |= slot->idle || !slot->proc;
+		}
+	}
+	LWLockRelease(shared->directory);
+	return result;
+}
+
+/*
+ * Start the activity workers that are missing.  Returns as start_workers().
+ */
+static long
+start_activity_workers(void)
+{
+	long		wait = -1;
+	int			starving = 0;
+	int			room = durable_max_activity_workers - slot_count(SLOT_ACTIVITY_WORKER);
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int i = 0; i < MAX_TASK_QUEUES; i++)
+	{
+		TaskQueue  *queue = &shared->task_queues[i];
+		int			workers;
+		long		delay;
+
+		if (!OidIsValid(queue->dbid) || queue->external || !queue->wanted)
+			continue;
+		if (!task_queue_ready(queue) || !may_run(queue->dbid) || has_free_activity_worker(queue, &workers))
+		{
+			queue->wanted = false;
+			continue;
+		}
+		delay = workers > 0 ? 0 : restart_delay(queue->failures) -
+			TimestampDifferenceMilliseconds(queue->launched_at, now);
+		if (delay > 0)
+		{
+			wait = wait < 0 ? delay : Min(wait, delay);
+			continue;
+		}
+		if (room <= 0)
+		{
+			starving += workers == 0;
+			continue;
+		}
+		queue->wanted = false;
+		if (!slot_start(SLOT_ACTIVITY_WORKER, queue->dbid, queue->owner, i))
+			return MAX_RESTART_DELAY_MS;
+		room--;
+	}
+	shared->starving_tasks = starving;
+	if (starving > 0)
+		wake_idle_workers(SLOT_ACTIVITY_WORKER, starving);
+	return wait;
+}
+
+static long
+sooner(long a, long b)
+{
+	return a < 0 ? b : b < 0 ? a : Min(a, b);
 }
 
 static void
@@ -334,21 +417,18 @@ durable_launcher_main(Datum arg)
 	for (;;)
 	{
 		long		wait;
-		long		workers_wait;
 		bool		watching;
 
 		CHECK_FOR_INTERRUPTS();
 		reload_config();
 		slots_reclaim();
 		watching = watch_queues();
-		workers_wait = start_workers();
-		wait = start_schedulers();
-		if (workers_wait >= 0)
-			wait = wait < 0 ? workers_wait : Min(wait, workers_wait);
+		wait = sooner(start_workers(), start_activity_workers());
+		wait = sooner(wait, start_schedulers());
 		if (shared->out_of_workers)
 			wait = RESTART_DELAY_MS;
 		if (watching)
-			wait = wait < 0 ? ABSORBED_MS : Min(wait, ABSORBED_MS);
+			wait = sooner(wait, ABSORBED_MS);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (wait >= 0 ? WL_TIMEOUT : 0),
 						 wait, event);
 		ResetLatch(MyLatch);

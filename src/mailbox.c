@@ -14,8 +14,16 @@
 
 #include "catalog/pg_type.h"
 #include "mailbox.h"
+#include "txn.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+
+/* Columns of durable.message, in order */
+enum
+{
+	M_OWNER, M_SEQ, M_RUN_ID, M_KIND, M_ALONE, M_AT, M_COMMAND, M_NAME, M_PAYLOAD, M_PAYLOAD_ID,
+	M_ATTRIBUTES, MESSAGE_COLUMNS
+};
 
 static Datum
 seq_array(const int64 *seqs, int count)
@@ -53,6 +61,53 @@ mailbox_send(Oid owner, const Message *m)
 
 	store_execute(&statement, values, nulls);
 	return DatumGetInt64(store_value(0, 1));
+}
+
+/*
+ * Collect a message
+ */
+void
+mailbox_add(RowBatch *batch, Oid owner, const Message *m)
+{
+	Datum		values[MESSAGE_COLUMNS];
+	bool		nulls[MESSAGE_COLUMNS] = {0};
+
+	values[M_OWNER] = ObjectIdGetDatum(owner);
+	nulls[M_SEQ] = true;
+	values[M_RUN_ID] = UUIDPGetDatum(&m->run_id);
+	values[M_KIND] = Int16GetDatum(m->kind);
+	values[M_ALONE] = BoolGetDatum(m->alone);
+	values[M_AT] = TimestampTzGetDatum(m->at);
+	values[M_COMMAND] = Int32GetDatum(m->command);
+	nulls[M_COMMAND] = m->command == 0;
+	values[M_NAME] = PointerGetDatum(m->name);
+	nulls[M_NAME] = m->name == NULL;
+	values[M_PAYLOAD] = PointerGetDatum(m->payload);
+	nulls[M_PAYLOAD] = m->payload == NULL;
+	values[M_PAYLOAD_ID] = Int64GetDatum(m->payload_id);
+	nulls[M_PAYLOAD_ID] = m->payload_id == 0;
+	values[M_ATTRIBUTES] = PointerGetDatum(m->attributes);
+	nulls[M_ATTRIBUTES] = m->attributes == NULL;
+	rows_add(batch, values, nulls);
+}
+
+/*
+ * Send what was collected, in that order; the runs' claims are woken at commit
+ */
+void
+mailbox_write(RowBatch *batch)
+{
+	static Statement statement = {
+		"INSERT INTO durable.message SELECT n.owner, pg_catalog.nextval('durable.message_seq'), n.run_id, n.kind,"
+		" n.alone, n.at, n.command, n.name, n.payload, n.payload_id, n.attributes"
+		" FROM pg_catalog.unnest($1) n RETURNING owner, seq",
+		1, {ROWS_OF(TABLE_MESSAGE)}
+	};
+	int			count = batch->count;
+
+	rows_write(batch, &statement);
+	for (int i = 0; i < count; i++)
+		txn_mail(DatumGetObjectId(store_value(i, 1)), DatumGetInt64(store_value(i, 2)));
 }
 
 /*

@@ -24,7 +24,12 @@ typedef enum MessageKind
 	MESSAGE_RUN_TIMEOUT = 6,
 	MESSAGE_EXECUTION_TIMEOUT = 7,
 	MESSAGE_START_DELAY = 8,
-	MESSAGE_ACTIVITY_RETRY = 9	/* command */
+	MESSAGE_ACTIVITY_RETRY = 9, /* command, as the following */
+	MESSAGE_ACTIVITY_COMPLETED = 10,	/* payload: result, attributes: the attempt */
+	MESSAGE_ACTIVITY_FAILED = 11,	/* attributes: failure */
+	MESSAGE_ACTIVITY_TIMED_OUT = 12,	/* the same */
+	MESSAGE_ACTIVITY_CANCELED = 13, /* attributes: details */
+	TIMER_SWEEP = 14			/* of a timer only: what was locked is looked at again */
 } MessageKind;
 
 typedef struct Message
@@ -43,6 +48,8 @@ typedef struct Message
 } Message;
 
 extern int64 mailbox_send(Oid owner, const Message *message);
+extern void mailbox_add(RowBatch *batch, Oid owner, const Message *message);
+extern void mailbox_write(RowBatch *batch);
 extern int	mailbox_scan(Oid owner, int64 from, int limit, pg_uuid_t *run_ids, int64 *seqs, bool *alone);
 extern int	mailbox_read(const pg_uuid_t *run_ids, int count, MemoryContext context, Message **messages);
 extern void mailbox_consume(const ItemPointerData *tids, int count);

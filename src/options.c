@@ -10,6 +10,8 @@
 #include "clock.h"
 #include "compat.h"
 #include "extension.h"
+#include "failure.h"
+#include "fairness.h"
 #include "guc.h"
 #include "json.h"
 #include "miscadmin.h"
@@ -21,6 +23,7 @@
 
 /* As in Temporal */
 #define MAX_ID_LENGTH	1000
+#define MAX_FAIRNESS_KEY_LENGTH	64
 
 text *
 arg_text(FunctionCallInfo fcinfo, int arg, const char *name, bool required)
@@ -199,8 +202,11 @@ arg_retry(FunctionCallInfo fcinfo, int arg)
 	return policy;
 }
 
-static int
-choice(FunctionCallInfo fcinfo, int arg, const char *name, const char *const *choices, int count)
+/*
+ * Which of some choices an argument is
+ */
+int
+arg_choice(FunctionCallInfo fcinfo, int arg, const char *name, const char *const *choices, int count)
 {
 	char	   *value = text_to_cstring(arg_text(fcinfo, arg, name, true));
 	StringInfoData all;
@@ -219,6 +225,111 @@ choice(FunctionCallInfo fcinfo, int arg, const char *name, const char *const *ch
 }
 
 /*
+ * The failure an activity reports: arguments type, message, details,
+ * non_retryable and next_retry_delay, from `first' on
+ */
+Jsonb *
+arg_failure(FunctionCallInfo fcinfo, int first, int attempt)
+{
+	char	   *type = text_to_cstring(arg_id(fcinfo, first, "type", true));
+	text	   *message = arg_text(fcinfo, first + 1, "message", false);
+	Jsonb	   *details = arg_jsonb(fcinfo, first + 2);
+	bool		non_retryable = !PG_ARGISNULL(first + 3) && PG_GETARG_BOOL(first + 3);
+	Interval   *delay = arg_interval(fcinfo, first + 4, "next_retry_delay");
+
+	payload_check(details, "details");
+	return failure_of_activity(type, message ? text_to_cstring(message) : NULL, details, non_retryable, delay, attempt);
+}
+
+/*
+ * An array that is not null
+ */
+ArrayType *
+arg_text_array(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	if (PG_ARGISNULL(arg))
+		(void) arg_text(fcinfo, arg, name, true);
+	return PG_GETARG_ARRAYTYPE_P(arg);
+}
+
+/*
+ * A priority from 1, the highest, to 5; 0 for null
+ */
+int
+arg_priority(FunctionCallInfo fcinfo, int arg)
+{
+	int			priority = PG_ARGISNULL(arg) ? 0 : PG_GETARG_INT32(arg);
+
+	if (!PG_ARGISNULL(arg) && (priority < 1 || priority > PRIORITIES))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"priority\" must be between 1 and %d: %d", PRIORITIES, priority)));
+	return priority;
+}
+
+/*
+ * A fairness key, no longer than Temporal's; NULL for none
+ */
+text *
+arg_fairness_key(FunctionCallInfo fcinfo, int arg)
+{
+	text	   *key = arg_id(fcinfo, arg, "fairness_key", false);
+
+	if (key && VARSIZE_ANY_EXHDR(key) > MAX_FAIRNESS_KEY_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_WF_LIMIT),
+				 errmsg("\"fairness_key\" of %d bytes exceeds the limit of %d bytes",
+						(int) VARSIZE_ANY_EXHDR(key), MAX_FAIRNESS_KEY_LENGTH)));
+	return key;
+}
+
+/*
+ * The weight of a fairness key; 0 for null
+ */
+double
+arg_weight(FunctionCallInfo fcinfo, int arg)
+{
+	double		weight = PG_ARGISNULL(arg) ? 0 : PG_GETARG_FLOAT8(arg);
+
+	if (!PG_ARGISNULL(arg) && !(weight >= MIN_WEIGHT && weight <= MAX_WEIGHT))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"fairness_weight\" must be between %g and %g: %g", MIN_WEIGHT, MAX_WEIGHT, weight)));
+	return weight;
+}
+
+/*
+ * Weights of fairness keys: an object of numbers
+ */
+Jsonb *
+arg_weights(FunctionCallInfo fcinfo, int arg)
+{
+	Jsonb	   *weights = check_object(arg_jsonb(fcinfo, arg), "fairness_weights");
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	v;
+
+	if (!weights)
+		return NULL;
+	it = JsonbIteratorInit(&weights->root);
+	(void) JsonbIteratorNext(&it, &v, true);
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		double		weight = -1;
+
+		if (token != WJB_VALUE)
+			continue;
+		if (v.type == jbvNumeric)
+			weight = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(v.val.numeric)));
+		if (!(weight >= MIN_WEIGHT && weight <= MAX_WEIGHT))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("\"fairness_weights\" must be numbers between %g and %g", MIN_WEIGHT, MAX_WEIGHT)));
+	}
+	return weights;
+}
+
+/*
  * The options of a start, whose arguments begin at `first'
  */
 void
@@ -228,16 +339,19 @@ start_options(FunctionCallInfo fcinfo, int first, StartOptions *options)
 	static const char *const closed[] = {"allow", "allow_failed_only", "reject"};
 
 	options->id = arg_id(fcinfo, first, "id", false);
-	options->on_running = (OnRunning) choice(fcinfo, first + 1, "on_running", running, lengthof(running));
-	options->on_closed = (OnClosed) choice(fcinfo, first + 2, "on_closed", closed, lengthof(closed));
+	options->on_running = (OnRunning) arg_choice(fcinfo, first + 1, "on_running", running, lengthof(running));
+	options->on_closed = (OnClosed) arg_choice(fcinfo, first + 2, "on_closed", closed, lengthof(closed));
 	options->execution_timeout = arg_interval(fcinfo, first + 3, "execution_timeout");
 	options->run_timeout = arg_interval(fcinfo, first + 4, "run_timeout");
 	options->start_delay = arg_interval(fcinfo, first + 5, "start_delay");
 	options->retry = arg_retry(fcinfo, first + 6);
 	options->memo = check_object(arg_jsonb(fcinfo, first + 7), "memo");
 	options->search_attributes = check_object(arg_jsonb(fcinfo, first + 8), "search_attributes");
-	options->request_id = arg_id(fcinfo, first + 9, "request_id", false);
-	options->namespace = arg_namespace(fcinfo, first + 10);
+	options->priority = arg_priority(fcinfo, first + 9);
+	options->fairness_key = arg_fairness_key(fcinfo, first + 10);
+	options->weight = arg_weight(fcinfo, first + 11);
+	options->request_id = arg_id(fcinfo, first + 12, "request_id", false);
+	options->namespace = arg_namespace(fcinfo, first + 13);
 	payload_check(options->memo, "memo");
 	payload_check(options->search_attributes, "search_attributes");
 }

@@ -14,7 +14,7 @@
 #include "notify.h"
 #include "outside.h"
 #include "payload.h"
-#include "timer.h"
+#include "sweep.h"
 #include "txn.h"
 #include "utils/fmgrprotos.h"
 
@@ -92,7 +92,7 @@ run_terminate(const pg_uuid_t *run_id, text *reason)
 	txn_locked(e.owner, run_id);
 	write_last_events(&e, reason);
 	if (e.has_timers)
-		timer_clear(run_id, 1);
+		sweep_runs(run_id, 1, e.owner);
 	if (!execution_remove(run_id, 1))
 		elog(ERROR, "could not remove a run that is locked");
 	rows_init(&batch, TABLE_CLOSED, CurrentMemoryContext);

@@ -34,6 +34,7 @@
 #include "json.h"
 #include "miscadmin.h"
 #include "payload.h"
+#include "running.h"
 #include "storage/proc.h"
 #include "turn.h"
 #include "utils/memutils.h"
@@ -260,6 +261,7 @@ static void
 give_up_step(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 {
 	turn->stepping = false;
+	running_attempt = NULL;
 	LockTimeout = turn->lock_timeout;
 	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && watchdog == WATCHDOG_NONE && !in_background_worker())
 		turn->interrupt = edata;
@@ -300,6 +302,9 @@ return_to_mark(Turn *turn, const TurnMark *mark)
 	turn->cancelled = false;
 	turn->pending = NULL;
 	turn->pending_done = 0;
+	turn->attempts = NIL;
+	turn->scheduled = NIL;
+	turn->cancels = NIL;
 }
 
 /*

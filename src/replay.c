@@ -103,6 +103,16 @@ resolve_command(Turn *turn, int event)
 }
 
 static void
+note_cancel_request(Turn *turn, int event)
+{
+	int32		command = turn->events[event].command;
+
+	if (command < 1 || command > turn->ncommands)
+		elog(ERROR, "event %d cancels command %d of %d", event + 1, command, turn->ncommands);
+	turn->commands[command - 1].cancel_requested = true;
+}
+
+static void
 index_event(Turn *turn, int event)
 {
 	switch (turn->events[event].type)
@@ -130,6 +140,9 @@ index_event(Turn *turn, int event)
 		case EVENT_TIMER_FIRED:
 		case EVENT_TIMER_CANCELED:
 			resolve_command(turn, event);
+			break;
+		case EVENT_ACTIVITY_CANCEL_REQUESTED:
+			note_cancel_request(turn, event);
 			break;
 		default:
 			elog(ERROR, "event %d of an open run is %s",

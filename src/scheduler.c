@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scheduler.c
- *	  One process per database: makes mail of what falls due.
+ *	  One process per database: sees to what falls due.
  *
  *	  1. It sleeps until the nearest deadline.  A commit that adds an earlier one
  *	  wakes it; as long as nothing is due it issues no query.
@@ -10,11 +10,15 @@
  *	  that fired are not walked over again under a held snapshot.  A commit with
  *	  a timer before the cursor shows in timer_low (shmem.h).
  *
- *	  3. At its start, and when asked to, it looks at everything: which owners
- *	  have mail, and all timers.  So nothing depends on what shared memory knew
+ *	  3. It also wakes those who wait for tasks, where no transaction could: when
+ *	  a rate limit allows the next one, or when a session found its queue empty
+ *	  while the task that came was not committed yet.
+ *
+ *	  4. At its start, and when asked to, it looks at everything: which owners
+ *	  have mail, which queues have tasks, and all timers.  So nothing depends on what shared memory knew
  *	  before a crash.
  *
- *	  4. Where the extension is not installed it leaves, and the database is
+ *	  5. Where the extension is not installed it leaves, and the database is
  *	  forgotten.  Where the tables belong to another database (identity.c) it
  *	  says so and waits.
  *
@@ -24,9 +28,11 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "check.h"
 #include "clock.h"
-#include "compat.h"
+#include "commands/async.h"
 #include "commands/dbcommands.h"
+#include "compat.h"
 #include "drive.h"
 #include "extension.h"
 #include "guc.h"
@@ -40,8 +46,10 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "store.h"
+#include "task.h"
 #include "tcop/tcopprot.h"
 #include "utils/snapmgr.h"
+#include "waiter.h"
 
 /* Timers that somebody has locked are looked at again after this */
 #define LOCKED_RETRY_USECS	USECS_PER_SEC
@@ -157,6 +165,78 @@ find_mail(void)
 }
 
 /*
+ * Make known all queues that have tasks, and end what nobody runs any more
+ */
+static void
+find_tasks(void)
+{
+	int64		after = PG_INT64_MIN;
+	StoreScope	scope;
+	Activity	a;
+
+	store_begin(&scope);
+	while (activity_next_queue(after, &a))
+	{
+		after = a.queue;
+		(void) task_queue_of(&a);
+	}
+	activities_check_lost();
+	store_end(&scope);
+	task_queues_look_again(MyDatabaseId);
+}
+
+/*
+ * Wake those who wait for tasks: of queues whose limits allow some by now, or
+ * where no transaction could do it.  Returns when to do it again.
+ */
+static TimestampTz
+serve_queues(void)
+{
+	TimestampTz now = durable_now();
+	TimestampTz next = DT_NOEND;
+
+	for (int i = 0; i < MAX_TASK_QUEUES; i++)
+	{
+		TaskQueue  *queue = &shared->task_queues[i];
+		TimestampTz due = Min(queue->throttled_until, queue->freed_at);
+
+		if (queue->dbid != MyDatabaseId)
+			continue;
+		if (due != DT_NOEND && due > now)
+			next = Min(next, due);
+		else if (due != DT_NOEND && task_queue_ready(queue))
+		{
+			if (queue->throttled_until <= now)
+				queue->throttled_until = DT_NOEND;
+			task_queue_wake(queue, false);
+		}
+	}
+	return next;
+}
+
+/*
+ * Tell those who LISTEN, where the transaction that brought tasks could not
+ */
+static void
+notify_listeners(void)
+{
+	uint64		topic;
+	int			i = -1;
+
+	while ((i = listener_take_notify(i + 1, &topic)) >= 0)
+		Async_Notify(task_queue_channel((int64) topic), NULL);
+}
+
+static bool
+any_notify(void)
+{
+	for (int i = 0; i < MAX_LISTENERS; i++)
+		if (shared->listeners[i].notify && shared->listeners[i].dbid == MyDatabaseId)
+			return true;
+	return false;
+}
+
+/*
  * Is there anything to look at?  Takes the request and where timers start.
  */
 static bool
@@ -167,7 +247,7 @@ take_request(TimestampTz *from, bool *look)
 	SpinLockAcquire(&database->mutex);
 	*look = database->look;
 	*from = Min(cursor, database->timer_low);
-	due = *look || database->timer_low != DT_NOEND || database->deadline <= durable_now();
+	due = *look || database->timer_low != DT_NOEND || database->deadline <= durable_now() || any_notify();
 	if (due)
 	{
 		database->look = false;
@@ -194,6 +274,7 @@ static void
 work(TimestampTz from, bool look)
 {
 	TimestampTz next = DT_NOEND;
+	TimestampTz queues_next = DT_NOEND;
 	TimestampTz now;
 	int			fired;
 
@@ -211,14 +292,19 @@ work(TimestampTz from, bool look)
 			return;
 		}
 		if (look)
+		{
 			find_mail();
+			find_tasks();
+		}
 		fired = durable_fire_timers(from, &next);
+		queues_next = serve_queues();
+		notify_listeners();
 		end();
 		look = false;
 		CHECK_FOR_INTERRUPTS();
 	} while (fired > 0 && next <= now);
 	cursor = Min(next, now);
-	set_deadline(next <= now ? now + LOCKED_RETRY_USECS : next);
+	set_deadline(Min(next <= now ? now + LOCKED_RETRY_USECS : next, queues_next));
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
@@ -233,7 +319,7 @@ sleep_until_due(Slot *slot)
 	SpinLockAcquire(&database->mutex);
 	deadline = database->look || database->timer_low != DT_NOEND ? 0 : database->deadline;
 	SpinLockRelease(&database->mutex);
-	if (deadline == 0)
+	if (deadline == 0 || any_notify())
 		return;
 	wait = deadline == DT_NOEND ? MAX_SLEEP_MS :
 		TimestampDifferenceMilliseconds(durable_now(), deadline);
@@ -260,6 +346,8 @@ durable_scheduler_main(Datum arg)
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(slot->dbid, InvalidOid, 0);
 	slot_pin_settings("durable scheduler");
+	/* what a crash undoes is done again; what others build on it is flushed */
+	SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_OVERRIDE);
 	SpinLockAcquire(&database->mutex);
 	database->look = true;
 	SpinLockRelease(&database->mutex);

@@ -80,20 +80,11 @@ value_of(const char *name, const char *implied, Datum *elements, int n)
 	return implied;
 }
 
-/*
- * Have this transaction use a run's settings, until its end
- */
-void
-settings_apply(ArrayType *settings)
+static void
+set_all(ArrayType *settings, GucAction action)
 {
 	Datum	   *elements = NULL;
 	int			n = 0;
-
-	if (any_applied &&
-		((settings == NULL && applied == NULL) ||
-		 (settings && applied && VARSIZE(settings) == VARSIZE(applied) &&
-		  memcmp(settings, applied, VARSIZE(settings)) == 0)))
-		return;
 
 	if (settings)
 		deconstruct_array(settings, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &n);
@@ -105,8 +96,35 @@ settings_apply(ArrayType *settings)
 		/* a locale the server lost since must not stop the run */
 		if (!now || strcmp(now, value) != 0)
 			(void) set_config_option(tracked[i].name, value, PGC_USERSET, PGC_S_SESSION,
-									 GUC_ACTION_LOCAL, true, WARNING, false);
+									 action, true, WARNING, false);
 	}
+}
+
+/*
+ * Have this session use a run's settings, over COMMITs, until they are set
+ * again
+ */
+void
+settings_set_session(ArrayType *settings)
+{
+	set_all(settings, GUC_ACTION_SET);
+	any_applied = false;
+}
+
+/*
+ * Have this transaction use a run's settings, until its end
+ */
+void
+settings_apply(ArrayType *settings)
+{
+
+	if (any_applied &&
+		((settings == NULL && applied == NULL) ||
+		 (settings && applied && VARSIZE(settings) == VARSIZE(applied) &&
+		  memcmp(settings, applied, VARSIZE(settings)) == 0)))
+		return;
+
+	set_all(settings, GUC_ACTION_LOCAL);
 	if (applied)
 		pfree(applied);
 	applied = NULL;

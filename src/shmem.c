@@ -44,7 +44,7 @@ shmem_request(void)
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 	RequestAddinShmemSpace(shared_size());
-	RequestNamedLWLockTranche("durable", 2);
+	RequestNamedLWLockTranche("durable", 3);
 }
 
 static void
@@ -64,10 +64,15 @@ shmem_startup(void)
 		memset(shared, 0, shared_size());
 		shared->directory = &locks[0].lock;
 		shared->waiting = &locks[1].lock;
+		shared->fairness = &locks[2].lock;
 		for (int i = 0; i < MAX_DATABASES; i++)
 			SpinLockInit(&shared->databases[i].mutex);
 		for (int i = 0; i < MAX_QUEUES; i++)
 			SpinLockInit(&shared->queues[i].mutex);
+		for (int i = 0; i < MAX_SLOTS; i++)
+			SpinLockInit(&shared->slots[i].mutex);
+		for (int i = 0; i < MAX_TASK_QUEUES; i++)
+			SpinLockInit(&shared->task_queues[i].mutex);
 	}
 	LWLockRelease(AddinShmemInitLock);
 }

@@ -18,6 +18,10 @@
 #define MAX_QUEUES		1024
 #define MAX_SLOTS		512
 #define MAX_LISTENERS	1024
+#define MAX_TASK_QUEUES	512
+#define MAX_POLLERS		512
+#define MAX_FAIR_KEYS	16384
+#define PRIORITIES		5
 
 /* A database that has, or may have, the extension. */
 typedef struct Database
@@ -64,10 +68,84 @@ typedef struct Queue
 
 #define QUEUE_NONE		PG_INT64_MAX
 
+/* Tasks of one priority in a task queue, see taskqueue.c. */
+typedef struct Lane
+{
+	bool		any;			/* there may be tasks to claim, */
+	int64		place;			/* from here on */
+	int64		seq;
+	int64		pass;			/* of the task claimed last: virtual time */
+	int64		finish;			/* of the last task without a fairness key */
+	int64		tail;			/* the highest pass given to any */
+} Lane;
+
+/* Limits of a task queue; 0: none. */
+typedef struct TaskLimits
+{
+	double		rate;			/* tasks a second */
+	double		per_key_rate;
+	int			concurrency;
+	int			per_key_concurrency;
+} TaskLimits;
+
+#define WAIT_BUCKETS	72		/* of half an octave of microseconds */
+
+/* Activities for one kind of worker, as claims see them. */
+typedef struct TaskQueue
+{
+	Oid			dbid;			/* InvalidOid: free; directory lock */
+	int64		id;
+	int64		topic;			/* of those who wait for it: see taskqueue.c */
+	Oid			owner;
+	bool		external;
+	TimestampTz launched_at;	/* last start of a worker for it; directory lock */
+	int			failures;		/* starts in a row that took no task; directory lock */
+	slock_t		mutex;			/* guards the rest */
+	Lane		lanes[PRIORITIES];
+	int64		seq;			/* last given */
+	TaskLimits	limits;
+	bool		has_weights;	/* the table has weights of fairness keys */
+	bool		stale;			/* read limits and count again */
+	int			running;		/* where there are limits */
+	double		tokens;			/* of the rate limit */
+	TimestampTz tokens_at;
+	TimestampTz throttled_until;	/* DT_NOEND: is not */
+	TimestampTz freed_at;		/* then a fairness key with parked tasks may go on; DT_NOEND: none */
+	bool		wanted;			/* the launcher is to see to workers */
+	int64		claimed;		/* since the server's start */
+	uint32		waits[2][WAIT_BUCKETS]; /* from schedule to start: before, now */
+	TimestampTz waits_since;
+} TaskQueue;
+
+/* A fairness key of a task queue. */
+typedef struct FairKey
+{
+	TaskQueue  *queue;			/* NULL: free */
+	uint32		hash;			/* of the key */
+	int			running;
+	int			parked;
+	TimestampTz next_at;		/* by its rate limit, no task before this */
+	int64		finish[PRIORITIES];
+} FairKey;
+
+/* An external worker that has polled. */
+typedef struct Poller
+{
+	Oid			dbid;			/* InvalidOid: free */
+	Oid			role;
+	int64		topic;
+	int			pid;			/* of the session it polled from */
+	char		name[NAMEDATALEN];
+	char		task_queue[NAMEDATALEN];
+	TimestampTz seen_at;
+	int64		tasks;
+} Poller;
+
 typedef enum SlotKind
 {
 	SLOT_SCHEDULER,
-	SLOT_WORKER
+	SLOT_WORKER,				/* runs workflows */
+	SLOT_ACTIVITY_WORKER		/* runs queued activities */
 } SlotKind;
 
 /* A process of ours, from its reservation by the launcher to its exit. */
@@ -85,36 +163,52 @@ typedef struct Slot
 	int64		turns;
 	TimestampTz last_turn_at;
 	TimestampTz batch_at;		/* begin of the batch it is busy with */
+	slock_t		mutex;			/* guards the rest */
+	pg_uuid_t	run_id;			/* the activity it runs alone, */
+	int32		command;
+	int32		lease;			/* 0: none */
+	bool		cancel;			/* it is to cancel itself */
+	TimestampTz heartbeat_at;	/* its last, or its start */
 } Slot;
 
-/* A session in wf_result. */
+/* A session in wf_result, or in a poll for activities. */
 typedef struct Waiter
 {
 	PGPROC	   *proc;			/* NULL: free */
 	Oid			dbid;
 	pg_uuid_t	run_id;
+	int64		topic;			/* of task queues; 0: waits for the run */
+	Oid			role;			/* that polls */
 } Waiter;
 
 typedef struct Listener
 {
 	Oid			dbid;
-	uint64		key;
+	uint64		key;			/* of a workflow, or the topic of task queues */
 	int			sessions;		/* 0: free */
+	bool		hungry;			/* one of them has found no task */
+	bool		notify;			/* the scheduler is to tell them of tasks */
+	int64		notified;
 } Listener;
 
 typedef struct Shared
 {
 	LWLock	   *directory;		/* databases, queues, slots: who is there */
-	LWLock	   *waiting;		/* waiters and listeners */
+	LWLock	   *waiting;		/* waiters, listeners and pollers */
+	LWLock	   *fairness;		/* fairness keys */
 	PGPROC	   *launcher;
 	bool		out_of_workers; /* the last start found no free background worker */
 	int			starving;		/* queues with mail that got no worker yet */
+	int			starving_tasks; /* the same for task queues */
 	int			nwaiters;
 	int			nlisteners;
 	bool		listeners_full; /* then everything notifies */
 	Database	databases[MAX_DATABASES];
 	Queue		queues[MAX_QUEUES];
 	Slot		slots[MAX_SLOTS];
+	TaskQueue	task_queues[MAX_TASK_QUEUES];
+	Poller		pollers[MAX_POLLERS];
+	FairKey		fair_keys[MAX_FAIR_KEYS];
 	Listener	listeners[MAX_LISTENERS];
 	Waiter		waiters[FLEXIBLE_ARRAY_MEMBER]; /* MaxBackends */
 } Shared;

@@ -20,6 +20,7 @@
 #include "queue.h"
 #include "slots.h"
 #include "storage/ipc.h"
+#include "taskqueue.h"
 #include "utils/guc.h"
 
 #define ATTACH_TIMEOUT_MS	30000
@@ -45,6 +46,7 @@ release(Slot *slot)
 	Assert(LWLockHeldByMeInMode(shared->directory, LW_EXCLUSIVE));
 	if (slot->kind == SLOT_WORKER)
 		shared->queues[slot->queue].workers--;
+	slot->lease = 0;
 	slot->in_use = false;
 	slot->proc = NULL;
 	slot->idle = false;
@@ -54,13 +56,21 @@ release(Slot *slot)
 static void
 detach(int code, Datum arg)
 {
+	bool		busy;
+	Oid			dbid;
+
 	if (!my_slot)
 		return;
+	dbid = my_slot->dbid;
+	busy = my_slot->lease != 0;
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 	release(my_slot);
 	my_slot = NULL;
 	LWLockRelease(shared->directory);
 	durable_wake_launcher();
+	/* its activity is nobody's now */
+	if (busy)
+		durable_look_at_all(dbid);
 }
 
 static int
@@ -96,6 +106,11 @@ reserve(SlotKind kind, Oid dbid, Oid owner, int queue, SlotTicket *ticket)
 			shared->queues[queue].launched_at = slot->reserved_at;
 			shared->queues[queue].failures++;	/* until it proves otherwise */
 		}
+		if (kind == SLOT_ACTIVITY_WORKER)
+		{
+			shared->task_queues[queue].launched_at = slot->reserved_at;
+			shared->task_queues[queue].failures++;
+		}
 	}
 	LWLockRelease(shared->directory);
 	return index;
@@ -117,10 +132,12 @@ fill_in(BackgroundWorker *worker, SlotKind kind, int index, const SlotTicket *ti
 	}
 	else
 	{
-		strlcpy(worker->bgw_function_name, "durable_worker_main", BGW_MAXLEN);
-		strlcpy(worker->bgw_type, "durable worker", BGW_MAXLEN);
-		snprintf(worker->bgw_name, BGW_MAXLEN, "durable worker for database %u role %u",
-				 ticket->dbid, ticket->owner);
+		const char *type = kind == SLOT_WORKER ? "durable worker" : "durable activity worker";
+
+		strlcpy(worker->bgw_function_name, kind == SLOT_WORKER ? "durable_worker_main" : "durable_activity_worker_main",
+				BGW_MAXLEN);
+		strlcpy(worker->bgw_type, type, BGW_MAXLEN);
+		snprintf(worker->bgw_name, BGW_MAXLEN, "%s for database %u role %u", type, ticket->dbid, ticket->owner);
 	}
 	worker->bgw_main_arg = Int32GetDatum(index);
 	memcpy(worker->bgw_extra, ticket, sizeof(SlotTicket));
@@ -151,7 +168,7 @@ slot_start(SlotKind kind, Oid dbid, Oid owner, int queue)
 		ereport(WARNING,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("durable found no free background worker"),
-				 errhint("Raise max_worker_processes (now %d): durable needs one for its launcher, one for each database and durable.max_workers besides.",
+				 errhint("Raise max_worker_processes (now %d): durable needs one for its launcher, one for each database, durable.max_workers and durable.max_activity_workers.",
 						 max_worker_processes)));
 	shared->out_of_workers = true;
 	return false;
@@ -212,6 +229,26 @@ slot_leave_if_idle(Slot *slot, Queue *queue)
 {
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 	if (!queue_has_mail(queue) && !queue_any_skipped(queue))
+	{
+		release(slot);
+		my_slot = NULL;
+	}
+	LWLockRelease(shared->directory);
+	if (my_slot)
+		return;
+	durable_wake_launcher();
+	proc_exit(0);
+}
+
+/*
+ * The same for an activity worker; whoever brings tasks from here on finds it
+ * gone
+ */
+void
+slot_leave_if_no_tasks(Slot *slot)
+{
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	if (!task_queue_next(slot->dbid, slot->owner, NULL))
 	{
 		release(slot);
 		my_slot = NULL;
@@ -312,5 +349,8 @@ slots_forget_database(Oid dbid, bool force)
 	for (int i = 0; i < MAX_QUEUES; i++)
 		if (shared->queues[i].dbid == dbid && shared->queues[i].workers == 0)
 			shared->queues[i].dbid = InvalidOid;
+	for (int i = 0; i < MAX_TASK_QUEUES; i++)
+		if (shared->task_queues[i].dbid == dbid)
+			shared->task_queues[i].dbid = InvalidOid;
 	LWLockRelease(shared->directory);
 }

@@ -33,34 +33,26 @@
 #include "clock.h"
 #include "compat.h"
 #include "commands/trigger.h"
-#include "common/pg_prng.h"
 #include "executor/spi.h"
 #include "extension.h"
 #include "funcapi.h"
 #include "failure.h"
+#include "guarded.h"
 #include "guc.h"
 #include "json.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "payload.h"
+#include "retry.h"
+#include "running.h"
 #include "step.h"
 #include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/numeric.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "watchdog.h"
-
-#define SLOW_STEP_USECS		10000.0
-#define SHARED_STEP_USECS	100000
-#define SHARED_LOCK_TIMEOUT	20	/* ms */
-
-/* Temporal's defaults */
-#define INITIAL_INTERVAL	USECS_PER_SEC
-#define BACKOFF				2.0
-#define MAX_INTERVAL_FACTOR 100
 
 /*
  * Is it time for the next attempt of a step?  The row tells, not the message
@@ -69,14 +61,15 @@
 bool
 step_is_due(Turn *turn, int32 command)
 {
-	PendingActivity pending;
+	ActivityKey key = {turn->execution->run_id, command, 0};
+	Activity	pending;
 	StoreScope	scope;
 	bool		due;
 
 	if (turn->pending && turn->pending->command == command)
 		return false;
 	store_begin(&scope);
-	due = !pending_read(&turn->execution->run_id, command, &pending) ||
+	due = !activity_read(&key, CurrentMemoryContext, &pending) ||
 		pending.next_attempt_at <= durable_now();
 	store_end(&scope);
 	return due;
@@ -182,13 +175,36 @@ attempt_limit(const StepRequest *step, TimestampTz scheduled_at)
 }
 
 /*
+ * A step as a row of durable.activity, or of durable.attempt
+ */
+static void
+step_as_activity(Turn *turn, TimestampTz scheduled_at, int attempt, Activity *a)
+{
+	const Execution *e = turn->execution;
+
+	activity_init(a);
+	a->run_id = e->run_id;
+	a->command = turn->step.command;
+	a->owner = e->owner;
+	a->workflow_id = e->workflow_id;
+	a->name = turn->step.name;
+	a->activity_id = turn->step.activity_id;
+	a->inline_step = true;
+	a->priority = e->priority;
+	a->scheduled_at = scheduled_at;
+	a->attempt = attempt;
+}
+
+/*
  * Do the step in the current subtransaction, watched.  Returns its result in
  * the turn's memory.  The caller restores LockTimeout.
  */
 static Jsonb *
-do_step(Turn *turn, TimestampTz scheduled_at)
+do_step(Turn *turn, TimestampTz scheduled_at, int attempt)
 {
 	StepRequest *step = &turn->step;
+	Activity	activity;
+	RunningAttempt running = {.activity = &activity, .context = turn->step_context};
 	MemoryContext old;
 	int			nestlevel = NewGUCNestLevel();
 	Jsonb	   *value;
@@ -204,8 +220,14 @@ do_step(Turn *turn, TimestampTz scheduled_at)
 	}
 	else
 		watchdog_guard(attempt_limit(step, scheduled_at), WATCHDOG_STEP);
+	step_as_activity(turn, scheduled_at, attempt, &activity);
+	activity.started_at = durable_now();
+	activity.start_to_close = step->start_to_close;
+	activity.schedule_to_close = step->schedule_to_close;
+	running_attempt = &running;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	value = step->sql ? run_statement(step) : run_function(step);
+	running_attempt = NULL;
 	payload_check(value, "result");
 	if (turn->mode.alone)
 		check_constraints();
@@ -220,42 +242,19 @@ do_step(Turn *turn, TimestampTz scheduled_at)
 	return result;
 }
 
-/*
- * Do the step in a subtransaction of its own.  Returns NULL and *result, or
- * the error.
- */
-static ErrorData *
-attempt_step(Turn *turn, TimestampTz scheduled_at, Jsonb **result, WatchdogReason *watchdog)
+typedef struct StepWork
 {
-	MemoryContext old_context = CurrentMemoryContext;
-	ResourceOwner old_owner = CurrentResourceOwner;
-	ErrorData  *volatile edata = NULL;
-	int			lock_timeout = LockTimeout;
-	int			depth = store_depth();
+	Turn	   *turn;
+	TimestampTz scheduled_at;
+	int			attempt;
+} StepWork;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(turn->context);
-	PG_TRY();
-	{
-		*result = do_step(turn, scheduled_at);
-		*watchdog = watchdog_release();
-		turn->subxids += TransactionIdIsValid(GetCurrentTransactionIdIfAny());
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(turn->context);
-		edata = CopyErrorData();
-		FlushErrorState();
-		*watchdog = watchdog_release();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	LockTimeout = lock_timeout;
-	store_forget(depth);
-	MemoryContextSwitchTo(old_context);
-	CurrentResourceOwner = old_owner;
-	return edata;
+static Jsonb *
+do_step_work(void *arg)
+{
+	StepWork   *work = arg;
+
+	return do_step(work->turn, work->scheduled_at, work->attempt);
 }
 
 static void
@@ -292,50 +291,19 @@ record_scheduled(Turn *turn, TimestampTz at)
 	step->recorded = true;
 }
 
-static double
-policy_number(Jsonb *policy, const char *key, double otherwise)
+static void
+log_attempt(Turn *turn, EventType outcome, Jsonb *failure, int attempt, TimestampTz scheduled_at, TimestampTz started_at)
 {
-	JsonbValue *v = json_find(policy, key);
+	MemoryContext old = MemoryContextSwitchTo(turn->context);
+	FailedAttempt *failed = palloc(sizeof(FailedAttempt));
 
-	if (!v || v->type != jbvNumeric)
-		return otherwise;
-	return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(v->val.numeric)));
-}
-
-static double
-policy_usecs(Jsonb *policy, const char *key, double otherwise)
-{
-	char	   *text = json_find_text(policy, key);
-
-	if (!text)
-		return otherwise;
-	return durable_interval_usecs(DatumGetIntervalP(DirectFunctionCall3(interval_in,
-																		CStringGetDatum(text),
-																		ObjectIdGetDatum(InvalidOid),
-																		Int32GetDatum(-1))));
-}
-
-/*
- * Microseconds until the attempt after `attempt', by the policy or the
- * defaults, -1 for no further attempt
- */
-int64
-retry_delay(Jsonb *policy, int attempt)
-{
-	double		initial = policy_usecs(policy, "initial_interval", INITIAL_INTERVAL);
-	double		factor = policy_number(policy, "backoff", BACKOFF);
-	double		limit = policy_usecs(policy, "max_interval", initial * MAX_INTERVAL_FACTOR);
-	double		most = policy_number(policy, "max_attempts", 0);
-	double		jitter = policy_number(policy, "jitter", 0);
-	double		delay = initial;
-
-	if (most > 0 && attempt >= most)
-		return -1;
-	for (int i = 1; i < attempt && delay < limit; i++)
-		delay *= factor;
-	delay = Min(delay, limit);
-	delay *= 1 - jitter * pg_prng_double(&pg_global_prng_state);
-	return (int64) delay;
+	step_as_activity(turn, scheduled_at, attempt, &failed->activity);
+	failed->activity.started_at = started_at;
+	failed->outcome = outcome;
+	failed->at = durable_now();
+	failed->failure = failure;
+	turn->attempts = lappend(turn->attempts, failed);
+	MemoryContextSwitchTo(old);
 }
 
 /*
@@ -346,25 +314,20 @@ schedule_retry(Turn *turn, int sqlstate, WatchdogReason watchdog, Jsonb *failure
 {
 	StepRequest *step = &turn->step;
 	TimestampTz now = durable_now();
+	int64		asked = failure_retry_delay(failure);
 	int64		delay;
 
-	if (!step->retry && (watchdog == WATCHDOG_STEP || !error_may_pass(sqlstate)))
+	if (!step->retry && asked < 0 && (watchdog == WATCHDOG_STEP || !error_may_pass(sqlstate)))
 		return false;
-	if (failure_listed(failure, step->retry))
+	if (failure_is_final(failure) || failure_listed(failure, step->retry) || retry_exhausted(step->retry, attempt))
 		return false;
-	delay = retry_delay(step->retry, attempt);
-	if (delay < 0)
-		return false;
+	delay = asked >= 0 ? asked : retry_delay(step->retry, attempt);
 	if (step->schedule_to_close > 0 && now + delay > scheduled_at + step->schedule_to_close)
 		return false;
 
 	record_scheduled(turn, scheduled_at);
-	turn->pending = MemoryContextAllocZero(turn->context, sizeof(PendingActivity));
-	turn->pending->run_id = turn->execution->run_id;
-	turn->pending->command = step->command;
-	turn->pending->name = step->name;
-	turn->pending->attempt = attempt;
-	turn->pending->scheduled_at = scheduled_at;
+	turn->pending = MemoryContextAlloc(turn->context, sizeof(Activity));
+	step_as_activity(turn, scheduled_at, attempt, turn->pending);
 	turn->pending->next_attempt_at = now + delay;
 	turn->pending->last_failure = failure;
 	return true;
@@ -384,8 +347,8 @@ record_failure(Turn *turn, ErrorData *edata, WatchdogReason watchdog, Jsonb *fai
 /*
  * Does the failure come from sharing the transaction with others?
  */
-static bool
-wants_to_be_alone(int sqlstate, WatchdogReason watchdog)
+bool
+step_wants_to_be_alone(int sqlstate, WatchdogReason watchdog)
 {
 	return watchdog == WATCHDOG_BATCH || sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ||
 		sqlstate == ERRCODE_T_R_DEADLOCK_DETECTED || sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE;
@@ -397,10 +360,9 @@ wants_to_be_alone(int sqlstate, WatchdogReason watchdog)
 StepEnd
 step_run(Turn *turn)
 {
-	PendingActivity before = {0};
-	TimestampTz scheduled_at = durable_now();
-	WatchdogReason watchdog = WATCHDOG_NONE;
-	Jsonb	   *result = NULL;
+	TimestampTz started_at = durable_now();
+	TimestampTz scheduled_at = started_at;
+	GuardedEnd	end;
 	Jsonb	   *failure;
 	ErrorData  *edata;
 	MemoryContext old;
@@ -409,31 +371,37 @@ step_run(Turn *turn)
 	turn->steps++;
 	if (turn->step.recorded)
 	{
+		ActivityKey key = {turn->execution->run_id, turn->step.command, 0};
+		Activity	before;
 		StoreScope	scope;
 
 		store_begin(&scope);
-		if (pending_read(&turn->execution->run_id, turn->step.command, &before))
+		if (activity_read(&key, CurrentMemoryContext, &before))
+		{
 			scheduled_at = before.scheduled_at;
-		attempt = before.attempt + 1;
+			attempt = before.attempt + 1;
+		}
 		store_end(&scope);
 	}
-	edata = attempt_step(turn, scheduled_at, &result, &watchdog);
+	guarded_call(do_step_work, &(StepWork) {turn, scheduled_at, attempt}, turn->context, &end);
+	turn->subxids += end.wrote;
+	edata = end.error;
 	if (!edata)
 	{
-		Event		event = {.type = EVENT_ACTIVITY_COMPLETED, .at = durable_now(), .payload = result};
+		Event		event = {.type = EVENT_ACTIVITY_COMPLETED, .at = durable_now(), .payload = end.result};
 
 		record_scheduled(turn, scheduled_at);
 		record_event(turn, &event);
 		turn->pending_done = attempt > 1 ? turn->step.command : turn->pending_done;
 		return STEP_DONE;
 	}
-	if (turn->mode.shared && !turn->mode.alone && wants_to_be_alone(edata->sqlerrcode, watchdog))
+	if (turn->mode.shared && !turn->mode.alone && step_wants_to_be_alone(edata->sqlerrcode, end.watchdog))
 		return STEP_ALONE;
-	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && watchdog == WATCHDOG_NONE && !in_background_worker())
+	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && end.watchdog == WATCHDOG_NONE && !in_background_worker())
 		ReThrowError(edata);
 
 	old = MemoryContextSwitchTo(turn->context);
-	if (watchdog == WATCHDOG_STEP)
+	if (end.watchdog == WATCHDOG_STEP)
 	{
 		const char *which = left_to_close(&turn->step, scheduled_at) == 1 ? "schedule_to_close" : "start_to_close";
 
@@ -444,9 +412,11 @@ step_run(Turn *turn)
 	else
 		failure = failure_from_error(edata, attempt);
 	MemoryContextSwitchTo(old);
-	if (schedule_retry(turn, edata->sqlerrcode, watchdog, failure, attempt, scheduled_at))
+	log_attempt(turn, end.watchdog == WATCHDOG_STEP ? EVENT_ACTIVITY_TIMED_OUT : EVENT_ACTIVITY_FAILED,
+				failure, attempt, scheduled_at, started_at);
+	if (schedule_retry(turn, edata->sqlerrcode, end.watchdog, failure, attempt, scheduled_at))
 		return STEP_BACKOFF;
-	record_failure(turn, edata, watchdog, failure, scheduled_at);
+	record_failure(turn, edata, end.watchdog, failure, scheduled_at);
 	turn->pending_done = attempt > 1 ? turn->step.command : turn->pending_done;
 	return STEP_DONE;
 }
@@ -473,7 +443,7 @@ step_in_place(Turn *turn)
 	turn->lock_timeout = LockTimeout;
 	XactReadOnly = false;
 	scheduled_at = durable_now();
-	event.payload = do_step(turn, scheduled_at);
+	event.payload = do_step(turn, scheduled_at, 1);
 	CommandCounterIncrement();
 	XactReadOnly = true;
 	LockTimeout = turn->lock_timeout;

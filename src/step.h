@@ -9,6 +9,13 @@
 #define DURABLE_STEP_H
 
 #include "turn.h"
+#include "watchdog.h"
+
+/* A function that takes longer is run alone */
+#define SLOW_STEP_USECS		10000.0
+/* Where a transaction is shared, a step may take that long, and wait for locks */
+#define SHARED_STEP_USECS	100000
+#define SHARED_LOCK_TIMEOUT	20	/* ms */
 
 /* Steps that one turn takes in place at most */
 #define MAX_STEPS_IN_PLACE	100
@@ -22,8 +29,8 @@ typedef enum StepEnd
 
 extern StepEnd step_run(Turn *turn);
 extern bool step_in_place(Turn *turn);
+extern bool step_wants_to_be_alone(int sqlstate, WatchdogReason watchdog);
 extern bool step_is_slow(const StepRequest *step);
 extern bool step_is_due(Turn *turn, int32 command);
-extern int64 retry_delay(Jsonb *policy, int attempt);
 
 #endif							/* DURABLE_STEP_H */

@@ -43,7 +43,7 @@
 #include "utils/typcache.h"
 
 static const char *const table_names[TABLE_COUNT] = {
-	"execution", "closed", "history", "message", "timer", "activity", "state", "event"
+	"execution", "closed", "history", "message", "timer", "activity", "attempt", "state", "event"
 };
 
 static Statement *prepared = NULL;

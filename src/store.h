@@ -38,6 +38,7 @@ typedef enum TableId
 	TABLE_MESSAGE,
 	TABLE_TIMER,
 	TABLE_ACTIVITY,
+	TABLE_ATTEMPT,
 	TABLE_STATE,
 	TABLE_EVENT,				/* the type of an event, no table */
 	TABLE_COUNT

@@ -75,21 +75,40 @@ timer_cancel(const pg_uuid_t *run_id, MessageKind kind, int32 command)
 }
 
 /*
- * Delete all timers of runs that close, and their activities' retries
+ * Delete all timers of runs that close
  */
 void
 timer_clear(const pg_uuid_t *run_ids, int count)
 {
-	static Statement timers = {
+	static Statement statement = {
 		"DELETE FROM durable.timer t WHERE t.run_id = ANY ($1)", 1, {UUIDARRAYOID}
-	};
-	static Statement activities = {
-		"DELETE FROM durable.activity a WHERE a.run_id = ANY ($1)", 1, {UUIDARRAYOID}
 	};
 	Datum		ids = uuid_array(run_ids, count);
 
-	store_execute(&timers, &ids, NULL);
-	store_execute(&activities, &ids, NULL);
+	store_execute(&statement, &ids, NULL);
+}
+
+/*
+ * Take the next sweep that is due (sweep.c); false where there is none
+ */
+bool
+timer_take_sweep(TimestampTz from, TimestampTz now, pg_uuid_t *run_id, int32 *command, Oid *owner)
+{
+	static Statement statement = {
+		"WITH due AS (SELECT t.run_id, t.kind, t.command FROM durable.timer t"
+		"  WHERE t.fire_at >= $1 AND t.fire_at <= $2 AND t.kind = 14 ORDER BY t.fire_at LIMIT 1 FOR UPDATE SKIP LOCKED)"
+		" DELETE FROM durable.timer t USING due d"
+		" WHERE t.run_id = d.run_id AND t.kind = d.kind AND t.command = d.command RETURNING t.run_id, t.command, t.owner",
+		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	Datum		values[2] = {TimestampTzGetDatum(from), TimestampTzGetDatum(now)};
+
+	if (store_execute(&statement, values, NULL) == 0)
+		return false;
+	*run_id = *DatumGetUUIDP(store_value(0, 1));
+	*command = DatumGetInt32(store_value(0, 2));
+	*owner = DatumGetObjectId(store_value(0, 3));
+	return true;
 }
 
 /*
@@ -101,7 +120,7 @@ timer_fire(TimestampTz from, TimestampTz now, int limit)
 {
 	static Statement statement = {
 		"WITH due AS (SELECT t.run_id, t.kind, t.command FROM durable.timer t"
-		"  WHERE t.fire_at >= $1 AND t.fire_at <= $2 ORDER BY t.fire_at LIMIT $3 FOR UPDATE SKIP LOCKED),"
+		"  WHERE t.fire_at >= $1 AND t.fire_at <= $2 AND t.kind <> 14 ORDER BY t.fire_at LIMIT $3 FOR UPDATE SKIP LOCKED),"
 		" fired AS (DELETE FROM durable.timer t USING due d"
 		"  WHERE t.run_id = d.run_id AND t.kind = d.kind AND t.command = d.command RETURNING t.*)"
 		" INSERT INTO durable.message (owner, seq, run_id, kind, alone, at, command)"

@@ -8,12 +8,12 @@
 #ifndef DURABLE_TURN_H
 #define DURABLE_TURN_H
 
+#include "activity.h"
 #include "callable.h"
 #include "common/pg_prng.h"
 #include "execution.h"
 #include "history.h"
 #include "mailbox.h"
-#include "pending.h"
 
 /* How a pass of the code ended. */
 typedef enum PassEnd
@@ -46,6 +46,7 @@ typedef struct Command
 	EventType	type;			/* EVENT_ACTIVITY_SCHEDULED or EVENT_TIMER_STARTED */
 	int			event;			/* index of that event */
 	int			resolution;		/* index of the first event that ended it, or -1 */
+	bool		cancel_requested;	/* of an activity in a queue */
 } Command;
 
 /* A row of the history, as indexes into Turn.events. */
@@ -87,6 +88,26 @@ typedef struct StepRequest
 	text	   *summary;
 	text	   *activity_id;
 } StepRequest;
+
+/* An activity the code asks for that goes into a queue. */
+typedef struct TaskRequest
+{
+	text	   *name;
+	Jsonb	   *input;
+	text	   *task_queue;		/* NULL: the default one of SQL activities */
+	bool		external;
+	Activity	options;		/* timeouts, retry, priority ... */
+	text	   *summary;
+} TaskRequest;
+
+/* An attempt of a step that failed, for wf_attempts. */
+typedef struct FailedAttempt
+{
+	Activity	activity;
+	EventType	outcome;
+	TimestampTz at;
+	Jsonb	   *failure;
+} FailedAttempt;
 
 typedef struct PublishedValue
 {
@@ -173,8 +194,11 @@ typedef struct Turn
 	int			npublished;
 	NewTimer   *timers;
 	int			ntimers;
-	PendingActivity *pending;	/* the activity that waits for a retry, or NULL */
-	int32		pending_done;	/* command whose pending row is to go, or 0 */
+	Activity   *pending;		/* the step that waits for a retry, or NULL */
+	int32		pending_done;	/* command whose row in durable.activity is to go, or 0 */
+	List	   *scheduled;		/* activities for queues: of Activity */
+	List	   *cancels;		/* commands of activities that are to cancel themselves */
+	List	   *attempts;		/* of steps, failed: of FailedAttempt */
 } Turn;
 
 extern Turn *current_turn;

@@ -8,7 +8,8 @@
  *	  it runs when other snapshots already see the rows, and it cannot fail.
  *
  *	  2. A rolled back subtransaction leaves its notes behind.  They cost a
- *	  wake too many, never one too few.
+ *	  wake too many, never one too few.  (For what task queues count, see
+ *	  tasknote.c.)
  *
  *	  3. At ABORT, claims are given back and locks on runs are told as gone.
  *
@@ -21,6 +22,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "tasknote.h"
 #include "txn.h"
 #include "utils/memutils.h"
 #include "waiter.h"
@@ -178,6 +180,7 @@ forget_all(void)
 	deadline = DT_NOEND;
 	extension_changed = false;
 	new_database = InvalidOid;
+	tasknote_forget();
 }
 
 static void
@@ -204,6 +207,7 @@ xact_callback(XactEvent event, void *arg)
 		return;
 	for (int i = 0; i < note_count; i++)
 		end_note(&notes[i], commit);
+	tasknote_end(commit);
 	if (commit && shared)
 	{
 		if (deadline != DT_NOEND)
@@ -224,8 +228,16 @@ xact_callback(XactEvent event, void *arg)
 	forget_all();
 }
 
+static void
+subxact_callback(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		tasknote_sub_abort();
+}
+
 void
 durable_txn_init(void)
 {
 	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
 }

@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * waiter.c
- *	  Sessions that wait for a run to close, and runs somebody LISTENs to.
+ *	  Sessions that wait for a run to close or for tasks, and those that LISTEN.
  *
  *	  A session in wf_result has an entry with its run, and whoever closes the
- *	  run sets its latch after the commit.  A listened-to workflow is known by
- *	  a hash of its namespace and id; a collision costs a NOTIFY too many.
- *	  Entries go with their session.
+ *	  run sets its latch after the commit.  One that waits in a poll has an entry
+ *	  with its topic, and of those one is woken.  A listened-to workflow is
+ *	  known by a hash of its namespace and id, task queues by their topic; a
+ *	  collision costs a NOTIFY too many.  Entries go with their session.
  *
  *-------------------------------------------------------------------------
  */
@@ -55,6 +56,36 @@ register_exit(void)
 }
 
 /*
+ * Take an entry; the caller fills it in and sets proc last.  NULL where none is
+ * free.  Holds the lock until publish().
+ */
+static Waiter *
+take_entry(void)
+{
+	register_exit();
+	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	for (int i = 0; i < MaxBackends && !my_waiter; i++)
+		if (shared->waiters[i].proc == NULL)
+		{
+			my_waiter = &shared->waiters[i];
+			my_waiter->topic = 0;
+			shared->nwaiters++;
+		}
+	return my_waiter;
+}
+
+static void
+publish(void)
+{
+	if (my_waiter)
+	{
+		my_waiter->dbid = MyDatabaseId;
+		my_waiter->proc = MyProc;
+	}
+	LWLockRelease(shared->waiting);
+}
+
+/*
  * From here to waiter_end() this session's latch is set when the run closes.
  * Look at the run after this call, not before.
  */
@@ -63,21 +94,25 @@ waiter_begin(const pg_uuid_t *run_id)
 {
 	if (!shared)
 		return;
-	register_exit();
-	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
-	for (int i = 0; i < MaxBackends && !my_waiter; i++)
-		if (shared->waiters[i].proc == NULL)
-		{
-			my_waiter = &shared->waiters[i];
-			shared->nwaiters++;
-		}
-	if (my_waiter)
-	{
-		my_waiter->dbid = MyDatabaseId;
+	if (take_entry())
 		my_waiter->run_id = *run_id;
-		my_waiter->proc = MyProc;
+	publish();
+}
+
+/*
+ * The same for a session that waits for tasks
+ */
+void
+waiter_begin_poll(int64 topic, Oid role)
+{
+	if (!shared)
+		return;
+	if (take_entry())
+	{
+		my_waiter->topic = topic;
+		my_waiter->role = role;
 	}
-	LWLockRelease(shared->waiting);
+	publish();
 }
 
 void
@@ -87,9 +122,43 @@ waiter_end(void)
 		return;
 	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
 	my_waiter->proc = NULL;
+	my_waiter->topic = 0;
 	my_waiter = NULL;
 	shared->nwaiters--;
 	LWLockRelease(shared->waiting);
+}
+
+/*
+ * There are tasks of an owner: wake a session of his that waits for them.  It
+ * no longer counts as waiting, so that the next call wakes another.  Sessions
+ * of other roles may be allowed to take them or not; all of those are woken.
+ */
+bool
+waiter_wake_for_tasks(int64 topic, Oid owner)
+{
+	bool		woken = false;
+	int			left;
+
+	if (shared->nwaiters == 0)
+		return false;
+	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	left = shared->nwaiters;
+	for (int i = 0; i < MaxBackends && left > 0 && !woken; i++)
+	{
+		Waiter	   *waiter = &shared->waiters[i];
+
+		if (waiter->proc == NULL)
+			continue;
+		left--;
+		if (waiter->dbid != MyDatabaseId || waiter->topic != topic)
+			continue;
+		SetLatch(&waiter->proc->procLatch);
+		woken = waiter->role == owner;
+		if (woken)
+			waiter->topic = -1;
+	}
+	LWLockRelease(shared->waiting);
+	return woken;
 }
 
 /*
@@ -111,7 +180,7 @@ waiter_wake(const pg_uuid_t *run_ids, int n)
 		if (waiter->proc == NULL)
 			continue;
 		left--;
-		if (waiter->dbid != MyDatabaseId)
+		if (waiter->dbid != MyDatabaseId || waiter->topic != 0)
 			continue;
 		for (int j = 0; j < n; j++)
 			if (memcmp(&waiter->run_id, &run_ids[j], sizeof(pg_uuid_t)) == 0)
@@ -165,11 +234,153 @@ listener_add(uint64 key)
 	{
 		if (entry->sessions == 0)
 			shared->nlisteners++;
+		if (entry->sessions == 0)
+		{
+			entry->hungry = entry->notify = false;
+			entry->notified = 0;
+		}
 		entry->dbid = MyDatabaseId;
 		entry->key = key;
 		entry->sessions++;
 	}
 	LWLockRelease(shared->waiting);
+}
+
+/*
+ * Does this session LISTEN to it?
+ */
+bool
+listener_is_ours(uint64 key)
+{
+	for (int i = 0; i < my_listener_count; i++)
+		if (my_listeners[i] == key)
+			return true;
+	return false;
+}
+
+/*
+ * The entry of what somebody in this database LISTENs to, or NULL; the caller
+ * holds the lock
+ */
+static Listener *
+find_listener(uint64 key)
+{
+	for (int i = 0; i < MAX_LISTENERS; i++)
+		if (shared->listeners[i].sessions > 0 && shared->listeners[i].dbid == MyDatabaseId &&
+			shared->listeners[i].key == key)
+			return &shared->listeners[i];
+	return NULL;
+}
+
+/*
+ * Is there one who LISTENs for tasks and has found none?
+ */
+bool
+listener_hungry(uint64 key)
+{
+	Listener   *listener;
+	bool		result;
+
+	if (!shared || shared->nlisteners == 0)
+		return false;
+	LWLockAcquire(shared->waiting, LW_SHARED);
+	listener = find_listener(key);
+	result = listener ? listener->hungry : shared->listeners_full;
+	LWLockRelease(shared->waiting);
+	return result;
+}
+
+/*
+ * This session LISTENs and has found fewer tasks than it wanted.  Look once
+ * more after this call.
+ */
+void
+listener_set_hungry(uint64 key)
+{
+	Listener   *listener;
+
+	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	listener = find_listener(key);
+	if (listener)
+		listener->hungry = true;
+	LWLockRelease(shared->waiting);
+}
+
+/*
+ * Tasks were committed.  `notified': and a NOTIFY with them, so nobody is
+ * hungry until he says so again.  Otherwise true where the scheduler is to
+ * send one.
+ */
+bool
+listener_tell(uint64 key, bool notified)
+{
+	Listener   *listener;
+	bool		result = false;
+
+	if (shared->nlisteners == 0)
+		return false;
+	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	listener = find_listener(key);
+	if (listener && notified)
+	{
+		listener->hungry = false;
+		listener->notified++;
+	}
+	else if (listener && listener->hungry && !listener->notify)
+		result = listener->notify = true;
+	LWLockRelease(shared->waiting);
+	return result;
+}
+
+/*
+ * The next entry from `from' on for which the scheduler is to send a NOTIFY,
+ * -1 for none.  Takes the request.
+ */
+int
+listener_take_notify(int from, uint64 *key)
+{
+	int			result = -1;
+
+	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	for (int i = from; i < MAX_LISTENERS && result < 0; i++)
+	{
+		Listener   *listener = &shared->listeners[i];
+
+		if (listener->sessions == 0 || listener->dbid != MyDatabaseId || !listener->notify)
+			continue;
+		listener->notify = false;
+		if (!listener->hungry)
+			continue;
+		listener->hungry = false;
+		listener->notified++;
+		*key = listener->key;
+		result = i;
+	}
+	LWLockRelease(shared->waiting);
+	return result;
+}
+
+/*
+ * How many sessions wait or LISTEN for tasks, and how many NOTIFYs they got
+ */
+int
+waiting_workers(int64 topic, int64 *notified)
+{
+	Listener   *listener;
+	int			count;
+
+	*notified = 0;
+	if (!shared)
+		return 0;
+	LWLockAcquire(shared->waiting, LW_SHARED);
+	listener = find_listener((uint64) topic);
+	count = listener ? listener->sessions : 0;
+	*notified = listener ? listener->notified : 0;
+	for (int i = 0; i < MaxBackends; i++)
+		count += shared->waiters[i].proc != NULL && shared->waiters[i].dbid == MyDatabaseId &&
+			shared->waiters[i].topic == topic;
+	LWLockRelease(shared->waiting);
+	return count;
 }
 
 /*

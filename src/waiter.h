@@ -1,20 +1,28 @@
 /*-------------------------------------------------------------------------
  *
  * waiter.h
- *	  Sessions that wait for a run to close, and runs somebody LISTENs to.
+ *	  Sessions that wait for a run to close or for tasks, and those that LISTEN.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef DURABLE_WAITER_H
 #define DURABLE_WAITER_H
 
-#include "utils/uuid.h"
+#include "shmem.h"
 
 extern void waiter_begin(const pg_uuid_t *run_id);
+extern void waiter_begin_poll(int64 topic, Oid role);
 extern void waiter_end(void);
 extern void waiter_wake(const pg_uuid_t *run_ids, int n);
+extern bool waiter_wake_for_tasks(int64 topic, Oid owner);
 extern void listener_add(uint64 key);
 extern bool listener_any(void);
 extern bool listener_wants(uint64 key);
+extern bool listener_is_ours(uint64 key);
+extern bool listener_hungry(uint64 key);
+extern void listener_set_hungry(uint64 key);
+extern bool listener_tell(uint64 key, bool notified);
+extern int	listener_take_notify(int from, uint64 *key);
+extern int	waiting_workers(int64 topic, int64 *notified);
 
 #endif							/* DURABLE_WAITER_H */

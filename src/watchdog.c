@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * watchdog.c
- *	  Ends code and steps that take too long.
+ *	  Ends code and activities that take too long, or are to cancel themselves.
  *
  *	  One periodic timeout per batch, so that a guard costs two assignments and
  *	  no system call.  When a guard's time is over, the handler cancels the
@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "running.h"
 #include "storage/latch.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
@@ -27,9 +28,13 @@ static volatile sig_atomic_t bitten = WATCHDOG_NONE;
 static void
 tick(void)
 {
-	if (guard_until == 0 || bitten != WATCHDOG_NONE || GetCurrentTimestamp() < guard_until)
+	bool		cancel = running_must_stop();
+
+	if (bitten != WATCHDOG_NONE)
 		return;
-	bitten = guard_reason;
+	if (!cancel && (guard_until == 0 || GetCurrentTimestamp() < guard_until))
+		return;
+	bitten = cancel ? WATCHDOG_CANCEL : guard_reason;
 	InterruptPending = true;
 	QueryCancelPending = true;
 	SetLatch(MyLatch);

@@ -13,7 +13,8 @@ typedef enum WatchdogReason
 	WATCHDOG_NONE,				/* it did nothing */
 	WATCHDOG_CODE,				/* workflow code ran over durable.turn_timeout */
 	WATCHDOG_STEP,				/* a step ran over its start_to_close */
-	WATCHDOG_BATCH				/* a step keeps a batch of others waiting */
+	WATCHDOG_BATCH,				/* a step keeps a batch of others waiting */
+	WATCHDOG_CANCEL				/* an activity was asked to cancel itself */
 } WatchdogReason;
 
 extern void watchdog_start(void);

@@ -1,0 +1,200 @@
+/*-------------------------------------------------------------------------
+ *
+ * activity_command.c
+ *	  Activities that workflow code puts into a queue.
+ *
+ *	  1. A new one is recorded as scheduled, and a row for it is written with the
+ *	  turn.  How it ends comes by mail.
+ *
+ *	  2. A cancellation that comes first is dealt with as the call says: ask the
+ *	  activity to cancel itself and go on (try_cancel), ask it and wait for its
+ *	  end (wait), or just go on (abandon).  The request is an event, so that a
+ *	  replay does not repeat it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "command.h"
+#include "extension.h"
+#include "failure.h"
+#include "json.h"
+#include "task.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+
+static char *
+span_text(int64 usecs)
+{
+	Interval	span = {.time = usecs};
+
+	return usecs == 0 ? NULL :
+		DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(&span)));
+}
+
+/*
+ * What the scheduled event says besides name and input
+ */
+static Jsonb *
+describe(const TaskRequest *request)
+{
+	const Activity *o = &request->options;
+	JsonBuilder b;
+
+	json_begin(&b);
+	json_add_text(&b, "mode", request->external ? "external" : "queued");
+	json_add_text(&b, "task_queue", request->task_queue ? text_to_cstring(request->task_queue) : NULL);
+	json_add_text(&b, "activity_id", o->activity_id ? text_to_cstring(o->activity_id) : NULL);
+	json_add_text(&b, "summary", request->summary ? text_to_cstring(request->summary) : NULL);
+	json_add_text(&b, "schedule_to_close", span_text(o->schedule_to_close));
+	json_add_text(&b, "schedule_to_start", span_text(o->schedule_to_start));
+	json_add_text(&b, "start_to_close", span_text(o->start_to_close));
+	json_add_text(&b, "heartbeat", span_text(o->heartbeat));
+	json_add_jsonb(&b, "retry", o->retry);
+	return json_end(&b);
+}
+
+static void *
+keep(const void *value)
+{
+	return value ? PG_DETOAST_DATUM_COPY(PointerGetDatum(value)) : NULL;
+}
+
+/*
+ * The row of a new activity, in the turn's memory.  Its input is that of the
+ * event, and comes to it when the turn is written: a large one is set aside.
+ */
+static Activity *
+make_activity(Turn *turn, const TaskRequest *request, int32 command)
+{
+	Execution  *e = turn->execution;
+	Activity   *a = palloc(sizeof(Activity));
+	const Activity *o = &request->options;
+	char	   *namespace;
+	char	   *queue_name;
+
+	*a = *o;
+	a->run_id = e->run_id;
+	a->command = command;
+	a->owner = e->owner;
+	a->workflow_id = e->workflow_id;
+	a->name = keep(request->name);
+	a->activity_id = keep(o->activity_id);
+	a->task_queue = keep(request->task_queue);
+	a->external = request->external;
+	queue_name = request->task_queue ? text_to_cstring(request->task_queue) : NULL;
+	namespace = text_to_cstring(e->namespace);
+	a->queue = task_queue_id(namespace, queue_name, e->owner, request->external);
+	a->topic = task_queue_topic(namespace, queue_name);
+	a->priority = o->priority ? o->priority : e->priority ? e->priority : DEFAULT_PRIORITY;
+	a->fairness_key = o->fairness_key ? keep(o->fairness_key) : e->fairness_key;
+	a->weight = o->weight > 0 ? o->weight : e->weight;
+	a->retry = keep(o->retry);
+	a->scheduled_at = durable_now();
+	return a;
+}
+
+/*
+ * Schedule a new activity
+ */
+static void
+schedule(Turn *turn, const TaskRequest *request, int32 command)
+{
+	MemoryContext old;
+	int			index;
+
+	command_check_limits(turn);
+	index = command_record(turn, EVENT_ACTIVITY_SCHEDULED, command, request->name, describe(request));
+	old = MemoryContextSwitchTo(turn->context);
+	turn->events[index].payload = keep(request->input);
+	turn->scheduled = lappend(turn->scheduled, make_activity(turn, request, command));
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * There is no function of that name: the activity fails at once
+ */
+static void
+fail_missing(Turn *turn, const TaskRequest *request, int32 command)
+{
+	Jsonb	   *failure = failure_make("sql_error", ERRCODE_UNDEFINED_FUNCTION,
+									   psprintf("function \"%s\" does not exist", text_to_cstring(request->name)), 0);
+
+	command_check_limits(turn);
+	(void) command_record(turn, EVENT_ACTIVITY_SCHEDULED, command, request->name, describe(request));
+	(void) command_record(turn, EVENT_ACTIVITY_FAILED, command, NULL, failure);
+}
+
+/*
+ * A recorded activity that has not ended must be one of a queue still
+ */
+static void
+check_mode(Turn *turn, const Command *command)
+{
+	Event	   *event = &turn->events[command->event];
+
+	if (json_find(event->attributes, "mode") == NULL)
+		turn_refuse(ERRCODE_WF_NONDETERMINISM,
+					psprintf("event %d is a step of the workflow, but the code now puts it into a queue",
+							 command->event + 1),
+					"Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
+}
+
+/*
+ * Ask an activity to cancel itself, once
+ */
+static void
+request_cancel(Turn *turn, Command *command, int32 number)
+{
+	MemoryContext old;
+
+	if (command->cancel_requested)
+		return;
+	(void) command_record(turn, EVENT_ACTIVITY_CANCEL_REQUESTED, number, NULL, NULL);
+	old = MemoryContextSwitchTo(turn->context);
+	turn->cancels = lappend_int(turn->cancels, number);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * An activity in a queue: returns its result or raises its failure
+ */
+Jsonb *
+command_activity(Turn *turn, const TaskRequest *request)
+{
+	char	   *name = text_to_cstring(request->name);
+	Command    *command;
+	int32		number;
+	int			cancel;
+	int			end;
+
+	command_raise_if_cancelled(turn);
+	command = turn_match(turn, EVENT_ACTIVITY_SCHEDULED, "activity", name);
+	number = turn->next_command - 1;
+	if (!command)
+	{
+		if (!request->external && !OidIsValid(callable_resolve(name, true)))
+			fail_missing(turn, request, number);
+		else
+			schedule(turn, request, number);
+		command = &turn->commands[number - 1];
+	}
+	if (command->resolution < 0)
+		check_mode(turn, command);
+	end = command->resolution >= 0 ? command->resolution : NEVER;
+	cancel = command_pending_cancel(turn);
+	if (cancel < end)
+	{
+		if (request->options.cancellation != CANCELLATION_ABANDON)
+			request_cancel(turn, command, number);
+		if (request->options.cancellation != CANCELLATION_WAIT)
+		{
+			turn_see(turn, cancel);
+			command_raise_cancelled(turn);
+		}
+	}
+	if (end == NEVER)
+		command_wait_for(turn, number, NULL, psprintf("activity %s", name));
+	return command_activity_outcome(turn, command);
+}

@@ -1,0 +1,169 @@
+/*-------------------------------------------------------------------------
+ *
+ * activity_worker.c
+ *	  A process that runs queued activities of one role in one database.
+ *
+ *	  It connects as that role, like a worker (worker.c), and takes tasks from
+ *	  all of the role's queues in turn.  While asleep it is `idle' in its slot, and
+ *	  whoever commits a task sets its latch; where none is idle, the launcher
+ *	  starts another one, up to durable.max_activity_workers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "compat.h"
+#include "executor/spi.h"
+#include "extension.h"
+#include "guc.h"
+#include "identity.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "slots.h"
+#include "sqltask.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "taskqueue.h"
+#include "tcop/tcopprot.h"
+
+#define SLICE_MS		200
+#define REPORT_MS		1000
+#define FAILED_DELAY_MS	1000
+
+pg_noreturn PGDLLEXPORT extern void durable_activity_worker_main(Datum arg);
+
+static Slot *slot;
+static TimestampTz started_at;
+
+static void
+reload_config(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+}
+
+static void
+check_identity(void)
+{
+	bool		ours;
+
+	StartTransactionCommand();
+	ours = !durable_lock_installed() || durable_identity_matches();
+	CommitTransactionCommand();
+	if (ours)
+		return;
+	durable_look_at_all(MyDatabaseId);
+	proc_exit(0);
+}
+
+static bool
+should_leave(void)
+{
+	if (durable_max_activity_workers == 0)
+		return true;
+	return shared->starving_tasks > 0 &&
+		TimestampDifferenceExceeds(started_at, GetCurrentTimestamp(), SLICE_MS);
+}
+
+/*
+ * Take tasks until there are none, or for as long as it takes to be due for a
+ * report
+ */
+static DriveResult
+work(void)
+{
+	static TaskQueue *queue = NULL;
+	TimestampTz since = GetCurrentTimestamp();
+	DriveResult result = DRIVE_IDLE;
+
+	SetCurrentStatementStartTimestamp();
+	pgstat_report_activity(STATE_RUNNING, "durable: activities");
+	StartTransactionCommand();
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	for (;;)
+	{
+		int			tasks = 0;
+
+		queue = task_queue_next(slot->dbid, slot->owner, queue);
+		result = queue ? DRIVE_BUSY : DRIVE_IDLE;
+		if (!queue)
+			break;
+		result = sqltask_drive(queue, slot, &tasks);
+		queue->failures = 0;
+		if (tasks > 0)
+		{
+			slot->turns += tasks;
+			slot->last_turn_at = GetCurrentTimestamp();
+		}
+		CHECK_FOR_INTERRUPTS();
+		reload_config();
+		if (result == DRIVE_GONE || result == DRIVE_FAILED || should_leave() ||
+			TimestampDifferenceExceeds(since, GetCurrentTimestamp(), REPORT_MS))
+			break;
+	}
+	SPI_finish();
+	CommitTransactionCommand();
+	pgstat_report_stat(result == DRIVE_IDLE);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return result;
+}
+
+static void
+nap(DriveResult result)
+{
+	static uint32 event = 0;
+	long		timeout = result == DRIVE_FAILED ? FAILED_DELAY_MS : durable_worker_idle_timeout;
+	int			rc;
+
+	slot->idle = result == DRIVE_IDLE;
+	pg_memory_barrier();
+	if (result == DRIVE_IDLE && task_queue_next(slot->dbid, slot->owner, NULL))
+	{
+		slot->idle = false;
+		return;
+	}
+	if (event == 0)
+		event = wait_event("DurableActivityWorkerMain");
+	rc = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, event);
+	ResetLatch(MyLatch);
+	slot->idle = false;
+	CHECK_FOR_INTERRUPTS();
+	reload_config();
+	if (result == DRIVE_IDLE && ((rc & WL_TIMEOUT) || shared->starving_tasks > 0))
+		slot_leave_if_no_tasks(slot);
+}
+
+void
+durable_activity_worker_main(Datum arg)
+{
+	uint32		flags = 0;
+
+#ifdef BGWORKER_BYPASS_ROLELOGINCHECK
+	flags |= BGWORKER_BYPASS_ROLELOGINCHECK;
+#endif
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	slot = slot_attach(DatumGetInt32(arg));
+	if (!slot)
+		proc_exit(0);
+	started_at = GetCurrentTimestamp();
+	BackgroundWorkerInitializeConnectionByOid(slot->dbid, slot->owner, flags);
+	slot_pin_settings("durable activity worker");
+
+	check_identity();
+	for (;;)
+	{
+		DriveResult result = work();
+
+		if (result == DRIVE_GONE || should_leave())
+			proc_exit(0);
+		if (result == DRIVE_IDLE || result == DRIVE_FAILED)
+			nap(result);
+	}
+}

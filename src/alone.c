@@ -1,0 +1,310 @@
+/*-------------------------------------------------------------------------
+ *
+ * alone.c
+ *	  A queued activity that runs in transactions of its own.
+ *
+ *	  1. Its start is committed; others see it run.  A function is one
+ *	  transaction, with its completion.  A procedure may be many, each of which
+ *	  is kept; the last one holds the completion.
+ *
+ *	  2. The completion deletes the row by its lease.  If the attempt was given up
+ *	  meanwhile, that finds nothing, and the transaction is undone.
+ *
+ *	  3. The watchdog ends what runs over its time, and what is asked to cancel
+ *	  itself (running.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "alone.h"
+#include "attempt.h"
+#include "callable.h"
+#include "clock.h"
+#include "compat.h"
+#include "execution.h"
+#include "executor/spi.h"
+#include "extension.h"
+#include "failure.h"
+#include "miscadmin.h"
+#include "payload.h"
+#include "portal.h"
+#include "running.h"
+#include "settings.h"
+#include "unwind.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "watchdog.h"
+
+/*
+ * Who runs it, as wf_activities shows it (and check.c reads it)
+ */
+char *
+alone_worker_name(void)
+{
+	return psprintf("%s %d", in_background_worker() ? "activity worker" : "session", MyProcPid);
+}
+
+static void
+set_slot(Slot *slot, const Activity *a)
+{
+	if (!slot)
+		return;
+	SpinLockAcquire(&slot->mutex);
+	slot->run_id = a->run_id;
+	slot->command = a->command;
+	slot->heartbeat_at = a->started_at;
+	slot->cancel = false;
+	slot->lease = a->lease;
+	SpinLockRelease(&slot->mutex);
+}
+
+static void
+clear_slot(Slot *slot)
+{
+	if (!slot)
+		return;
+	SpinLockAcquire(&slot->mutex);
+	slot->lease = 0;
+	slot->cancel = false;
+	SpinLockRelease(&slot->mutex);
+}
+
+/*
+ * Microseconds the attempt may still take, 0 for no limit
+ */
+static int64
+time_left(const Activity *a)
+{
+	TimestampTz deadline = activity_deadline(a);
+
+	return deadline == DT_NOEND ? 0 : Max(deadline - durable_now(), 1);
+}
+
+/*
+ * Use the settings of its run for the whole session, since a procedure may
+ * commit; false where that is closed
+ */
+static bool
+use_settings(const Activity *a, MemoryContext context)
+{
+	StoreScope	scope;
+	ArrayType  *settings;
+	bool		open;
+
+	store_begin(&scope);
+	settings = execution_settings(&a->run_id, context, &open);
+	store_end(&scope);
+	if (open)
+		settings_set_session(settings);
+	return open;
+}
+
+static Jsonb *
+call(Activity *a)
+{
+	Callable   *function = callable_get(callable_resolve(text_to_cstring(a->name), false));
+	TimestampTz started = GetCurrentTimestamp();
+	double		usecs;
+	Jsonb	   *result;
+	Jsonb	   *input = task_input(a);
+
+	if (function->procedure)
+		result = callable_call_procedure(function, input);
+	else
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		result = callable_call(function, input);
+		PopActiveSnapshot();
+		usecs = GetCurrentTimestamp() - started;
+		function->usecs = function->usecs < 0 ? usecs : 0.8 * function->usecs + 0.2 * usecs;
+	}
+	payload_check(result, "result");
+	return result;
+}
+
+/*
+ * The activity is done, if its attempt is still ours
+ */
+static void
+complete(const Activity *a, Jsonb *result, MemoryContext context)
+{
+	ActivityKey key = {a->run_id, a->command, a->lease};
+	AttemptEnds ends;
+	Activity   *taken;
+	StoreScope	scope;
+
+	store_begin(&scope);
+	if (activity_take(&key, 1, context, &taken) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WF_TASK_LOST),
+				 errmsg("attempt %d of activity \"%s\" is over", a->attempt, text_to_cstring(a->name))));
+	attempt_ends_init(&ends, context);
+	attempt_completed(&ends, &taken[0], result);
+	attempt_ends_write(&ends);
+	store_end(&scope);
+}
+
+/*
+ * The failure of an attempt, as the error and the watchdog tell it
+ */
+static void
+sort_out(const Activity *a, ErrorData *edata, WatchdogReason watchdog, AttemptFailure *f)
+{
+	*f = (AttemptFailure) {.outcome = EVENT_ACTIVITY_FAILED};
+	if (watchdog == WATCHDOG_STEP)
+	{
+		f->final = a->schedule_to_close > 0 && a->scheduled_at + a->schedule_to_close <= durable_now();
+		f->outcome = EVENT_ACTIVITY_TIMED_OUT;
+		f->failure = timeout_failure(a, f->final ? "schedule_to_close" : "start_to_close");
+	}
+	else if (watchdog == WATCHDOG_CANCEL ||
+			 (edata->sqlerrcode == ERRCODE_WF_CANCELLED && running_attempt && running_cancelled(running_attempt)))
+		f->outcome = EVENT_ACTIVITY_CANCELED;
+	else
+		f->failure = failure_from_error(edata, a->attempt);
+}
+
+/*
+ * Record the failure, if the attempt is still ours
+ */
+static void
+record_failure(const Activity *a, const AttemptFailure *failure, MemoryContext context)
+{
+	ActivityKey key = {a->run_id, a->command, a->lease};
+	AttemptEnds ends;
+	Activity	row;
+	StoreScope	scope;
+
+	if (!durable_lock_installed())
+		return;
+	store_begin(&scope);
+	if (activity_lock(&key, true, context, &row))
+	{
+		attempt_ends_init(&ends, context);
+		attempt_failed(&ends, &row, failure);
+		attempt_ends_write(&ends);
+	}
+	store_end(&scope);
+}
+
+/*
+ * An error leaves the SPI connections open that were made inside the call, and
+ * without a subtransaction nothing closes them.  So the call has a connection
+ * of ours as its bottom, known by the memory context to which it returns.
+ */
+typedef struct Frame
+{
+	MemoryContext bottom;
+	bool		open;
+} Frame;
+
+static void
+frame_begin(Frame *frame)
+{
+	MemoryContext old = CurrentMemoryContext;
+
+	frame->bottom = AllocSetContextCreate(old, "durable frame", ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(frame->bottom);
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	frame->open = true;
+	MemoryContextSwitchTo(old);
+}
+
+static void
+frame_end(Frame *frame)
+{
+	MemoryContext old = CurrentMemoryContext;
+
+	if (!frame->open)
+		return;
+	do
+		SPI_finish();
+	while (CurrentMemoryContext != frame->bottom);
+	frame->open = false;
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Run it and commit.  Returns the error that ended it, or NULL.
+ */
+static ErrorData *
+try_run(Activity *a, RunningAttempt *running, AttemptFailure *failure)
+{
+	ErrorData  *volatile edata = NULL;
+	int			depth = store_depth();
+	Frame	   *frame = palloc0(sizeof(Frame));	/* its content survives the longjmp */
+
+	watchdog_start();
+	PG_TRY();
+	{
+		if (use_settings(a, running->context))
+		{
+			Jsonb	   *result;
+
+			watchdog_guard(time_left(a), WATCHDOG_STEP);
+			running_attempt = running;
+			frame_begin(frame);
+			result = call(a);
+			frame_end(frame);
+			running_attempt = NULL;
+			(void) watchdog_release();
+			complete(a, result, running->context);
+		}
+		SPI_commit();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(running->context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		sort_out(a, edata, watchdog_release(), failure);
+		if (frame->open)
+			store_forget(depth);
+		frame_end(frame);
+		drive_unwind(depth);
+	}
+	PG_END_TRY();
+	watchdog_stop();
+	return edata;
+}
+
+/*
+ * Run an activity whose attempt has begun.  The caller is connected to SPI so
+ * that it may commit; its transaction has just begun.
+ */
+void
+alone_run(Activity *a, Slot *slot)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "durable activity", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	RunningAttempt running = {.activity = a, .context = context, .has_lease = true, .slot = slot};
+	ArrayType  *settings = in_background_worker() ? NULL : settings_capture();
+	AttemptFailure failure;
+	ErrorData  *edata;
+	Portal		portal;
+
+	set_slot(slot, a);
+	portal = portal_begin();
+	edata = try_run(a, &running, &failure);
+	MemoryContextSwitchTo(context);
+	portal_end(portal);
+	if (in_background_worker())
+		ResetAllOptions();
+	else
+		settings_set_session(settings);
+	if (edata)
+	{
+		record_failure(a, &failure, context);
+		SPI_commit();
+	}
+	clear_slot(slot);
+	if (edata && edata->sqlerrcode == ERRCODE_QUERY_CANCELED && failure.outcome == EVENT_ACTIVITY_FAILED &&
+		!in_background_worker())
+		ReThrowError(edata);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}

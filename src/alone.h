@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * alone.h
+ *	  A queued activity that runs in transactions of its own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_ALONE_H
+#define DURABLE_ALONE_H
+
+#include "activity.h"
+#include "shmem.h"
+
+extern char *alone_worker_name(void);
+extern void alone_run(Activity *a, Slot *slot);
+
+#endif							/* DURABLE_ALONE_H */

@@ -1,0 +1,266 @@
+/*-------------------------------------------------------------------------
+ *
+ * attempt.c
+ *	  How attempts of activities begin and end.
+ *
+ *	  1. An attempt begins with a lease, a random number, and ends by naming it.
+ *	  So an attempt that was given up can do no harm, even after a crash that
+ *	  forgot it.
+ *
+ *	  2. A failed attempt is followed by another if the retry policy has one and
+ *	  schedule_to_close leaves time for it.  Otherwise the activity has failed,
+ *	  and its run is told by a message.
+ *
+ *	  3. Of the timeouts, start_to_close and heartbeat are retried like failures;
+ *	  schedule_to_start and schedule_to_close never are.
+ *
+ *	  Ends are collected and written together.  All functions run between
+ *	  store_begin() and store_end().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "attempt.h"
+#include "attempt_log.h"
+#include "clock.h"
+#include "common/pg_prng.h"
+#include "extension.h"
+#include "failure.h"
+#include "json.h"
+#include "payload.h"
+#include "retry.h"
+#include "txn.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+
+/*
+ * The token of an attempt that runs: run id, command and lease in hex
+ */
+char *
+task_token(const Activity *a)
+{
+	char	   *token = palloc(2 * (UUID_LEN + 2 * sizeof(int32)) + 1);
+	char	   *at = token;
+
+	for (int i = 0; i < UUID_LEN; i++)
+		at += sprintf(at, "%02x", a->run_id.data[i]);
+	sprintf(at, "%08x%08x", (uint32) a->command, (uint32) a->lease);
+	return token;
+}
+
+/*
+ * The attempt a token is for; false where it is none
+ */
+bool
+task_token_parse(const char *token, ActivityKey *key)
+{
+	uint8		bytes[UUID_LEN + 2 * sizeof(int32)];
+
+	if (strlen(token) != 2 * sizeof(bytes) || strspn(token, "0123456789abcdef") != 2 * sizeof(bytes))
+		return false;
+	(void) hex_decode(token, 2 * sizeof(bytes), (char *) bytes);
+	memcpy(key->run_id.data, bytes, UUID_LEN);
+	key->command = (int32) ((uint32) bytes[16] << 24 | bytes[17] << 16 | bytes[18] << 8 | bytes[19]);
+	key->lease = (int32) ((uint32) bytes[20] << 24 | bytes[21] << 16 | bytes[22] << 8 | bytes[23]);
+	return key->lease != 0;
+}
+
+/*
+ * An attempt begins.  The caller writes the row.
+ */
+void
+attempt_start(Activity *a, text *worker, TimestampTz now)
+{
+	do
+		a->lease = (int32) pg_prng_uint32(&pg_global_prng_state);
+	while (a->lease == 0);
+	a->place = 0;
+	a->is_parked = false;
+	a->attempt++;
+	a->started_at = now;
+	a->worker = worker;
+	a->heartbeat_at = DT_NOEND;
+	a->next_attempt_at = DT_NOEND;
+	a->check_at = task_check_at(a);
+	if (a->check_at != DT_NOEND)
+		txn_deadline(a->check_at);
+}
+
+void
+attempt_ends_init(AttemptEnds *ends, MemoryContext context)
+{
+	ends->context = context;
+	rows_init(&ends->messages, TABLE_MESSAGE, context);
+	rows_init(&ends->updates, TABLE_ACTIVITY, context);
+	rows_init(&ends->log, TABLE_ATTEMPT, context);
+	ends->removed = NULL;
+	ends->nremoved = ends->removed_room = 0;
+}
+
+/*
+ * The row of an activity, which we have locked, is to go
+ */
+void
+attempt_remove(AttemptEnds *ends, const Activity *a)
+{
+	if (ends->nremoved == ends->removed_room)
+	{
+		ends->removed_room = ends->removed_room ? ends->removed_room * 2 : 16;
+		ends->removed = ends->removed ?
+			repalloc(ends->removed, ends->removed_room * sizeof(ActivityKey)) :
+			MemoryContextAlloc(ends->context, ends->removed_room * sizeof(ActivityKey));
+	}
+	ends->removed[ends->nremoved++] = (ActivityKey) {a->run_id, a->command, a->lease};
+}
+
+/*
+ * Tell the run how its activity ended
+ */
+static void
+tell_run(AttemptEnds *ends, const Activity *a, MessageKind kind, Jsonb *payload, Jsonb *attributes)
+{
+	Message		message = {
+		.run_id = a->run_id, .kind = kind, .at = durable_now(), .command = a->command,
+		.payload = payload, .attributes = attributes
+	};
+
+	message.payload_id = payload_set_aside(&a->run_id, &message.payload);
+	mailbox_add(&ends->messages, a->owner, &message);
+}
+
+static Jsonb *
+attempt_attributes(const Activity *a)
+{
+	JsonBuilder b;
+
+	json_begin(&b);
+	json_add_int(&b, "attempt", a->attempt);
+	json_add_time(&b, "started_at", a->started_at);
+	json_add_text(&b, "worker", a->worker ? text_to_cstring(a->worker) : NULL);
+	return json_end(&b);
+}
+
+/*
+ * An attempt completed; the caller sees to it that its row goes
+ */
+void
+attempt_completed(AttemptEnds *ends, const Activity *a, Jsonb *result)
+{
+	task_uncount(a);
+	tell_run(ends, a, MESSAGE_ACTIVITY_COMPLETED, result, attempt_attributes(a));
+}
+
+/*
+ * Microseconds until the next attempt, -1 for none: then *why says why, in
+ * Temporal's words
+ */
+static int64
+next_delay(const Activity *a, const AttemptFailure *f, const char **why)
+{
+	int64		delay;
+
+	*why = "non_retryable_failure";
+	if (f->final || failure_is_final(f->failure) || failure_listed(f->failure, a->retry))
+		return -1;
+	*why = "cancel_requested";
+	if (a->cancel_requested)
+		return -1;
+	*why = "maximum_attempts_reached";
+	if (retry_exhausted(a->retry, a->attempt))
+		return -1;
+	delay = failure_retry_delay(f->failure);
+	if (delay < 0)
+		delay = retry_delay(a->retry, a->attempt);
+	*why = "timeout";
+	if (a->schedule_to_close > 0 && durable_now() + delay > a->scheduled_at + a->schedule_to_close)
+		return -1;
+	return delay;
+}
+
+static Jsonb *
+with_retry_state(Jsonb *failure, const char *state)
+{
+	JsonBuilder b;
+
+	json_begin(&b);
+	json_add_text(&b, "retry_state", state);
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(failure),
+											  JsonbPGetDatum(json_end(&b))));
+}
+
+static void
+try_again(AttemptEnds *ends, Activity *a, int64 delay, Jsonb *failure)
+{
+	TimestampTz now = durable_now();
+
+	a->lease = 0;
+	a->place = 0;
+	a->is_parked = false;
+	a->started_at = a->heartbeat_at = DT_NOEND;
+	a->worker = NULL;
+	a->last_failure = failure;
+	a->next_attempt_at = now + delay;
+	if (delay == 0 && a->paused_at == DT_NOEND)
+		task_enqueue(a, now);
+	a->check_at = task_check_at(a);
+	if (a->check_at != DT_NOEND)
+		txn_deadline(a->check_at);
+	activity_add_update(&ends->updates, a);
+}
+
+/*
+ * An attempt of an activity, whose row we have locked, did not complete
+ */
+void
+attempt_failed(AttemptEnds *ends, Activity *a, const AttemptFailure *f)
+{
+	const char *why;
+	int64		delay;
+
+	task_uncount(a);
+	if (a->lease != 0)
+		attempt_log_add(&ends->log, a, f->outcome, durable_now(), f->failure);
+	if (f->outcome == EVENT_ACTIVITY_CANCELED)
+	{
+		attempt_remove(ends, a);
+		tell_run(ends, a, MESSAGE_ACTIVITY_CANCELED, NULL, f->failure);
+		return;
+	}
+	delay = next_delay(a, f, &why);
+	if (delay >= 0)
+	{
+		try_again(ends, a, delay, f->failure);
+		return;
+	}
+	attempt_remove(ends, a);
+	tell_run(ends, a, f->outcome == EVENT_ACTIVITY_TIMED_OUT ? MESSAGE_ACTIVITY_TIMED_OUT : MESSAGE_ACTIVITY_FAILED,
+			 NULL, with_retry_state(f->failure, why));
+}
+
+void
+attempt_ends_write(AttemptEnds *ends)
+{
+	activity_remove(ends->removed, ends->nremoved);
+	activity_write_updates(&ends->updates);
+	attempt_log_write(&ends->log);
+	mailbox_write(&ends->messages);
+}
+
+/*
+ * The failure of an attempt, or of the activity, that took too long
+ */
+Jsonb *
+timeout_failure(const Activity *a, const char *which)
+{
+	Jsonb	   *failure = failure_make(which, ERRCODE_WF_ACTIVITY_TIMED_OUT,
+									   psprintf("activity %s timed out: %s", text_to_cstring(a->name), which),
+									   a->attempt);
+	JsonBuilder b;
+
+	json_begin(&b);
+	json_add_jsonb(&b, "heartbeat_details", a->details);
+	json_add_jsonb(&b, "last_failure", a->last_failure);
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(failure),
+											  JsonbPGetDatum(json_end(&b))));
+}

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * claim.h
+ *	  Taking activities from a task queue.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_CLAIM_H
+#define DURABLE_CLAIM_H
+
+#include "task.h"
+
+typedef struct Claim
+{
+	TaskQueue  *queue;
+	int			max;
+	ArrayType  *names;			/* activities to take; NULL: all */
+	MemoryContext context;		/* of the result */
+	Activity   *rows;
+	int			count;
+} Claim;
+
+extern void claim_tasks(Claim *claim);
+extern void claim_give_back(Claim *claim, int from);
+
+#endif							/* DURABLE_CLAIM_H */

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * fairness.h
+ *	  Places in a task queue, and the limits of fairness keys.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_FAIRNESS_H
+#define DURABLE_FAIRNESS_H
+
+#include "shmem.h"
+
+#define MIN_WEIGHT	0.001
+#define MAX_WEIGHT	1000.0
+
+/* A key whose parked tasks may go on */
+typedef struct ReadyKey
+{
+	uint32		hash;
+	int			room;			/* tasks that may start now */
+} ReadyKey;
+
+extern uint32 fairness_hash(const text *key);
+extern void fairness_load(TaskQueue *queue, int lane, int64 first, int64 last);
+extern void fairness_place(TaskQueue *queue, int priority, const text *key, double weight, int64 *place, int64 *seq);
+extern bool fairness_admit(TaskQueue *queue, uint32 hash, double weight, TimestampTz now);
+extern void fairness_unpark(TaskQueue *queue, uint32 hash, double weight, TimestampTz now);
+extern void fairness_count(TaskQueue *queue, uint32 hash, int running, int parked);
+extern void fairness_forget_counts(TaskQueue *queue);
+extern int	fairness_ready_keys(TaskQueue *queue, TimestampTz now, ReadyKey *keys, int room);
+
+#endif							/* DURABLE_FAIRNESS_H */

@@ -1,0 +1,222 @@
+/*-------------------------------------------------------------------------
+ *
+ * poll.c
+ *	  A poll of an external worker.
+ *
+ *	  1. The worker gets tasks of its own role's queue of that name, and of those
+ *	  of roles whose member it is.
+ *
+ *	  2. Where there are none, it may wait, in the server or by LISTEN in its own
+ *	  event loop.  Either way it says so first and looks once more after that.
+ *
+ *	  3. Who polled when is kept in shared memory, for wf_workers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "attempt.h"
+#include "clock.h"
+#include "commands/async.h"
+#include "compat.h"
+#include "extension.h"
+#include "identity.h"
+#include "miscadmin.h"
+#include "poll.h"
+#include "storage/latch.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "waiter.h"
+
+/* Without shared memory nobody wakes us */
+#define POLL_MS			50
+/* and as a safety net this often otherwise */
+#define SAFETY_MS		60000
+#define MAX_OWNERS		64
+
+/*
+ * The roles whose tasks the caller may take, its own first
+ */
+static int
+find_owners(Oid role, Oid *owners)
+{
+	int			n = 0;
+
+	owners[n++] = role;
+	for (int i = 0; shared && i < MAX_TASK_QUEUES && n < MAX_OWNERS; i++)
+	{
+		TaskQueue  *queue = &shared->task_queues[i];
+		bool		known = false;
+
+		if (queue->dbid != MyDatabaseId || !queue->external)
+			continue;
+		for (int j = 0; j < n && !known; j++)
+			known = owners[j] == queue->owner;
+		if (!known && is_member_of_role(role, queue->owner))
+			owners[n++] = queue->owner;
+	}
+	return n;
+}
+
+/*
+ * Note that a worker lives
+ */
+static void
+see_worker(const Poll *poll, int64 topic, int tasks)
+{
+	static Poller *mine = NULL;
+	char	   *name = text_to_cstring(poll->worker);
+	Poller	   *oldest = NULL;
+
+	if (!shared)
+		return;
+	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	if (mine && (mine->dbid != MyDatabaseId || mine->topic != topic ||
+				 strncmp(mine->name, name, NAMEDATALEN - 1) != 0))
+		mine = NULL;
+	for (int i = 0; i < MAX_POLLERS && !mine; i++)
+	{
+		Poller	   *poller = &shared->pollers[i];
+
+		if (poller->dbid == MyDatabaseId && poller->topic == topic &&
+			strncmp(poller->name, name, NAMEDATALEN - 1) == 0)
+			mine = poller;
+		else if (!oldest || poller->seen_at < oldest->seen_at)
+			oldest = poller;
+	}
+	if (!mine)
+	{
+		mine = oldest;
+		mine->dbid = MyDatabaseId;
+		mine->topic = topic;
+		strlcpy(mine->name, name, NAMEDATALEN);
+		strlcpy(mine->task_queue, poll->task_queue, NAMEDATALEN);
+		mine->tasks = 0;
+	}
+	mine->role = poll->role;
+	mine->pid = MyProcPid;
+	mine->seen_at = GetCurrentTimestamp();
+	mine->tasks += tasks;
+	LWLockRelease(shared->waiting);
+}
+
+static void
+start_claimed(Poll *poll, Claim *claim)
+{
+	TimestampTz now = durable_now();
+	RowBatch	updates;
+
+	rows_init(&updates, TABLE_ACTIVITY, poll->context);
+	for (int i = 0; i < claim->count; i++)
+	{
+		Activity   *a = &claim->rows[i];
+
+		attempt_start(a, poll->worker, now);
+		activity_add_update(&updates, a);
+		poll->tasks[poll->count++] = *a;
+	}
+	activity_write_updates(&updates);
+}
+
+/*
+ * Take what there is, up to the poll's max.  *ready: there was more, or there
+ * is by now; *next: when limits may allow more.
+ */
+static void
+take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
+{
+	Oid			owners[MAX_OWNERS];
+	int			nowners = find_owners(poll->role, owners);
+	StoreScope	scope;
+
+	*ready = false;
+	*next = DT_NOEND;
+	store_begin(&scope);
+	for (int i = 0; i < nowners && poll->count < poll->max; i++)
+	{
+		TaskQueueName name = {
+			task_queue_id(poll->namespace, poll->task_queue, owners[i], true), topic, owners[i], true
+		};
+		TaskQueue  *queue = i == 0 ? task_queue_known(&name) : task_queue_find(name.id);
+		Claim		claim = {.queue = queue, .max = poll->max - poll->count, .names = poll->names, .context = poll->context};
+
+		if (!queue || (shared && !task_queue_ready(queue) && queue->throttled_until == DT_NOEND &&
+					   queue->freed_at == DT_NOEND))
+			continue;
+		claim_tasks(&claim);
+		start_claimed(poll, &claim);
+		/* others than those asked for may be there for long */
+		*ready |= !poll->names && task_queue_ready(queue);
+		*next = Min(*next, Min(queue->throttled_until, queue->freed_at));
+	}
+	store_end(&scope);
+}
+
+/*
+ * Sleep until there may be tasks; false when the time is over
+ */
+static bool
+doze(TimestampTz until, TimestampTz next)
+{
+	static uint32 event = 0;
+	TimestampTz now = GetCurrentTimestamp();
+	long		timeout = shared ? SAFETY_MS : POLL_MS;
+
+	if (until <= now)
+		return false;
+	timeout = Min(timeout, TimestampDifferenceMilliseconds(now, Min(until, next)));
+	if (event == 0)
+		event = wait_event("DurablePoll");
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, event);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	return true;
+}
+
+/*
+ * Take tasks for an external worker, waiting for some where it wants that
+ */
+void
+poll_tasks(Poll *poll)
+{
+	int64		topic = task_queue_topic(poll->namespace, poll->task_queue);
+	bool		listens = listener_is_ours((uint64) topic);
+	bool		ready;
+	TimestampTz next;
+
+	durable_check_identity();
+	poll->tasks = palloc(poll->max * sizeof(Activity));
+	poll->count = 0;
+	take(poll, topic, &ready, &next);
+	if (poll->count < poll->max && listens)
+	{
+		listener_set_hungry((uint64) topic);
+		take(poll, topic, &ready, &next);
+	}
+	see_worker(poll, topic, poll->count);
+	if (poll->count > 0 || poll->until == 0)
+		return;
+	for (;;)
+	{
+		waiter_begin_poll(topic, poll->role);
+		take(poll, topic, &ready, &next);
+		if (poll->count > 0)
+			break;
+		if (!ready && !doze(poll->until, next))
+			break;
+	}
+	waiter_end();
+	see_worker(poll, topic, poll->count);
+}
+
+/*
+ * LISTEN for tasks of a queue
+ */
+void
+poll_listen(const char *namespace, const char *task_queue)
+{
+	int64		topic = task_queue_topic(namespace, task_queue);
+
+	Async_Listen(task_queue_channel(topic));
+	listener_add((uint64) topic);
+}

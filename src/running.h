@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * running.h
+ *	  The attempt of an activity that this process is in the middle of.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_RUNNING_H
+#define DURABLE_RUNNING_H
+
+#include "activity.h"
+#include "shmem.h"
+
+typedef struct RunningAttempt
+{
+	Activity   *activity;
+	MemoryContext context;		/* that outlives the attempt's transactions */
+	bool		has_lease;		/* others see it run: its row says so */
+	bool		heartbeats;		/* its code calls wf_heartbeat() */
+	Slot	   *slot;			/* of an activity worker, or NULL */
+} RunningAttempt;
+
+/* NULL: none */
+extern RunningAttempt *running_attempt;
+
+extern RunningAttempt *running_in_activity(const char *call);
+extern Jsonb *running_info(RunningAttempt *running);
+extern void running_heartbeat(RunningAttempt *running, Jsonb *details);
+extern bool running_cancelled(RunningAttempt *running);
+extern bool running_must_stop(void);
+extern char *idempotency_key(const Activity *a);
+extern TimestampTz activity_deadline(const Activity *a);
+
+#endif							/* DURABLE_RUNNING_H */

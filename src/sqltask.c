@@ -1,0 +1,340 @@
+/*-------------------------------------------------------------------------
+ *
+ * sqltask.c
+ *	  Queued activities that run in the server: in batches.
+ *
+ *	  1. A batch of quick functions is one transaction: each runs in a
+ *	  subtransaction, and its effect, its completion and its message to the run
+ *	  are committed together.  The rows are locked meanwhile and never show as
+ *	  running.
+ *
+ *	  2. A procedure, a function not known to be quick, one with a heartbeat, and
+ *	  any second attempt runs alone (alone.c): its start is committed first, so
+ *	  that an attempt counts even if it takes the server down.
+ *
+ *	  3. What turns out to be slow in a batch, or meets locks there, is undone and
+ *	  runs alone next.  If the commit of a batch fails, all of it runs alone.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "alone.h"
+#include "attempt.h"
+#include "callable.h"
+#include "claim.h"
+#include "clock.h"
+#include "compat.h"
+#include "executor/spi.h"
+#include "execution.h"
+#include "extension.h"
+#include "failure.h"
+#include "guarded.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "payload.h"
+#include "running.h"
+#include "settings.h"
+#include "sqltask.h"
+#include "storage/proc.h"
+#include "step.h"
+#include "unwind.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#define MAX_BATCH			50	/* subtransactions, see batch.c */
+
+/* After a batch failed as a whole, so many tasks are taken alone */
+static int	alone_left = 0;
+
+/* A batch in the making */
+typedef struct TaskBatch
+{
+	Claim		claim;
+	AttemptEnds ends;
+	TimestampTz started;
+	Activity   *alone;			/* those to run alone after the commit */
+	int			nalone;
+	int			done;
+} TaskBatch;
+
+/*
+ * Use the settings of an activity's run; false where that is closed
+ */
+static bool
+use_settings(const Activity *a)
+{
+	StoreScope	scope;
+	ArrayType  *settings;
+	bool		open;
+	MemoryContext context = CurrentMemoryContext;
+
+	store_begin(&scope);
+	settings = execution_settings(&a->run_id, context, &open);
+	store_end(&scope);
+	if (open)
+		settings_apply(settings);
+	return open;
+}
+
+/*
+ * The function of an activity, NULL where there is none (any more)
+ */
+static Callable *
+function_of(const Activity *a)
+{
+	Oid			function = callable_resolve(text_to_cstring(a->name), true);
+
+	return OidIsValid(function) ? callable_get(function) : NULL;
+}
+
+/*
+ * Is it known to be quick, and nothing speaks against a batch?
+ */
+static bool
+goes_into_batch(const Activity *a)
+{
+	Callable   *function = function_of(a);
+
+	return alone_left == 0 && a->attempt == 0 && a->heartbeat == 0 && function && !function->procedure &&
+		function->usecs >= 0 && function->usecs < SLOW_STEP_USECS;
+}
+
+static Jsonb *
+work(void *arg)
+{
+	Activity   *a = arg;
+	Callable   *function = function_of(a);
+	RunningAttempt running = {.activity = a, .context = CurrentMemoryContext};
+	TimestampTz started = GetCurrentTimestamp();
+	int			nestlevel = NewGUCNestLevel();
+	double		usecs;
+	Jsonb	   *result;
+
+	LockTimeout = SHARED_LOCK_TIMEOUT;
+	watchdog_guard(SHARED_STEP_USECS, WATCHDOG_BATCH);
+	running_attempt = &running;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	result = callable_call(function, task_input(a));
+	PopActiveSnapshot();
+	running_attempt = NULL;
+	payload_check(result, "result");
+	AtEOXact_GUC(false, nestlevel);
+	usecs = GetCurrentTimestamp() - started;
+	function->usecs = 0.8 * function->usecs + 0.2 * usecs;
+	return result;
+}
+
+static void
+run_later_alone(TaskBatch *batch, const Activity *a)
+{
+	batch->alone[batch->nalone++] = *a;
+}
+
+/*
+ * Run one in the batch
+ */
+static void
+run_in_batch(TaskBatch *batch, Activity *a)
+{
+	Activity	waiting = *a;
+	AttemptFailure failure = {.outcome = EVENT_ACTIVITY_FAILED};
+	GuardedEnd	end;
+	StoreScope	scope;
+
+	attempt_start(a, cstring_to_text(alone_worker_name()), durable_now());
+	guarded_call(work, a, batch->claim.context, &end);
+	if (end.error && step_wants_to_be_alone(end.error->sqlerrcode, end.watchdog))
+	{
+		run_later_alone(batch, &waiting);
+		return;
+	}
+	if (end.error && end.error->sqlerrcode == ERRCODE_QUERY_CANCELED && !in_background_worker())
+		ReThrowError(end.error);
+	store_begin(&scope);
+	if (end.error)
+	{
+		failure.failure = failure_from_error(end.error, a->attempt);
+		attempt_failed(&batch->ends, a, &failure);
+	}
+	else
+	{
+		attempt_completed(&batch->ends, a, end.result);
+		attempt_remove(&batch->ends, a);
+	}
+	store_end(&scope);
+	batch->done++;
+}
+
+/*
+ * Its run is closed: there is nothing to do
+ */
+static void
+drop(TaskBatch *batch, Activity *a)
+{
+	StoreScope	scope;
+
+	attempt_start(a, NULL, durable_now());
+	store_begin(&scope);
+	task_uncount(a);
+	store_end(&scope);
+	attempt_remove(&batch->ends, a);
+}
+
+/*
+ * Run what was claimed, up to the first that has to run alone.  The rest is
+ * given back.
+ */
+static void
+run_claimed(TaskBatch *batch)
+{
+	Claim	   *claim = &batch->claim;
+	int			i;
+
+	for (i = 0; i < claim->count; i++)
+	{
+		Activity   *a = &claim->rows[i];
+
+		if (i > 0 && GetCurrentTimestamp() - batch->started > (int64) durable_batch_time * 1000)
+			break;
+		CHECK_FOR_INTERRUPTS();
+		if (!use_settings(a))
+		{
+			drop(batch, a);
+			continue;
+		}
+		if (goes_into_batch(a))
+		{
+			run_in_batch(batch, a);
+			continue;
+		}
+		if (i == 0)
+		{
+			run_later_alone(batch, a);
+			i++;
+		}
+		break;
+	}
+	claim_give_back(claim, i);
+}
+
+/*
+ * One batch, in the current transaction, up to its commit
+ */
+static void
+do_batch(TaskBatch *batch, TaskQueue *queue, MemoryContext context)
+{
+	StoreScope	scope;
+	RowBatch	starts;
+
+	settings_forget_applied();
+	batch->claim = (Claim) {.queue = queue, .max = alone_left > 0 ? 1 : MAX_BATCH, .context = context};
+	batch->started = GetCurrentTimestamp();
+	batch->nalone = batch->done = 0;
+	attempt_ends_init(&batch->ends, context);
+	store_begin(&scope);
+	claim_tasks(&batch->claim);
+	store_end(&scope);
+	batch->alone = palloc(Max(batch->claim.count, 1) * sizeof(Activity));
+	watchdog_start();
+	run_claimed(batch);
+	watchdog_stop();
+
+	rows_init(&starts, TABLE_ACTIVITY, context);
+	store_begin(&scope);
+	for (int i = 0; i < batch->nalone; i++)
+	{
+		attempt_start(&batch->alone[i], cstring_to_text(alone_worker_name()), durable_now());
+		activity_add_update(&starts, &batch->alone[i]);
+	}
+	activity_write_updates(&starts);
+	attempt_ends_write(&batch->ends);
+	store_end(&scope);
+}
+
+/*
+ * Take the next tasks of a queue; adds how many to *tasks.  The caller is
+ * connected to SPI so that it may commit.
+ */
+DriveResult
+sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "durable tasks", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	TaskBatch	batch;
+	int			depth = store_depth();
+	volatile DriveResult result = DRIVE_BUSY;
+	ErrorData  *volatile edata = NULL;
+
+	PG_TRY();
+	{
+		if (!durable_lock_installed())
+			result = DRIVE_GONE;
+		else
+			do_batch(&batch, queue, context);
+		SPI_commit();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		drive_unwind(depth);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	if (edata)
+	{
+		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !in_background_worker())
+			ReThrowError(edata);
+		drive_log_error(edata);
+		result = alone_left > 0 ? DRIVE_FAILED : DRIVE_BUSY;
+		alone_left = MAX_BATCH;
+	}
+	else if (result == DRIVE_BUSY)
+	{
+		for (int i = 0; i < batch.nalone; i++)
+			alone_run(&batch.alone[i], slot);
+		*tasks += batch.done + batch.nalone;
+		alone_left = Max(alone_left - batch.nalone, 0);
+		if (batch.done + batch.nalone == 0 && batch.claim.count == 0)
+			result = DRIVE_IDLE;
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return result;
+}
+
+/*
+ * Take tasks of all queues of an owner, as far as the table tells
+ */
+DriveResult
+sqltask_drive_all(Oid owner, int *tasks)
+{
+	DriveResult result = DRIVE_IDLE;
+	int64		after = PG_INT64_MIN;
+
+	for (;;)
+	{
+		Activity	a;
+		TaskQueue  *queue = NULL;
+		StoreScope	scope;
+		bool		any;
+
+		if (!durable_lock_installed())
+			return DRIVE_GONE;
+		store_begin(&scope);
+		any = activity_next_queue(after, &a);
+		if (any && a.owner == owner && !a.external)
+			queue = task_queue_of(&a);
+		store_end(&scope);
+		SPI_commit();
+		if (!any)
+			return result;
+		after = a.queue;
+		if (queue && sqltask_drive(queue, NULL, tasks) != DRIVE_IDLE)
+			result = DRIVE_BUSY;
+	}
+}

@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * sweep.c
+ *	  Activities of runs that close, and cancellations of activities.
+ *
+ *	  Both are done by a turn, which must not wait for a worker that has an
+ *	  activity's row locked, say by a poll in a transaction it has left open.
+ *	  What is locked is left, and a timer sees to it that the scheduler comes
+ *	  back to it (a sweep).
+ *
+ *	  All functions run between store_begin() and store_end().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "execution.h"
+#include "sweep.h"
+#include "tasknote.h"
+#include "timer.h"
+
+#define SWEEP_DELAY		USECS_PER_SEC
+
+static void
+sweep_later(const pg_uuid_t *run_id, int32 command, Oid owner)
+{
+	timer_set(run_id, TIMER_SWEEP, command, owner, durable_now() + SWEEP_DELAY);
+}
+
+/*
+ * Delete what is left of activities; those that run in the server are told
+ */
+static void
+clear_activities(const pg_uuid_t *run_ids, int count, Oid owner)
+{
+	Activity   *rows;
+	int			n = activity_clear(run_ids, count, CurrentMemoryContext, &rows);
+
+	for (int i = 0; i < n; i++)
+	{
+		task_uncount(&rows[i]);
+		if (rows[i].lease != 0 && !rows[i].external)
+			note_cancel(&rows[i].run_id, rows[i].command);
+	}
+	for (int i = 0; i < count; i++)
+		if (activity_read_run(&run_ids[i], CurrentMemoryContext, &rows) > 0)
+			sweep_later(&run_ids[i], 0, owner);
+}
+
+/*
+ * Runs close: their timers and activities go
+ */
+void
+sweep_runs(const pg_uuid_t *run_ids, int count, Oid owner)
+{
+	timer_clear(run_ids, count);
+	clear_activities(run_ids, count, owner);
+}
+
+/*
+ * An activity is to cancel itself: one that does not run is cancelled at once,
+ * one that runs is told
+ */
+void
+request_activity_cancel(AttemptEnds *ends, const ActivityKey *key, Oid owner)
+{
+	Activity	a;
+	AttemptFailure cancelled = {.outcome = EVENT_ACTIVITY_CANCELED};
+
+	if (!activity_lock(key, false, ends->context, &a))
+	{
+		if (activity_read(key, ends->context, &a))
+			sweep_later(&key->run_id, key->command, owner);
+		return;
+	}
+	if (a.lease == 0)
+	{
+		attempt_failed(ends, &a, &cancelled);
+		return;
+	}
+	a.cancel_requested = true;
+	activity_add_update(&ends->updates, &a);
+	if (!a.external)
+		note_cancel(&a.run_id, a.command);
+}
+
+/*
+ * Do the sweeps that are due
+ */
+void
+sweep_due(TimestampTz from, TimestampTz now)
+{
+	pg_uuid_t	run_id;
+	int32		command;
+	Oid			owner;
+
+	while (timer_take_sweep(from, now, &run_id, &command, &owner))
+	{
+		AttemptEnds ends;
+
+		if (!execution_is_open(&run_id))
+			clear_activities(&run_id, 1, owner);
+		else if (command > 0)
+		{
+			attempt_ends_init(&ends, CurrentMemoryContext);
+			request_activity_cancel(&ends, &(ActivityKey) {run_id, command, 0}, owner);
+			attempt_ends_write(&ends);
+		}
+	}
+}

@@ -1,0 +1,217 @@
+/*-------------------------------------------------------------------------
+ *
+ * task.c
+ *	  Activities as tasks of a queue.
+ *
+ *	  1. An activity gets its place in a queue when it is scheduled, and another
+ *	  one for each further attempt (fairness.c).
+ *
+ *	  2. The first process to use a queue after a restart reads from the table
+ *	  how far its lanes are, and where the queue has limits, how much runs.
+ *
+ *	  All functions run between store_begin() and store_end().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/async.h"
+#include "fairness.h"
+#include "json.h"
+#include "limits.h"
+#include "payload.h"
+#include "task.h"
+#include "tasknote.h"
+#include "txn.h"
+#include "waiter.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+
+static void
+load_lanes(TaskQueue *queue)
+{
+	for (int lane = 0; lane < PRIORITIES; lane++)
+	{
+		int64		first;
+		int64		last;
+
+		if (activity_bounds(queue->id, LANE_START(lane), LANE_START(lane + 1), &first, &last))
+			fairness_load(queue, lane, first & MAX_PASS, last & MAX_PASS);
+	}
+}
+
+/*
+ * A queue, ready for use
+ */
+TaskQueue *
+task_queue_known(const TaskQueueName *name)
+{
+	bool		created;
+	TaskQueue  *queue = task_queue_get(name, &created);
+
+	if (created)
+		load_lanes(queue);
+	if (queue->stale)
+		task_queue_refresh(queue);
+	return queue;
+}
+
+/*
+ * The queue of an activity, NULL for a step of a turn
+ */
+TaskQueue *
+task_queue_of(const Activity *a)
+{
+	return a->inline_step ? NULL :
+		task_queue_known(&(TaskQueueName) {a->queue, a->topic, a->owner, a->external});
+}
+
+/*
+ * Count what runs and what is parked
+ */
+static void
+count_tasks(TaskQueue *queue)
+{
+	Activity   *rows;
+	int			n = activity_read_running(queue->id, CurrentMemoryContext, &rows);
+	int			running = 0;
+
+	fairness_forget_counts(queue);
+	for (int i = 0; i < n; i++)
+	{
+		running += rows[i].lease != 0;
+		if (rows[i].fairness_key)
+			fairness_count(queue, fairness_hash(rows[i].fairness_key), rows[i].lease != 0, rows[i].is_parked);
+	}
+	SpinLockAcquire(&queue->mutex);
+	queue->running = running;
+	SpinLockRelease(&queue->mutex);
+}
+
+/*
+ * Read a queue's limits; where it has any, count
+ */
+void
+task_queue_refresh(TaskQueue *queue)
+{
+	TaskLimits	limits;
+	Jsonb	   *weights;
+	bool		any = limits_read(queue->id, CurrentMemoryContext, &limits, &weights);
+
+	SpinLockAcquire(&queue->mutex);
+	queue->stale = false;
+	queue->limits = limits;
+	queue->has_weights = weights != NULL;
+	queue->throttled_until = DT_NOEND;
+	SpinLockRelease(&queue->mutex);
+	if (any)
+		count_tasks(queue);
+}
+
+/*
+ * The weight of an activity: its queue's for its fairness key, or its own
+ */
+static double
+weight_of(TaskQueue *queue, const Activity *a)
+{
+	TaskLimits	limits;
+	Jsonb	   *weights;
+	JsonbValue *weight = NULL;
+
+	if (queue->has_weights && a->fairness_key && limits_read(queue->id, CurrentMemoryContext, &limits, &weights))
+		weight = json_find(weights, text_to_cstring(a->fairness_key));
+	if (!weight || weight->type != jbvNumeric)
+		return a->weight;
+	return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(weight->val.numeric)));
+}
+
+static TimestampTz
+earlier(TimestampTz at, TimestampTz since, int64 span)
+{
+	return span > 0 && since != DT_NOEND ? Min(at, since + span) : at;
+}
+
+/*
+ * When something falls due for an activity, as it is now.  One that was paused
+ * waits for nothing but schedule_to_close.
+ */
+TimestampTz
+task_check_at(const Activity *a)
+{
+	TimestampTz at = earlier(DT_NOEND, a->scheduled_at, a->schedule_to_close);
+
+	if (a->lease != 0)
+	{
+		at = earlier(at, a->started_at, a->start_to_close);
+		return earlier(at, a->heartbeat_at != DT_NOEND ? a->heartbeat_at : a->started_at, a->heartbeat);
+	}
+	if (a->paused_at != DT_NOEND)
+		return at;
+	if (a->next_attempt_at != DT_NOEND)
+		return Min(at, a->next_attempt_at);
+	return earlier(at, a->queued_at, a->schedule_to_start);
+}
+
+/*
+ * Someone who LISTENs waits for tasks: tell him with this transaction
+ */
+static void
+notify_hungry(TaskQueue *queue)
+{
+	if (!queue->external || !listener_hungry(queue->topic) || task_is_notified(queue))
+		return;
+	Async_Notify(task_queue_channel(queue->topic), NULL);
+	note_task_notified(queue);
+}
+
+/*
+ * Give an activity a place in its queue.  The caller writes the row.
+ */
+void
+task_enqueue(Activity *a, TimestampTz now)
+{
+	TaskQueue  *queue = task_queue_of(a);
+
+	a->queued_at = now;
+	a->next_attempt_at = DT_NOEND;
+	a->is_parked = false;
+	fairness_place(queue, a->priority, a->fairness_key, weight_of(queue, a), &a->place, &a->seq);
+	a->check_at = task_check_at(a);
+	if (a->check_at != DT_NOEND)
+		txn_deadline(a->check_at);
+	note_task_arrived(queue, a->place, a->seq);
+	notify_hungry(queue);
+}
+
+/*
+ * An activity leaves the state it is in: what was counted of it no longer is,
+ * once this commits
+ */
+void
+task_uncount(const Activity *a)
+{
+	TaskQueue  *queue;
+
+	if (a->inline_step || (a->lease == 0 && !a->is_parked))
+		return;
+	queue = task_queue_of(a);
+	if (a->is_parked)
+		note_queue_stale(queue);
+	else
+	{
+		if (queue->limits.concurrency > 0)
+			note_task_ended(queue);
+		if (task_queue_limits_keys(queue) && a->fairness_key)
+			note_key_ended(queue, fairness_hash(a->fairness_key));
+	}
+}
+
+/*
+ * The input of an activity, in the current memory context
+ */
+Jsonb *
+task_input(const Activity *a)
+{
+	return a->input_id ? payload_load(a->input_id) : a->input;
+}

@@ -1,0 +1,324 @@
+/*-------------------------------------------------------------------------
+ *
+ * tasknote.c
+ *	  What task queues are to know when the current transaction has ended.
+ *
+ *	  1. Tasks that came are told at commit, and one who waits is woken.  Claims
+ *	  that are undone are told at abort.
+ *
+ *	  2. Counts of what runs go up when a task is claimed, so that no other claim
+ *	  exceeds a limit, and back at abort; they go down at commit.
+ *
+ *	  3. A rolled back subtransaction may have claimed or ended tasks.  Then the
+ *	  queue counts anew, and looks again where the claims were.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "fairness.h"
+#include "miscadmin.h"
+#include "tasknote.h"
+#include "utils/memutils.h"
+
+typedef struct Position
+{
+	bool		any;
+	int64		place;
+	int64		seq;
+} Position;
+
+typedef enum KeyChange
+{
+	KEY_STARTED,
+	KEY_UNPARKED,				/* and started */
+	KEY_PARKED,
+	KEY_ENDED
+} KeyChange;
+
+typedef struct KeyNote
+{
+	uint32		hash;
+	KeyChange	change;
+} KeyNote;
+
+typedef struct TaskNote
+{
+	TaskQueue  *queue;
+	Position	arrived[PRIORITIES];
+	Position	claimed[PRIORITIES];
+	int			started;
+	int			ended;
+	bool		notified;
+	bool		stale;
+	KeyNote    *keys;
+	int			nkeys;
+	int			keys_room;
+} TaskNote;
+
+typedef struct CancelNote
+{
+	pg_uuid_t	run_id;
+	int32		command;
+} CancelNote;
+
+static TaskNote *notes = NULL;
+static int	note_count = 0;
+static int	note_room = 0;
+static CancelNote *cancels = NULL;
+static int	cancel_count = 0;
+static int	cancel_room = 0;
+static int	note_level = 0;			/* deepest nesting at which a claim was noted */
+static bool sub_aborted = false;
+
+static TaskNote *
+note_for(TaskQueue *queue)
+{
+	for (int i = 0; i < note_count; i++)
+		if (notes[i].queue == queue)
+			return &notes[i];
+	if (note_count == note_room)
+	{
+		int			room = note_room ? note_room * 2 : 8;
+
+		notes = notes ? repalloc(notes, room * sizeof(TaskNote)) :
+			MemoryContextAlloc(TopMemoryContext, room * sizeof(TaskNote));
+		note_room = room;
+	}
+	memset(&notes[note_count], 0, sizeof(TaskNote));
+	notes[note_count].queue = queue;
+	return &notes[note_count++];
+}
+
+static void
+lower(Position *position, int64 place, int64 seq)
+{
+	if (position->any && (position->place < place || (position->place == place && position->seq <= seq)))
+		return;
+	*position = (Position) {true, place, seq};
+}
+
+/*
+ * A task was written with this place
+ */
+void
+note_task_arrived(TaskQueue *queue, int64 place, int64 seq)
+{
+	lower(&note_for(queue)->arrived[LANE_OF(place)], place, seq);
+}
+
+/*
+ * A task is in our hands until the transaction's end, if it is undone
+ */
+void
+note_task_claimed(TaskQueue *queue, int64 place, int64 seq)
+{
+	note_level = Max(note_level, GetCurrentTransactionNestLevel());
+	lower(&note_for(queue)->claimed[LANE_OF(place)], place, seq);
+}
+
+/*
+ * It counts as running from now on
+ */
+void
+note_task_started(TaskQueue *queue)
+{
+	SpinLockAcquire(&queue->mutex);
+	queue->running++;
+	SpinLockRelease(&queue->mutex);
+	note_for(queue)->started++;
+}
+
+void
+note_task_ended(TaskQueue *queue)
+{
+	note_level = Max(note_level, GetCurrentTransactionNestLevel());
+	note_for(queue)->ended++;
+}
+
+static void
+note_key(TaskQueue *queue, uint32 hash, KeyChange change)
+{
+	TaskNote   *note = note_for(queue);
+
+	if (note->nkeys == note->keys_room)
+	{
+		int			room = note->keys_room ? note->keys_room * 2 : 16;
+
+		note->keys = note->keys ? repalloc(note->keys, room * sizeof(KeyNote)) :
+			MemoryContextAlloc(TopMemoryContext, room * sizeof(KeyNote));
+		note->keys_room = room;
+	}
+	note->keys[note->nkeys++] = (KeyNote) {hash, change};
+}
+
+/*
+ * A task of a key was counted as running; the same goes for the following
+ */
+void
+note_key_started(TaskQueue *queue, uint32 hash, bool was_parked)
+{
+	note_key(queue, hash, was_parked ? KEY_UNPARKED : KEY_STARTED);
+}
+
+void
+note_key_parked(TaskQueue *queue, uint32 hash)
+{
+	fairness_count(queue, hash, 0, 1);
+	note_key(queue, hash, KEY_PARKED);
+}
+
+/*
+ * A task of a key ends; it is counted at commit
+ */
+void
+note_key_ended(TaskQueue *queue, uint32 hash)
+{
+	note_key(queue, hash, KEY_ENDED);
+}
+
+/*
+ * This transaction sends a NOTIFY for the queue
+ */
+void
+note_task_notified(TaskQueue *queue)
+{
+	note_for(queue)->notified = true;
+}
+
+bool
+task_is_notified(TaskQueue *queue)
+{
+	return note_for(queue)->notified;
+}
+
+/*
+ * Limits or rows changed in a way that makes it count anew
+ */
+void
+note_queue_stale(TaskQueue *queue)
+{
+	note_for(queue)->stale = true;
+}
+
+/*
+ * An activity that may be running in the server is to cancel itself
+ */
+void
+note_cancel(const pg_uuid_t *run_id, int32 command)
+{
+	if (cancel_count == cancel_room)
+	{
+		int			room = cancel_room ? cancel_room * 2 : 8;
+
+		cancels = cancels ? repalloc(cancels, room * sizeof(CancelNote)) :
+			MemoryContextAlloc(TopMemoryContext, room * sizeof(CancelNote));
+		cancel_room = room;
+	}
+	cancels[cancel_count++] = (CancelNote) {*run_id, command};
+}
+
+static void
+end_key(TaskQueue *queue, const KeyNote *key, bool commit)
+{
+	switch (key->change)
+	{
+		case KEY_STARTED:
+			if (!commit)
+				fairness_count(queue, key->hash, -1, 0);
+			break;
+		case KEY_UNPARKED:
+			if (!commit)
+				fairness_count(queue, key->hash, -1, 1);
+			break;
+		case KEY_PARKED:
+			/* at commit too: whoever looked in between did not see the row */
+			fairness_count(queue, key->hash, 0, commit ? 0 : -1);
+			break;
+		case KEY_ENDED:
+			if (commit)
+				fairness_count(queue, key->hash, -1, 0);
+			break;
+	}
+}
+
+static void
+end_note(TaskNote *note, bool commit)
+{
+	TaskQueue  *queue = note->queue;
+	int			ended = commit ? note->ended : note->started;
+	bool		wake = false;
+
+	for (int i = 0; i < PRIORITIES; i++)
+	{
+		if (commit && note->arrived[i].any)
+			task_queue_lower(queue, note->arrived[i].place, note->arrived[i].seq);
+		if ((!commit || sub_aborted) && note->claimed[i].any)
+			task_queue_lower(queue, note->claimed[i].place, note->claimed[i].seq);
+		wake |= (commit && note->arrived[i].any) || (!commit && note->claimed[i].any);
+	}
+	for (int i = 0; i < note->nkeys; i++)
+		end_key(queue, &note->keys[i], commit);
+	SpinLockAcquire(&queue->mutex);
+	queue->running = Max(queue->running - ended, 0);
+	queue->stale |= note->stale || (sub_aborted && (note->started > 0 || note->ended > 0));
+	SpinLockRelease(&queue->mutex);
+	wake |= (ended > 0 || note->stale) && task_queue_ready(queue);
+	if (wake)
+		task_queue_wake(queue, commit && note->notified);
+}
+
+/*
+ * Tell the activity worker that runs it
+ */
+static void
+tell_cancel(const CancelNote *note)
+{
+	for (int i = 0; i < MAX_SLOTS; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		if (slot->kind != SLOT_ACTIVITY_WORKER || slot->lease == 0)
+			continue;
+		SpinLockAcquire(&slot->mutex);
+		if (slot->dbid == MyDatabaseId && slot->lease != 0 && slot->command == note->command &&
+			memcmp(&slot->run_id, &note->run_id, sizeof(pg_uuid_t)) == 0)
+			slot->cancel = true;
+		SpinLockRelease(&slot->mutex);
+	}
+}
+
+void
+tasknote_forget(void)
+{
+	for (int i = 0; i < note_count; i++)
+		if (notes[i].keys)
+			pfree(notes[i].keys);
+	note_count = 0;
+	cancel_count = 0;
+	note_level = 0;
+	sub_aborted = false;
+}
+
+/*
+ * The transaction has ended
+ */
+void
+tasknote_end(bool commit)
+{
+	for (int i = 0; i < note_count; i++)
+		end_note(&notes[i], commit);
+	for (int i = 0; i < cancel_count && commit && shared; i++)
+		tell_cancel(&cancels[i]);
+	tasknote_forget();
+}
+
+/*
+ * A subtransaction is being rolled back
+ */
+void
+tasknote_sub_abort(void)
+{
+	sub_aborted |= GetCurrentTransactionNestLevel() <= note_level;
+}

@@ -1,0 +1,380 @@
+/*-------------------------------------------------------------------------
+ *
+ * taskqueue.c
+ *	  Task queues: where claims start, and who is woken.
+ *
+ *	  1. A task queue belongs to a role, whose workflows put activities into it.
+ *	  Its id is a hash of namespace, name, role and kind, so it needs no row.  A
+ *	  worker may serve several roles whose member it is; so those who wait for
+ *	  tasks do it by the topic, a hash of namespace and name.
+ *
+ *	  2. It has a lane for each priority.  A task's place in its lane is given
+ *	  when it comes (fairness.c); claims take them in that order.  Under a held
+ *	  xmin horizon the dead entries of claimed tasks stay in the index, so a
+ *	  claim starts where the last one ended and not at the beginning.  A lane
+ *	  that was scanned to its end has nothing (`any' is false) until a commit
+ *	  brings a task; a commit with an earlier place, or a claim that is undone,
+ *	  lowers the start.
+ *
+ *	  3. A scan takes the start before its snapshot.  So a commit after that
+ *	  lowers it for the next scan, and one before it shows in the snapshot.
+ *
+ *	  4. Whoever waits for tasks says so first and looks once more after that.
+ *	  Who brings tasks wakes one: a session in a poll, or an activity worker.
+ *	  Sessions that LISTEN get a NOTIFY only if one of them has found nothing
+ *	  (`hungry'), and one until the next time.  Mostly the transaction that
+ *	  brings the task sends it; where it could not know yet, the scheduler does.
+ *
+ *	  5. After a crash all this is empty, and every lane is looked at from its
+ *	  beginning.
+ *
+ *	  The spinlock of a queue guards all of it but what shmem.h says.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "storage/latch.h"
+#include "taskqueue.h"
+#include "waiter.h"
+
+/* The distribution of waits is of the last one or two of these */
+#define WAITS_WINDOW	(5 * 60 * USECS_PER_SEC)
+
+static TaskQueue local_queue;
+
+int64
+task_queue_id(const char *namespace, const char *name, Oid owner, bool external)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) namespace, strlen(namespace),
+										   ((uint64) owner << 1) | external);
+
+	if (name)
+		hash = hash_bytes_extended((const unsigned char *) name, strlen(name), hash + 1);
+	return (int64) hash;
+}
+
+int64
+task_queue_topic(const char *namespace, const char *name)
+{
+	int64		topic = task_queue_id(namespace, name, InvalidOid, true);
+
+	return topic != 0 ? topic : 1;
+}
+
+char *
+task_queue_channel(int64 topic)
+{
+	return psprintf("wfq_%016llx", (unsigned long long) topic);
+}
+
+static void
+init_entry(TaskQueue *queue, const TaskQueueName *name)
+{
+	slock_t		mutex = queue->mutex;
+
+	memset(queue, 0, sizeof(TaskQueue));
+	queue->mutex = mutex;
+	queue->id = name->id;
+	queue->topic = name->topic;
+	queue->owner = name->owner;
+	queue->external = name->external;
+	queue->stale = true;
+	queue->seq = durable_now();
+	queue->throttled_until = DT_NOEND;
+	queue->freed_at = DT_NOEND;
+	for (int i = 0; i < PRIORITIES; i++)
+	{
+		queue->lanes[i].any = true;
+		queue->lanes[i].place = LANE_START(i);
+	}
+	queue->dbid = MyDatabaseId;
+}
+
+static bool
+is_unused(TaskQueue *queue)
+{
+	for (int i = 0; i < PRIORITIES; i++)
+		if (queue->lanes[i].any)
+			return false;
+	return queue->running == 0 && queue->freed_at == DT_NOEND;
+}
+
+/*
+ * A queue of this database, if it is known; NULL otherwise
+ */
+TaskQueue *
+task_queue_find(int64 id)
+{
+	TaskQueue  *result = NULL;
+
+	if (!shared)
+		return NULL;
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_TASK_QUEUES && !result; i++)
+		if (shared->task_queues[i].dbid == MyDatabaseId && shared->task_queues[i].id == id)
+			result = &shared->task_queues[i];
+	LWLockRelease(shared->directory);
+	return result;
+}
+
+/*
+ * A queue of this database.  *created: it has just become known here, and its
+ * lanes are to be read from the table (fairness_load) before a task gets a
+ * place.  Without shared memory, or room in it, there is one that knows
+ * nothing: it is always looked through from the beginning.
+ */
+TaskQueue *
+task_queue_get(const TaskQueueName *name, bool *created)
+{
+	static TaskQueue *last = NULL;
+	TaskQueue  *result;
+
+	*created = false;
+	if (last && last->dbid == MyDatabaseId && last->id == name->id)
+		return last;
+	result = task_queue_find(name->id);
+	if (!result && shared)
+	{
+		LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+		for (int i = 0; i < MAX_TASK_QUEUES && !result; i++)
+			if (!OidIsValid(shared->task_queues[i].dbid))
+				result = &shared->task_queues[i];
+		for (int i = 0; i < MAX_TASK_QUEUES && !result; i++)
+			if (is_unused(&shared->task_queues[i]))
+				result = &shared->task_queues[i];
+		if (result)
+			init_entry(result, name);
+		LWLockRelease(shared->directory);
+		*created = result != NULL;
+	}
+	if (result)
+		return last = result;
+	SpinLockInit(&local_queue.mutex);
+	init_entry(&local_queue, name);
+	return &local_queue;
+}
+
+/*
+ * Where the next scan of a lane starts; false where there is nothing to scan.
+ * Call before taking the snapshot, holding the claim lock (claim.c).
+ */
+bool
+task_queue_begin_scan(TaskQueue *queue, int lane, int64 *place, int64 *seq)
+{
+	bool		any;
+
+	SpinLockAcquire(&queue->mutex);
+	any = queue->lanes[lane].any;
+	*place = queue->lanes[lane].place;
+	*seq = queue->lanes[lane].seq;
+	queue->lanes[lane].any = false;
+	SpinLockRelease(&queue->mutex);
+	return any;
+}
+
+/*
+ * There may be a task at this place: claims are to look from here on
+ */
+void
+task_queue_lower(TaskQueue *queue, int64 place, int64 seq)
+{
+	Lane	   *lane = &queue->lanes[LANE_OF(place)];
+
+	SpinLockAcquire(&queue->mutex);
+	if (!lane->any || place < lane->place || (place == lane->place && seq < lane->seq))
+	{
+		lane->place = place;
+		lane->seq = seq;
+	}
+	lane->any = true;
+	SpinLockRelease(&queue->mutex);
+}
+
+/*
+ * A task goes to a worker, after waiting for so long
+ */
+void
+task_queue_claimed(TaskQueue *queue, int64 place, TimestampTz queued_at, TimestampTz now)
+{
+	Lane	   *lane = &queue->lanes[LANE_OF(place)];
+	uint64		waited = Max(now - queued_at, 1);
+	int			octave = pg_leftmost_one_pos64(waited);
+	int			bucket = Min(2 * octave + (octave > 0 && (waited >> (octave - 1)) & 1), WAIT_BUCKETS - 1);
+
+	SpinLockAcquire(&queue->mutex);
+	lane->pass = Max(lane->pass, place & MAX_PASS);
+	queue->claimed++;
+	if (now - queue->waits_since > WAITS_WINDOW)
+	{
+		memcpy(queue->waits[0], queue->waits[1], sizeof(queue->waits[0]));
+		memset(queue->waits[1], 0, sizeof(queue->waits[1]));
+		queue->waits_since = now;
+	}
+	queue->waits[1][bucket]++;
+	SpinLockRelease(&queue->mutex);
+}
+
+static double
+percentile(const uint32 *waits, uint64 total, double fraction)
+{
+	uint64		seen = 0;
+
+	for (int i = 0; i < WAIT_BUCKETS; i++)
+	{
+		double		octave = (double) (UINT64CONST(1) << (i / 2));
+
+		seen += waits[i];
+		if (seen > 0 && seen >= fraction * total)
+			return octave * (i % 2 ? 1.75 : 1.25);	/* the bucket's middle */
+	}
+	return 0;
+}
+
+/*
+ * The wait from schedule to start in microseconds, lately; -1 for unknown
+ */
+void
+task_queue_percentiles(TaskQueue *queue, double *p50, double *p99)
+{
+	uint32		waits[WAIT_BUCKETS];
+	uint64		total = 0;
+
+	SpinLockAcquire(&queue->mutex);
+	for (int i = 0; i < WAIT_BUCKETS; i++)
+		waits[i] = queue->waits[0][i] + queue->waits[1][i];
+	SpinLockRelease(&queue->mutex);
+	for (int i = 0; i < WAIT_BUCKETS; i++)
+		total += waits[i];
+	*p50 = total > 0 ? percentile(waits, total, 0.5) : -1;
+	*p99 = total > 0 ? percentile(waits, total, 0.99) : -1;
+}
+
+/*
+ * Would a claim find something, for all that is known here?
+ */
+bool
+task_queue_ready(TaskQueue *queue)
+{
+	TimestampTz now = durable_now();
+	bool		any = false;
+
+	SpinLockAcquire(&queue->mutex);
+	for (int i = 0; i < PRIORITIES; i++)
+		any |= queue->lanes[i].any;
+	any |= queue->freed_at <= now;
+	if (queue->throttled_until != DT_NOEND && queue->throttled_until > now)
+		any = false;
+	if (queue->limits.concurrency > 0 && queue->running >= queue->limits.concurrency && !queue->stale)
+		any = false;
+	SpinLockRelease(&queue->mutex);
+	return any;
+}
+
+/*
+ * A queue of a role's SQL activities in which there is something to claim,
+ * other than `last' if possible; NULL where there is none
+ */
+TaskQueue *
+task_queue_next(Oid dbid, Oid owner, TaskQueue *last)
+{
+	int			first = last ? last - shared->task_queues + 1 : 0;
+
+	for (int n = 0; n < MAX_TASK_QUEUES; n++)
+	{
+		TaskQueue  *queue = &shared->task_queues[(first + n) % MAX_TASK_QUEUES];
+
+		if (queue->dbid == dbid && queue->owner == owner && !queue->external && task_queue_ready(queue))
+			return queue;
+	}
+	return NULL;
+}
+
+/*
+ * An activity worker for this queue's role: wake an idle one, or have one
+ * started
+ */
+static void
+wake_activity_worker(TaskQueue *queue)
+{
+	bool		woken = false;
+	bool		news = false;
+
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_SLOTS && !woken; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		if (slot->in_use && slot->kind == SLOT_ACTIVITY_WORKER && slot->dbid == queue->dbid &&
+			slot->owner == queue->owner && slot->proc && slot->idle)
+		{
+			slot->idle = false;
+			SetLatch(&slot->proc->procLatch);
+			woken = true;
+		}
+	}
+	LWLockRelease(shared->directory);
+	if (woken)
+		return;
+	SpinLockAcquire(&queue->mutex);
+	news = !queue->wanted;
+	queue->wanted = true;
+	SpinLockRelease(&queue->mutex);
+	if (news)
+		durable_wake_launcher();
+}
+
+/*
+ * There may be tasks to claim: wake one who would.  `notified': those who
+ * LISTEN have been told by the transaction itself.
+ */
+void
+task_queue_wake(TaskQueue *queue, bool notified)
+{
+	if (!shared || queue == &local_queue)
+		return;
+	if (!queue->external)
+	{
+		wake_activity_worker(queue);
+		return;
+	}
+	if (waiter_wake_for_tasks(queue->topic, queue->owner))
+		return;
+	if (listener_tell(queue->topic, notified))
+		durable_wake_slots(SLOT_SCHEDULER, queue->dbid);
+}
+
+/*
+ * Nothing more can be claimed before this time, by the rate limit
+ */
+void
+task_queue_throttle(TaskQueue *queue, TimestampTz until)
+{
+	SpinLockAcquire(&queue->mutex);
+	queue->throttled_until = until;
+	SpinLockRelease(&queue->mutex);
+	if (shared && queue != &local_queue)
+		durable_new_deadline(queue->dbid, until);
+}
+
+/*
+ * Anything may have come in this database: look from the beginning
+ */
+void
+task_queues_look_again(Oid dbid)
+{
+	if (!shared)
+		return;
+	for (int i = 0; i < MAX_TASK_QUEUES; i++)
+		if (shared->task_queues[i].dbid == dbid)
+		{
+			for (int lane = 0; lane < PRIORITIES; lane++)
+				task_queue_lower(&shared->task_queues[i], LANE_START(lane), 0);
+			shared->task_queues[i].stale = true;
+			task_queue_wake(&shared->task_queues[i], false);
+		}
+}

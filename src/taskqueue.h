@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * taskqueue.h
+ *	  Task queues: where claims start, and who is woken.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_TASKQUEUE_H
+#define DURABLE_TASKQUEUE_H
+
+#include "shmem.h"
+
+/* A place is the priority and the pass; see fairness.c. */
+#define PRIORITY_SHIFT	60
+#define MAX_PASS		((INT64CONST(1) << PRIORITY_SHIFT) - 1)
+#define LANE_START(lane)	((int64) ((lane) + 1) << PRIORITY_SHIFT)
+#define LANE_OF(place)	((int) ((place) >> PRIORITY_SHIFT) - 1)
+
+typedef struct TaskQueueName
+{
+	int64		id;
+	int64		topic;
+	Oid			owner;
+	bool		external;
+} TaskQueueName;
+
+/* Do fairness keys of this queue have limits? */
+static inline bool
+task_queue_limits_keys(const TaskQueue *queue)
+{
+	return shared && (queue->limits.per_key_concurrency > 0 || queue->limits.per_key_rate > 0);
+}
+
+extern int64 task_queue_id(const char *namespace, const char *name, Oid owner, bool external);
+extern TaskQueue *task_queue_find(int64 id);
+extern TaskQueue *task_queue_get(const TaskQueueName *name, bool *created);
+extern bool task_queue_begin_scan(TaskQueue *queue, int lane, int64 *place, int64 *seq);
+extern void task_queue_lower(TaskQueue *queue, int64 place, int64 seq);
+extern void task_queue_claimed(TaskQueue *queue, int64 place, TimestampTz queued_at, TimestampTz now);
+extern bool task_queue_ready(TaskQueue *queue);
+extern TaskQueue *task_queue_next(Oid dbid, Oid owner, TaskQueue *last);
+extern void task_queue_wake(TaskQueue *queue, bool notified);
+extern void task_queue_throttle(TaskQueue *queue, TimestampTz until);
+extern void task_queues_look_again(Oid dbid);
+extern void task_queue_percentiles(TaskQueue *queue, double *p50, double *p99);
+extern int64 task_queue_topic(const char *namespace, const char *name);
+extern char *task_queue_channel(int64 topic);
+
+#endif							/* DURABLE_TASKQUEUE_H */
