@@ -182,6 +182,28 @@ activity_add_update(RowBatch *batch, const Activity *a)
 	rows_add(batch, row.values, row.nulls);
 }
 
+/*
+ * An attempt begins: the same for one row and those columns only, since that
+ * is what a poll for one task does
+ */
+void
+activity_write_start(const Activity *a)
+{
+	static Statement statement = {
+		"UPDATE durable.activity a SET place = NULL, seq = NULL, parked = NULL, attempt = $3, lease = $4, started_at = $5,"
+		" worker = $6, heartbeat_at = NULL, check_at = $7, next_attempt_at = NULL"
+		" WHERE a.run_id = $1 AND a.command = $2",
+		7, {UUIDOID, INT4OID, INT4OID, INT4OID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID}
+	};
+	Datum		values[7] = {
+		UUIDPGetDatum(&a->run_id), Int32GetDatum(a->command), Int32GetDatum(a->attempt), Int32GetDatum(a->lease),
+		TimestampTzGetDatum(a->started_at), PointerGetDatum(a->worker), TimestampTzGetDatum(a->check_at)
+	};
+	char		nulls[7] = {' ', ' ', ' ', ' ', ' ', ' ', a->check_at == DT_NOEND ? 'n' : ' '};
+
+	store_execute(&statement, values, nulls);
+}
+
 void
 activity_write_updates(RowBatch *batch)
 {
@@ -246,14 +268,17 @@ get_state(const RowValues *row, Activity *a)
 }
 
 /*
- * Row `n' of the last result, which is one of durable.activity.*
+ * Row `n' of the last result, which is a row of durable.activity as one value:
+ * as columns they would cost more than the statement
  */
 static void
 from_row(uint64 n, Activity *a)
 {
+	HeapTupleHeader header = DatumGetHeapTupleHeader(store_value(n, 1));
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
 	RowValues	row;
 
-	heap_deform_tuple(SPI_tuptable->vals[n], SPI_tuptable->tupdesc, row.values, row.nulls);
+	heap_deform_tuple(&tuple, store_rowtype(TABLE_ACTIVITY), row.values, row.nulls);
 	a->run_id = *DatumGetUUIDP(row.values[A_RUN_ID]);
 	a->command = DatumGetInt32(row.values[A_COMMAND]);
 	a->owner = DatumGetObjectId(row.values[A_OWNER]);
@@ -297,13 +322,13 @@ int
 activity_scan(const ActivityRange *range, int limit, MemoryContext context, Activity **result)
 {
 	static Statement statement = {
-		"SELECT a.* FROM durable.activity a WHERE a.queue = $1 AND a.place >= $2"
+		"SELECT a FROM durable.activity a WHERE a.queue = $1 AND a.place >= $2"
 		" AND (a.place, a.seq) >= ($2, $3) AND a.place < $4"
 		" ORDER BY a.queue, a.place, a.seq LIMIT $5 FOR NO KEY UPDATE SKIP LOCKED",
 		5, {INT8OID, INT8OID, INT8OID, INT8OID, INT4OID}
 	};
 	static Statement filtered = {
-		"SELECT a.* FROM durable.activity a WHERE a.queue = $1 AND a.place >= $2"
+		"SELECT a FROM durable.activity a WHERE a.queue = $1 AND a.place >= $2"
 		" AND (a.place, a.seq) >= ($2, $3) AND a.place < $4 AND a.name = ANY ($6)"
 		" ORDER BY a.queue, a.place, a.seq LIMIT $5 FOR NO KEY UPDATE SKIP LOCKED",
 		6, {INT8OID, INT8OID, INT8OID, INT8OID, INT4OID, TEXTARRAYOID}
@@ -323,7 +348,7 @@ int
 activity_scan_parked(int64 queue, int32 parked, int limit, MemoryContext context, Activity **result)
 {
 	static Statement statement = {
-		"SELECT a.* FROM durable.activity a WHERE a.queue = $1 AND a.parked = $2"
+		"SELECT a FROM durable.activity a WHERE a.queue = $1 AND a.parked = $2"
 		" ORDER BY a.queue, a.parked, a.priority, a.seq LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
 		3, {INT8OID, INT4OID, INT4OID}
 	};
@@ -339,7 +364,7 @@ int
 activity_scan_due(TimestampTz from, TimestampTz now, int limit, MemoryContext context, Activity **result)
 {
 	static Statement statement = {
-		"SELECT a.* FROM durable.activity a WHERE a.check_at >= $1 AND a.check_at <= $2"
+		"SELECT a FROM durable.activity a WHERE a.check_at >= $1 AND a.check_at <= $2"
 		" ORDER BY a.check_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
 		3, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID}
 	};
@@ -355,7 +380,7 @@ int
 activity_scan_in_server(MemoryContext context, Activity **result)
 {
 	static Statement statement = {
-		"SELECT a.* FROM durable.activity a WHERE a.lease IS NOT NULL AND NOT a.external FOR NO KEY UPDATE SKIP LOCKED",
+		"SELECT a FROM durable.activity a WHERE a.lease IS NOT NULL AND NOT a.external FOR NO KEY UPDATE SKIP LOCKED",
 		0, {0}
 	};
 
@@ -421,7 +446,7 @@ bool
 activity_read(const ActivityKey *key, MemoryContext context, Activity *result)
 {
 	static Statement statement = {
-		"SELECT a.* FROM durable.activity a WHERE a.run_id = $1 AND a.command = $2", 2, {UUIDOID, INT4OID}
+		"SELECT a FROM durable.activity a WHERE a.run_id = $1 AND a.command = $2", 2, {UUIDOID, INT4OID}
 	};
 
 	return read_one(&statement, key, context, result);
@@ -434,11 +459,11 @@ bool
 activity_lock(const ActivityKey *key, bool wait, MemoryContext context, Activity *result)
 {
 	static Statement waiting = {
-		"SELECT a.* FROM durable.activity a WHERE a.run_id = $1 AND a.command = $2 FOR UPDATE",
+		"SELECT a FROM durable.activity a WHERE a.run_id = $1 AND a.command = $2 FOR UPDATE",
 		2, {UUIDOID, INT4OID}
 	};
 	static Statement skipping = {
-		"SELECT a.* FROM durable.activity a WHERE a.run_id = $1 AND a.command = $2 FOR UPDATE SKIP LOCKED",
+		"SELECT a FROM durable.activity a WHERE a.run_id = $1 AND a.command = $2 FOR UPDATE SKIP LOCKED",
 		2, {UUIDOID, INT4OID}
 	};
 
@@ -452,7 +477,7 @@ int
 activity_read_run(const pg_uuid_t *run_id, MemoryContext context, Activity **result)
 {
 	static Statement statement = {
-		"SELECT a.* FROM durable.activity a WHERE a.run_id = $1 ORDER BY a.run_id, a.command", 1, {UUIDOID}
+		"SELECT a FROM durable.activity a WHERE a.run_id = $1 ORDER BY a.run_id, a.command", 1, {UUIDOID}
 	};
 	Datum		id = UUIDPGetDatum(run_id);
 
@@ -493,7 +518,7 @@ int
 activity_read_running(int64 queue, MemoryContext context, Activity **result)
 {
 	static Statement statement = {
-		"SELECT a.* FROM durable.activity a WHERE a.queue = $1 AND (a.lease IS NOT NULL OR a.parked IS NOT NULL)",
+		"SELECT a FROM durable.activity a WHERE a.queue = $1 AND (a.lease IS NOT NULL OR a.parked IS NOT NULL)",
 		1, {INT8OID}
 	};
 	Datum		value = Int64GetDatum(queue);
@@ -528,11 +553,19 @@ activity_take(const ActivityKey *keys, int count, MemoryContext context, Activit
 {
 	static Statement statement = {
 		"DELETE FROM durable.activity a USING ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) k(run_id, command, lease)"
-		" WHERE a.run_id = k.run_id AND a.command = k.command AND a.lease = k.lease RETURNING a.*",
+		" WHERE a.run_id = k.run_id AND a.command = k.command AND a.lease = k.lease RETURNING a",
 		3, {UUIDARRAYOID, INT4ARRAYOID, INT4ARRAYOID}
 	};
-	Datum		values[3];
+	static Statement single = {
+		"DELETE FROM durable.activity a WHERE a.run_id = $1 AND a.command = $2 AND a.lease = $3 RETURNING a",
+		3, {UUIDOID, INT4OID, INT4OID}
+	};
+	Datum		values[3] = {
+		UUIDPGetDatum(&keys->run_id), Int32GetDatum(keys->command), Int32GetDatum(keys->lease)
+	};
 
+	if (count == 1)
+		return from_rows(store_execute(&single, values, NULL), context, result);
 	key_arrays(keys, count, values);
 	return from_rows(store_execute(&statement, values, NULL), context, result);
 }
@@ -565,7 +598,7 @@ activity_clear(const pg_uuid_t *run_ids, int count, MemoryContext context, Activ
 {
 	static Statement statement = {
 		"WITH d AS (SELECT a.ctid FROM durable.activity a WHERE a.run_id = ANY ($1) FOR UPDATE SKIP LOCKED)"
-		" DELETE FROM durable.activity a USING d WHERE a.ctid = d.ctid RETURNING a.*",
+		" DELETE FROM durable.activity a USING d WHERE a.ctid = d.ctid RETURNING a",
 		1, {UUIDARRAYOID}
 	};
 	Datum		ids = uuid_array(run_ids, count);

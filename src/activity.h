@@ -98,6 +98,7 @@ extern char *activity_id_of(const Activity *a);
 extern void activity_add(RowBatch *batch, const Activity *a);
 extern void activity_write(RowBatch *batch);
 extern void activity_add_update(RowBatch *batch, const Activity *a);
+extern void activity_write_start(const Activity *a);
 extern void activity_write_updates(RowBatch *batch);
 extern int	activity_scan(const ActivityRange *range, int limit, MemoryContext context, Activity **result);
 extern int	activity_scan_parked(int64 queue, int32 parked, int limit, MemoryContext context, Activity **result);

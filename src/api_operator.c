@@ -20,6 +20,7 @@
 #include "named_run.h"
 #include "nodes/parsenodes.h"
 #include "options.h"
+#include "sqltask.h"
 #include "storage/proc.h"
 #include "tcop/utility.h"
 #include "turn.h"
@@ -81,6 +82,7 @@ wf_work(PG_FUNCTION_ARGS)
 	Interval   *max_time = arg_interval(fcinfo, 1, "max_time");
 	TimestampTz until = max_time ? GetCurrentTimestamp() + durable_interval_usecs(max_time) : DT_NOEND;
 	int			turns = 0;
+	int			tasks = 0;
 	Queue	   *queue;
 	DriveResult result;
 
@@ -110,6 +112,8 @@ wf_work(PG_FUNCTION_ARGS)
 			(void) durable_fire_timers(DT_NOBEGIN, &next);
 		SPI_commit();
 		result = durable_drive(owner, &turns);
+		if (result == DRIVE_IDLE)
+			result = sqltask_drive_all(owner, &tasks);
 		if (result == DRIVE_GONE)
 			durable_check_version();	/* says so */
 		if (result == DRIVE_FAILED)
@@ -153,6 +157,7 @@ PG_FUNCTION_INFO_V1(durable_workers);
 Datum
 durable_workers(PG_FUNCTION_ARGS)
 {
+	static const char *const kinds[] = {"scheduler", "worker", "activity_worker"};
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -167,7 +172,7 @@ durable_workers(PG_FUNCTION_ARGS)
 
 		if (!slot->in_use)
 			continue;
-		values[0] = CStringGetTextDatum(slot->kind == SLOT_SCHEDULER ? "scheduler" : "worker");
+		values[0] = CStringGetTextDatum(kinds[slot->kind]);
 		values[1] = ObjectIdGetDatum(slot->dbid);
 		values[2] = ObjectIdGetDatum(slot->owner);
 		nulls[2] = slot->kind == SLOT_SCHEDULER;

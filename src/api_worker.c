@@ -25,6 +25,7 @@
 #include "payload.h"
 #include "poll.h"
 #include "running.h"
+#include "txn.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "waiter.h"
@@ -69,7 +70,7 @@ wf_poll_activities(PG_FUNCTION_ARGS)
 	Interval   *wait;
 
 	refuse_in_code("wf_poll_activities()", NULL);
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, rsinfo && rsinfo->expectedDesc ? MAT_SRF_USE_EXPECTED_DESC : 0);
 	poll.task_queue = text_to_cstring(arg_id(fcinfo, 0, "task_queue", true));
 	poll.max = PG_ARGISNULL(1) ? 1 : PG_GETARG_INT32(1);
 	if (poll.max < 1 || poll.max > MAX_POLL)
@@ -191,6 +192,7 @@ complete(Completion *completions, int count)
 	store_begin(&scope);
 	n = activity_take(keys, count, context, &taken);
 	attempt_ends_init(&ends, context);
+	ends.single = n == 1;
 	for (int i = 0; i < n; i++)
 	{
 		ActivityKey key = {taken[i].run_id, taken[i].command, taken[i].lease};
@@ -344,12 +346,14 @@ heartbeat(FunctionCallInfo fcinfo, const ActivityKey *key, int details_arg)
 	bool		found;
 
 	payload_check(details, "heartbeat details");
+	txn_begin_forgettable();
 	store_begin(&scope);
 	found = activity_heartbeat(key, durable_now(), details, &reply);
 	if (!found)
 		refuse_lost(key, &found, 1);
 	check_owner(caller, reply.owner, "of the activity");
 	store_end(&scope);
+	txn_end_forgettable(true);
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	values[0] = BoolGetDatum(reply.cancel_requested);

@@ -63,6 +63,27 @@ activity_input(FunctionCallInfo fcinfo)
 }
 
 /*
+ * The options of an activity; a step of this turn has no use for all of them
+ */
+static void
+activity_options(FunctionCallInfo fcinfo, Activity *options)
+{
+	static const char *const cancellations[] = {"try_cancel", "wait", "abandon"};
+
+	activity_init(options);
+	options->start_to_close = arg_span(fcinfo, ARG_START_TO_CLOSE, "start_to_close");
+	options->schedule_to_close = arg_span(fcinfo, ARG_SCHEDULE_TO_CLOSE, "schedule_to_close");
+	options->schedule_to_start = arg_span(fcinfo, ARG_SCHEDULE_TO_START, "schedule_to_start");
+	options->heartbeat = arg_span(fcinfo, ARG_HEARTBEAT, "heartbeat");
+	options->retry = arg_retry(fcinfo, ARG_RETRY);
+	options->priority = arg_priority(fcinfo, ARG_PRIORITY);
+	options->fairness_key = arg_fairness_key(fcinfo, ARG_FAIRNESS_KEY);
+	options->weight = arg_weight(fcinfo, ARG_FAIRNESS_WEIGHT);
+	options->activity_id = arg_id(fcinfo, ARG_ACTIVITY_ID, "activity_id", false);
+	options->cancellation = arg_choice(fcinfo, ARG_CANCELLATION, "cancellation", cancellations, lengthof(cancellations));
+}
+
+/*
  * An activity as a step of this turn
  */
 static Jsonb *
@@ -70,14 +91,17 @@ run_inline(FunctionCallInfo fcinfo, Turn *turn, text *name)
 {
 	StepRequest step = {.name = name};
 
-	step.start_to_close = arg_span(fcinfo, ARG_START_TO_CLOSE, "start_to_close");
-	step.schedule_to_close = arg_span(fcinfo, ARG_SCHEDULE_TO_CLOSE, "schedule_to_close");
-	step.retry = arg_retry(fcinfo, ARG_RETRY);
-	step.activity_id = arg_id(fcinfo, ARG_ACTIVITY_ID, "activity_id", false);
-	step.summary = arg_text(fcinfo, ARG_SUMMARY, "summary", false);
 	/* of a step whose outcome is known no more is needed */
 	if (outcome_unknown(turn))
 	{
+		Activity	options;
+
+		activity_options(fcinfo, &options);
+		step.start_to_close = options.start_to_close;
+		step.schedule_to_close = options.schedule_to_close;
+		step.retry = options.retry;
+		step.activity_id = options.activity_id;
+		step.summary = arg_text(fcinfo, ARG_SUMMARY, "summary", false);
 		step.function = callable_resolve(text_to_cstring(step.name), true);
 		step.input = activity_input(fcinfo);
 	}
@@ -104,22 +128,10 @@ complete_timeouts(Activity *options, bool external)
 static Jsonb *
 run_queued(FunctionCallInfo fcinfo, Turn *turn, text *name, text *task_queue, bool external)
 {
-	static const char *const cancellations[] = {"try_cancel", "wait", "abandon"};
 	TaskRequest request = {.name = name, .task_queue = task_queue, .external = external};
-	Activity   *options = &request.options;
 
-	activity_init(options);
-	options->start_to_close = arg_span(fcinfo, ARG_START_TO_CLOSE, "start_to_close");
-	options->schedule_to_close = arg_span(fcinfo, ARG_SCHEDULE_TO_CLOSE, "schedule_to_close");
-	options->schedule_to_start = arg_span(fcinfo, ARG_SCHEDULE_TO_START, "schedule_to_start");
-	options->heartbeat = arg_span(fcinfo, ARG_HEARTBEAT, "heartbeat");
-	complete_timeouts(options, external);
-	options->retry = arg_retry(fcinfo, ARG_RETRY);
-	options->priority = arg_priority(fcinfo, ARG_PRIORITY);
-	options->fairness_key = arg_fairness_key(fcinfo, ARG_FAIRNESS_KEY);
-	options->weight = arg_weight(fcinfo, ARG_FAIRNESS_WEIGHT);
-	options->activity_id = arg_id(fcinfo, ARG_ACTIVITY_ID, "activity_id", false);
-	options->cancellation = arg_choice(fcinfo, ARG_CANCELLATION, "cancellation", cancellations, lengthof(cancellations));
+	activity_options(fcinfo, &request.options);
+	complete_timeouts(&request.options, external);
 	request.summary = arg_text(fcinfo, ARG_SUMMARY, "summary", false);
 	if (outcome_unknown(turn))
 		request.input = activity_input(fcinfo);

@@ -94,6 +94,7 @@ attempt_ends_init(AttemptEnds *ends, MemoryContext context)
 	rows_init(&ends->messages, TABLE_MESSAGE, context);
 	rows_init(&ends->updates, TABLE_ACTIVITY, context);
 	rows_init(&ends->log, TABLE_ATTEMPT, context);
+	ends->single = false;
 	ends->removed = NULL;
 	ends->nremoved = ends->removed_room = 0;
 }
@@ -126,7 +127,10 @@ tell_run(AttemptEnds *ends, const Activity *a, MessageKind kind, Jsonb *payload,
 	};
 
 	message.payload_id = payload_set_aside(&a->run_id, &message.payload);
-	mailbox_add(&ends->messages, a->owner, &message);
+	if (ends->single)
+		txn_mail(a->owner, mailbox_send(a->owner, &message));
+	else
+		mailbox_add(&ends->messages, a->owner, &message);
 }
 
 static Jsonb *
@@ -189,6 +193,22 @@ with_retry_state(Jsonb *failure, const char *state)
 											  JsonbPGetDatum(json_end(&b))));
 }
 
+/*
+ * A worker does not tell the number of the attempt
+ */
+static Jsonb *
+with_attempt(Jsonb *failure, int attempt)
+{
+	JsonBuilder b;
+
+	if (!failure || attempt == 0 || !JB_ROOT_IS_OBJECT(failure) || json_find(failure, "attempt"))
+		return failure;
+	json_begin(&b);
+	json_add_int(&b, "attempt", attempt);
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(failure),
+											  JsonbPGetDatum(json_end(&b))));
+}
+
 static void
 try_again(AttemptEnds *ends, Activity *a, int64 delay, Jsonb *failure)
 {
@@ -218,9 +238,12 @@ attempt_failed(AttemptEnds *ends, Activity *a, const AttemptFailure *f)
 	const char *why;
 	int64		delay;
 
+	Jsonb	   *failure = f->outcome == EVENT_ACTIVITY_CANCELED ? f->failure :
+		with_attempt(f->failure, a->attempt);
+
 	task_uncount(a);
 	if (a->lease != 0)
-		attempt_log_add(&ends->log, a, f->outcome, durable_now(), f->failure);
+		attempt_log_add(&ends->log, a, f->outcome, durable_now(), failure);
 	if (f->outcome == EVENT_ACTIVITY_CANCELED)
 	{
 		attempt_remove(ends, a);
@@ -230,12 +253,12 @@ attempt_failed(AttemptEnds *ends, Activity *a, const AttemptFailure *f)
 	delay = next_delay(a, f, &why);
 	if (delay >= 0)
 	{
-		try_again(ends, a, delay, f->failure);
+		try_again(ends, a, delay, failure);
 		return;
 	}
 	attempt_remove(ends, a);
 	tell_run(ends, a, f->outcome == EVENT_ACTIVITY_TIMED_OUT ? MESSAGE_ACTIVITY_TIMED_OUT : MESSAGE_ACTIVITY_FAILED,
-			 NULL, with_retry_state(f->failure, why));
+			 NULL, with_retry_state(failure, why));
 }
 
 void

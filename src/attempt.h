@@ -23,6 +23,7 @@ typedef struct AttemptFailure
 typedef struct AttemptEnds
 {
 	MemoryContext context;
+	bool		single;			/* there is one only: its message is sent at once */
 	RowBatch	messages;
 	RowBatch	updates;
 	RowBatch	log;

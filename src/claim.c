@@ -237,7 +237,7 @@ claim_tasks(Claim *claim)
 	if (queue->freed_at != DT_NOEND)
 		durable_new_deadline(MyDatabaseId, queue->freed_at);
 	if (claim->count > 0 && task_queue_ready(queue))
-		task_queue_wake(queue, false);
+		task_queue_wake(queue, 0);
 }
 
 /*

@@ -71,17 +71,23 @@ durable_claim_identity(void)
 }
 
 /*
- * Errors where durable_identity_matches() is false
+ * Errors where durable_identity_matches() is false.  Where it is true it stays
+ * so for the life of the backend, and of the extension.
  */
 void
 durable_check_identity(void)
 {
+	static Oid	known = InvalidOid; /* schema of the extension */
+
+	if (known == durable_schema())
+		return;
 	if (!durable_identity_matches())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the workflows of this database were started in another one"),
 				 errdetail("It is a restored dump or a copy; were the original to run them too, effects outside the database would happen twice."),
 				 errhint("Run SELECT wf_adopt() if the original is gone.")));
+	known = durable_schema();
 }
 
 /*

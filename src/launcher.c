@@ -348,7 +348,7 @@ start_activity_workers(void)
 	int			room = durable_max_activity_workers - slot_count(SLOT_ACTIVITY_WORKER);
 	TimestampTz now = GetCurrentTimestamp();
 
-	for (int i = 0; i < MAX_TASK_QUEUES; i++)
+	for (int i = 0; i < shared->task_queue_end; i++)
 	{
 		TaskQueue  *queue = &shared->task_queues[i];
 		int			workers;

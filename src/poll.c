@@ -23,7 +23,9 @@
 #include "identity.h"
 #include "miscadmin.h"
 #include "poll.h"
+#include "retry.h"
 #include "storage/latch.h"
+#include "txn.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "waiter.h"
@@ -43,7 +45,7 @@ find_owners(Oid role, Oid *owners)
 	int			n = 0;
 
 	owners[n++] = role;
-	for (int i = 0; shared && i < MAX_TASK_QUEUES && n < MAX_OWNERS; i++)
+	for (int i = 0; shared && i < shared->task_queue_end && n < MAX_OWNERS; i++)
 	{
 		TaskQueue  *queue = &shared->task_queues[i];
 		bool		known = false;
@@ -112,7 +114,10 @@ start_claimed(Poll *poll, Claim *claim)
 		Activity   *a = &claim->rows[i];
 
 		attempt_start(a, poll->worker, now);
-		activity_add_update(&updates, a);
+		if (claim->count == 1)
+			activity_write_start(a);
+		else
+			activity_add_update(&updates, a);
 		poll->tasks[poll->count++] = *a;
 	}
 	activity_write_updates(&updates);
@@ -127,10 +132,12 @@ take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
 {
 	Oid			owners[MAX_OWNERS];
 	int			nowners = find_owners(poll->role, owners);
+	bool		forgettable = true;
 	StoreScope	scope;
 
 	*ready = false;
 	*next = DT_NOEND;
+	txn_begin_forgettable();
 	store_begin(&scope);
 	for (int i = 0; i < nowners && poll->count < poll->max; i++)
 	{
@@ -145,11 +152,15 @@ take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
 			continue;
 		claim_tasks(&claim);
 		start_claimed(poll, &claim);
+		for (int j = 0; j < claim.count; j++)
+			forgettable &= !retry_exhausted(claim.rows[j].retry, claim.rows[j].attempt);
 		/* others than those asked for may be there for long */
 		*ready |= !poll->names && task_queue_ready(queue);
 		*next = Min(*next, Min(queue->throttled_until, queue->freed_at));
 	}
 	store_end(&scope);
+	/* an attempt that is the last must not be forgotten, and so repeated */
+	txn_end_forgettable(forgettable);
 }
 
 /*

@@ -195,7 +195,7 @@ serve_queues(void)
 	TimestampTz now = durable_now();
 	TimestampTz next = DT_NOEND;
 
-	for (int i = 0; i < MAX_TASK_QUEUES; i++)
+	for (int i = 0; i < shared->task_queue_end; i++)
 	{
 		TaskQueue  *queue = &shared->task_queues[i];
 		TimestampTz due = Min(queue->throttled_until, queue->freed_at);
@@ -208,7 +208,7 @@ serve_queues(void)
 		{
 			if (queue->throttled_until <= now)
 				queue->throttled_until = DT_NOEND;
-			task_queue_wake(queue, false);
+			task_queue_wake(queue, 0);
 		}
 	}
 	return next;

@@ -18,7 +18,7 @@
 #define MAX_QUEUES		1024
 #define MAX_SLOTS		512
 #define MAX_LISTENERS	1024
-#define MAX_TASK_QUEUES	512
+#define MAX_TASK_QUEUES	2048
 #define MAX_POLLERS		512
 #define MAX_FAIR_KEYS	16384
 #define PRIORITIES		5
@@ -186,7 +186,9 @@ typedef struct Listener
 	Oid			dbid;
 	uint64		key;			/* of a workflow, or the topic of task queues */
 	int			sessions;		/* 0: free */
-	bool		hungry;			/* one of them has found no task */
+	uint32		hungry;			/* one of them has found no task; a number that is new each
+								 * time, 0 for none */
+	uint32		last_hungry;
 	bool		notify;			/* the scheduler is to tell them of tasks */
 	int64		notified;
 } Listener;
@@ -206,6 +208,7 @@ typedef struct Shared
 	Database	databases[MAX_DATABASES];
 	Queue		queues[MAX_QUEUES];
 	Slot		slots[MAX_SLOTS];
+	int			task_queue_end; /* entries from here on were never used */
 	TaskQueue	task_queues[MAX_TASK_QUEUES];
 	Poller		pollers[MAX_POLLERS];
 	FairKey		fair_keys[MAX_FAIR_KEYS];

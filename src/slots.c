@@ -349,7 +349,7 @@ slots_forget_database(Oid dbid, bool force)
 	for (int i = 0; i < MAX_QUEUES; i++)
 		if (shared->queues[i].dbid == dbid && shared->queues[i].workers == 0)
 			shared->queues[i].dbid = InvalidOid;
-	for (int i = 0; i < MAX_TASK_QUEUES; i++)
+	for (int i = 0; i < shared->task_queue_end; i++)
 		if (shared->task_queues[i].dbid == dbid)
 			shared->task_queues[i].dbid = InvalidOid;
 	LWLockRelease(shared->directory);

@@ -159,10 +159,15 @@ task_check_at(const Activity *a)
 static void
 notify_hungry(TaskQueue *queue)
 {
-	if (!queue->external || !listener_hungry(queue->topic) || task_is_notified(queue))
+	uint32		hungry;
+
+	if (!queue->external || task_is_notified(queue))
+		return;
+	hungry = listener_hungry(queue->topic);
+	if (hungry == 0)
 		return;
 	Async_Notify(task_queue_channel(queue->topic), NULL);
-	note_task_notified(queue);
+	note_task_notified(queue, hungry);
 }
 
 /*

@@ -50,7 +50,7 @@ typedef struct TaskNote
 	Position	claimed[PRIORITIES];
 	int			started;
 	int			ended;
-	bool		notified;
+	uint32		notified;		/* whose hunger our NOTIFY is for */
 	bool		stale;
 	KeyNote    *keys;
 	int			nkeys;
@@ -179,18 +179,18 @@ note_key_ended(TaskQueue *queue, uint32 hash)
 }
 
 /*
- * This transaction sends a NOTIFY for the queue
+ * This transaction sends a NOTIFY for the queue, to listener_hungry()
  */
 void
-note_task_notified(TaskQueue *queue)
+note_task_notified(TaskQueue *queue, uint32 hungry)
 {
-	note_for(queue)->notified = true;
+	note_for(queue)->notified = hungry;
 }
 
 bool
 task_is_notified(TaskQueue *queue)
 {
-	return note_for(queue)->notified;
+	return note_for(queue)->notified != 0;
 }
 
 /*
@@ -266,7 +266,7 @@ end_note(TaskNote *note, bool commit)
 	SpinLockRelease(&queue->mutex);
 	wake |= (ended > 0 || note->stale) && task_queue_ready(queue);
 	if (wake)
-		task_queue_wake(queue, commit && note->notified);
+		task_queue_wake(queue, commit ? note->notified : 0);
 }
 
 /*

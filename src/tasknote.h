@@ -17,7 +17,7 @@ extern void note_task_ended(TaskQueue *queue);
 extern void note_key_started(TaskQueue *queue, uint32 hash, bool was_parked);
 extern void note_key_ended(TaskQueue *queue, uint32 hash);
 extern void note_key_parked(TaskQueue *queue, uint32 hash);
-extern void note_task_notified(TaskQueue *queue);
+extern void note_task_notified(TaskQueue *queue, uint32 hungry);
 extern bool task_is_notified(TaskQueue *queue);
 extern void note_queue_stale(TaskQueue *queue);
 extern void note_cancel(const pg_uuid_t *run_id, int32 command);

@@ -105,19 +105,47 @@ is_unused(TaskQueue *queue)
 }
 
 /*
+ * The entry of a queue of this database; the caller holds the directory lock
+ */
+static TaskQueue *
+find_entry(int64 id)
+{
+	for (int i = 0; i < shared->task_queue_end; i++)
+		if (shared->task_queues[i].dbid == MyDatabaseId && shared->task_queues[i].id == id)
+			return &shared->task_queues[i];
+	return NULL;
+}
+
+/*
+ * An entry for another queue, NULL where there is no room; the caller holds the
+ * directory lock exclusively
+ */
+static TaskQueue *
+free_entry(void)
+{
+	for (int i = 0; i < shared->task_queue_end; i++)
+		if (!OidIsValid(shared->task_queues[i].dbid))
+			return &shared->task_queues[i];
+	if (shared->task_queue_end < MAX_TASK_QUEUES)
+		return &shared->task_queues[shared->task_queue_end++];
+	for (int i = 0; i < MAX_TASK_QUEUES; i++)
+		if (is_unused(&shared->task_queues[i]))
+			return &shared->task_queues[i];
+	return NULL;
+}
+
+/*
  * A queue of this database, if it is known; NULL otherwise
  */
 TaskQueue *
 task_queue_find(int64 id)
 {
-	TaskQueue  *result = NULL;
+	TaskQueue  *result;
 
 	if (!shared)
 		return NULL;
 	LWLockAcquire(shared->directory, LW_SHARED);
-	for (int i = 0; i < MAX_TASK_QUEUES && !result; i++)
-		if (shared->task_queues[i].dbid == MyDatabaseId && shared->task_queues[i].id == id)
-			result = &shared->task_queues[i];
+	result = find_entry(id);
 	LWLockRelease(shared->directory);
 	return result;
 }
@@ -141,16 +169,13 @@ task_queue_get(const TaskQueueName *name, bool *created)
 	if (!result && shared)
 	{
 		LWLockAcquire(shared->directory, LW_EXCLUSIVE);
-		for (int i = 0; i < MAX_TASK_QUEUES && !result; i++)
-			if (!OidIsValid(shared->task_queues[i].dbid))
-				result = &shared->task_queues[i];
-		for (int i = 0; i < MAX_TASK_QUEUES && !result; i++)
-			if (is_unused(&shared->task_queues[i]))
-				result = &shared->task_queues[i];
-		if (result)
+		result = find_entry(name->id);	/* by another process, meanwhile */
+		if (!result && (result = free_entry()) != NULL)
+		{
 			init_entry(result, name);
+			*created = true;
+		}
 		LWLockRelease(shared->directory);
-		*created = result != NULL;
 	}
 	if (result)
 		return last = result;
@@ -283,10 +308,11 @@ TaskQueue *
 task_queue_next(Oid dbid, Oid owner, TaskQueue *last)
 {
 	int			first = last ? last - shared->task_queues + 1 : 0;
+	int			count = shared->task_queue_end;
 
-	for (int n = 0; n < MAX_TASK_QUEUES; n++)
+	for (int n = 0; n < count; n++)
 	{
-		TaskQueue  *queue = &shared->task_queues[(first + n) % MAX_TASK_QUEUES];
+		TaskQueue  *queue = &shared->task_queues[(first + n) % count];
 
 		if (queue->dbid == dbid && queue->owner == owner && !queue->external && task_queue_ready(queue))
 			return queue;
@@ -329,13 +355,13 @@ wake_activity_worker(TaskQueue *queue)
 }
 
 /*
- * There may be tasks to claim: wake one who would.  `notified': those who
- * LISTEN have been told by the transaction itself.
+ * There may be tasks to claim: wake one who would.  `notified' is not 0 where
+ * the transaction itself has told those who LISTEN: see listener_hungry().
  */
 void
-task_queue_wake(TaskQueue *queue, bool notified)
+task_queue_wake(TaskQueue *queue, uint32 notified)
 {
-	if (!shared || queue == &local_queue)
+	if (!shared)
 		return;
 	if (!queue->external)
 	{
@@ -369,12 +395,12 @@ task_queues_look_again(Oid dbid)
 {
 	if (!shared)
 		return;
-	for (int i = 0; i < MAX_TASK_QUEUES; i++)
+	for (int i = 0; i < shared->task_queue_end; i++)
 		if (shared->task_queues[i].dbid == dbid)
 		{
 			for (int lane = 0; lane < PRIORITIES; lane++)
 				task_queue_lower(&shared->task_queues[i], LANE_START(lane), 0);
 			shared->task_queues[i].stale = true;
-			task_queue_wake(&shared->task_queues[i], false);
+			task_queue_wake(&shared->task_queues[i], 0);
 		}
 }

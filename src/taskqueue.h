@@ -39,7 +39,7 @@ extern void task_queue_lower(TaskQueue *queue, int64 place, int64 seq);
 extern void task_queue_claimed(TaskQueue *queue, int64 place, TimestampTz queued_at, TimestampTz now);
 extern bool task_queue_ready(TaskQueue *queue);
 extern TaskQueue *task_queue_next(Oid dbid, Oid owner, TaskQueue *last);
-extern void task_queue_wake(TaskQueue *queue, bool notified);
+extern void task_queue_wake(TaskQueue *queue, uint32 notified);
 extern void task_queue_throttle(TaskQueue *queue, TimestampTz until);
 extern void task_queues_look_again(Oid dbid);
 extern void task_queue_percentiles(TaskQueue *queue, double *p50, double *p99);

@@ -13,7 +13,10 @@
  *
  *	  3. At ABORT, claims are given back and locks on runs are told as gone.
  *
- *	  4. PREPARE drops the notes: COMMIT PREPARED may come from any session, so
+ *	  4. A transaction that writes nothing but a claim or a heartbeat commits
+ *	  without waiting for the disk.
+ *
+ *	  5. PREPARE drops the notes: COMMIT PREPARED may come from any session, so
  *	  the utility hook (ddl.c) has everything looked at then.
  *
  *-------------------------------------------------------------------------
@@ -21,6 +24,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "miscadmin.h"
 #include "tasknote.h"
 #include "txn.h"
@@ -45,6 +49,10 @@ static pg_uuid_t *closed = NULL;
 static int	closed_count = 0;
 static int	closed_room = 0;
 static TimestampTz deadline = DT_NOEND;
+static bool forgettable = false;
+static XLogRecPtr forgettable_end = 0;
+static bool relaxed = false;
+static int	saved_synchronous_commit;
 static bool extension_changed = false;
 static Oid	new_database = InvalidOid;
 
@@ -169,6 +177,37 @@ txn_new_database(Oid dbid)
 	new_database = dbid;
 }
 
+/*
+ * What is written between these two calls may be lost in a crash: a claim, which
+ * then is as if it never was, or a heartbeat.  If the transaction writes nothing
+ * else, its commit need not wait for the disk.
+ */
+void
+txn_begin_forgettable(void)
+{
+	forgettable = XactLastRecEnd == 0 || XactLastRecEnd == forgettable_end;
+}
+
+void
+txn_end_forgettable(bool still)
+{
+	forgettable &= still;
+	forgettable_end = XactLastRecEnd;
+}
+
+/*
+ * Before the commit: no WAL but ours?
+ */
+static void
+relax_commit(void)
+{
+	if (!forgettable || XactLastRecEnd != forgettable_end || XactLastRecEnd == 0)
+		return;
+	saved_synchronous_commit = synchronous_commit;
+	synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
+	relaxed = true;
+}
+
 static void
 forget_all(void)
 {
@@ -180,6 +219,11 @@ forget_all(void)
 	deadline = DT_NOEND;
 	extension_changed = false;
 	new_database = InvalidOid;
+	forgettable = false;
+	forgettable_end = 0;
+	if (relaxed)
+		synchronous_commit = saved_synchronous_commit;
+	relaxed = false;
 	tasknote_forget();
 }
 
@@ -201,6 +245,8 @@ xact_callback(XactEvent event, void *arg)
 {
 	bool		commit = event == XACT_EVENT_COMMIT;
 
+	if (event == XACT_EVENT_PRE_COMMIT)
+		relax_commit();
 	if (event == XACT_EVENT_PREPARE)
 		forget_all();
 	if (!commit && event != XACT_EVENT_ABORT)

@@ -236,7 +236,8 @@ listener_add(uint64 key)
 			shared->nlisteners++;
 		if (entry->sessions == 0)
 		{
-			entry->hungry = entry->notify = false;
+			entry->hungry = 0;
+			entry->notify = false;
 			entry->notified = 0;
 		}
 		entry->dbid = MyDatabaseId;
@@ -273,16 +274,17 @@ find_listener(uint64 key)
 }
 
 /*
- * Is there one who LISTENs for tasks and has found none?
+ * Is there one who LISTENs for tasks and has found none?  0 where not; a number
+ * that will be another one when somebody finds none after this.
  */
-bool
+uint32
 listener_hungry(uint64 key)
 {
 	Listener   *listener;
-	bool		result;
+	uint32		result;
 
 	if (!shared || shared->nlisteners == 0)
-		return false;
+		return 0;
 	LWLockAcquire(shared->waiting, LW_SHARED);
 	listener = find_listener(key);
 	result = listener ? listener->hungry : shared->listeners_full;
@@ -302,17 +304,21 @@ listener_set_hungry(uint64 key)
 	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
 	listener = find_listener(key);
 	if (listener)
-		listener->hungry = true;
+	{
+		if (++listener->last_hungry == 0)
+			listener->last_hungry = 1;
+		listener->hungry = listener->last_hungry;
+	}
 	LWLockRelease(shared->waiting);
 }
 
 /*
- * Tasks were committed.  `notified': and a NOTIFY with them, so nobody is
- * hungry until he says so again.  Otherwise true where the scheduler is to
- * send one.
+ * Tasks were committed.  `notified': and a NOTIFY with them, since
+ * listener_hungry() said so; whoever got hungry after that may not get it.
+ * True where the scheduler is to send one.
  */
 bool
-listener_tell(uint64 key, bool notified)
+listener_tell(uint64 key, uint32 notified)
 {
 	Listener   *listener;
 	bool		result = false;
@@ -323,10 +329,11 @@ listener_tell(uint64 key, bool notified)
 	listener = find_listener(key);
 	if (listener && notified)
 	{
-		listener->hungry = false;
 		listener->notified++;
+		if (listener->hungry == notified)
+			listener->hungry = 0;
 	}
-	else if (listener && listener->hungry && !listener->notify)
+	if (listener && listener->hungry && !listener->notify)
 		result = listener->notify = true;
 	LWLockRelease(shared->waiting);
 	return result;
@@ -349,9 +356,9 @@ listener_take_notify(int from, uint64 *key)
 		if (listener->sessions == 0 || listener->dbid != MyDatabaseId || !listener->notify)
 			continue;
 		listener->notify = false;
-		if (!listener->hungry)
+		if (listener->hungry == 0)
 			continue;
-		listener->hungry = false;
+		listener->hungry = 0;
 		listener->notified++;
 		*key = listener->key;
 		result = i;

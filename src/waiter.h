@@ -19,9 +19,9 @@ extern void listener_add(uint64 key);
 extern bool listener_any(void);
 extern bool listener_wants(uint64 key);
 extern bool listener_is_ours(uint64 key);
-extern bool listener_hungry(uint64 key);
+extern uint32 listener_hungry(uint64 key);
 extern void listener_set_hungry(uint64 key);
-extern bool listener_tell(uint64 key, bool notified);
+extern bool listener_tell(uint64 key, uint32 notified);
 extern int	listener_take_notify(int from, uint64 *key);
 extern int	waiting_workers(int64 topic, int64 *notified);
 
