@@ -38,9 +38,9 @@ CREATE FUNCTION wf_adopt() RETURNS boolean AS 'MODULE_PATHNAME', 'wf_adopt' LANG
 COMMENT ON FUNCTION wf_adopt IS 'run the workflows that came with a dump or a copy of another database';
 REVOKE ALL ON FUNCTION wf_adopt FROM PUBLIC;
 
-CREATE FUNCTION durable.why_no_worker(owner oid) RETURNS text
+CREATE FUNCTION durable.why_no_worker(owner oid, activities boolean) RETURNS text
 AS 'MODULE_PATHNAME', 'durable_why_no_worker' LANGUAGE C STABLE STRICT;
-COMMENT ON FUNCTION durable.why_no_worker IS 'what keeps the workflows of a role from being run, NULL for nothing';
+COMMENT ON FUNCTION durable.why_no_worker IS 'what keeps the workflows of a role, or its queued activities, from being run; NULL for nothing';
 
 CREATE FUNCTION durable.workers(OUT kind text, OUT database_oid oid, OUT role_oid oid, OUT pid int,
 	OUT state text, OUT turns int8, OUT last_turn_at timestamptz)

@@ -93,6 +93,7 @@ typedef struct HeartbeatReply
 	Oid			owner;
 } HeartbeatReply;
 
+extern int	activity_from_rows(uint64 n, MemoryContext context, Activity **result);
 extern void activity_init(Activity *a);
 extern char *activity_id_of(const Activity *a);
 extern void activity_add(RowBatch *batch, const Activity *a);

@@ -138,12 +138,12 @@ wf_adopt(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(durable_adopt_identity());
 }
 
-/* durable.why_no_worker(owner): what keeps a role's workflows from being run */
+/* durable.why_no_worker(owner, activities): what keeps a role's runs from being run */
 PG_FUNCTION_INFO_V1(durable_why_no_worker);
 Datum
 durable_why_no_worker(PG_FUNCTION_ARGS)
 {
-	char	   *why = why_no_worker(PG_GETARG_OID(0));
+	char	   *why = why_no_worker(PG_GETARG_OID(0), PG_GETARG_BOOL(1));
 
 	if (!why)
 		PG_RETURN_NULL();

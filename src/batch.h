@@ -48,6 +48,7 @@ typedef struct Batch
 	BatchRun   *runs;
 	int			nruns;
 	int			turns;			/* taken */
+	bool		acted;			/* one of them did more than ask for something */
 	bool		cut;			/* a run is in the middle of its turn: */
 	pg_uuid_t	cut_run;
 	bool		cut_alone;		/* and wants to go on alone */

@@ -115,6 +115,7 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	Batch		batch;
 
 	settings_forget_applied();
+	txn_begin_forgettable();
 	if (!durable_lock_installed())
 		return BATCH_GONE;
 	batch_init(&batch, owner);
@@ -141,6 +142,8 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 		return BATCH_HELD;
 	report->cut_seq = batch.cut_seq;
 	give_back_rest(&batch);
+	/* turns that only asked for something are taken again if a crash loses them */
+	txn_end_forgettable(!batch.acted);
 	return BATCH_COMMITTED;
 }
 

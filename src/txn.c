@@ -13,8 +13,8 @@
  *
  *	  3. At ABORT, claims are given back and locks on runs are told as gone.
  *
- *	  4. A transaction that writes nothing but a claim or a heartbeat commits
- *	  without waiting for the disk.
+ *	  4. A transaction that writes nothing but what would be done again after a crash
+ *	  commits without waiting for the disk.
  *
  *	  5. PREPARE drops the notes: COMMIT PREPARED may come from any session, so
  *	  the utility hook (ddl.c) has everything looked at then.
@@ -179,8 +179,9 @@ txn_new_database(Oid dbid)
 
 /*
  * What is written between these two calls may be lost in a crash: a claim, which
- * then is as if it never was, or a heartbeat.  If the transaction writes nothing
- * else, its commit need not wait for the disk.
+ * then is as if it never was, a heartbeat, or a turn that will be taken again.
+ * If the transaction writes nothing else, its commit need not wait for the disk:
+ * whatever builds on it and is to last flushes it along, since WAL has an order.
  */
 void
 txn_begin_forgettable(void)

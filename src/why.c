@@ -48,10 +48,11 @@ may_connect(Oid role)
 }
 
 /*
- * Why no worker would run this owner's workflows, NULL where one would
+ * Why no worker would run this owner's workflows, or queued activities; NULL
+ * where one would
  */
 char *
-why_no_worker(Oid owner)
+why_no_worker(Oid owner, bool activities)
 {
 	Database   *db;
 	char	   *name = GetUserNameFromId(owner, true);
@@ -67,7 +68,9 @@ why_no_worker(Oid owner)
 	db = durable_database(MyDatabaseId, false);
 	if ((db && db->paused) || !durable_identity_matches())
 		return pstrdup("the database is a restored dump or a copy: SELECT wf_adopt() if the original is gone");
-	if (durable_max_workers == 0)
+	if (activities && durable_max_activity_workers == 0)
+		return pstrdup("durable.max_activity_workers is 0: no worker runs queued activities, only CALL wf_work()");
+	if (!activities && durable_max_workers == 0)
 		return pstrdup("durable.max_workers is 0: no worker runs, only CALL wf_work()");
 	if (shared->out_of_workers)
 		return pstrdup("no background worker could be started: raise max_worker_processes");
