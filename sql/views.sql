@@ -80,18 +80,28 @@ FROM durable.timer t JOIN durable.execution e USING (run_id)
 WHERE pg_has_role(t.owner, 'MEMBER');
 COMMENT ON VIEW wf_timers IS 'what falls due when';
 
+CREATE FUNCTION durable.activity_mode(a durable.activity) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN a.queue IS NULL THEN 'inline' WHEN a.external THEN 'external' ELSE 'queued' END;
+COMMENT ON FUNCTION durable.activity_mode IS 'where an activity runs, as in wf_activities.mode';
+
+CREATE FUNCTION durable.activity_state(a durable.activity) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN a.lease IS NOT NULL AND a.cancel_requested THEN 'cancel_requested'
+	WHEN a.lease IS NOT NULL AND a.paused_at IS NOT NULL THEN 'pause_requested'
+	WHEN a.lease IS NOT NULL THEN 'started'
+	WHEN a.paused_at IS NOT NULL THEN 'paused'
+	WHEN a.next_attempt_at IS NOT NULL THEN 'backoff'
+	WHEN a.parked IS NOT NULL THEN 'limited'
+	ELSE 'scheduled' END;
+COMMENT ON FUNCTION durable.activity_state IS 'what an activity that is not done is doing, as in wf_activities.state';
+
 CREATE VIEW wf_activities AS
 SELECT e.namespace, a.workflow_id, a.run_id, coalesce(a.activity_id, a.command::text) AS activity_id,
 	a.name AS activity, a.command, a.owner,
-	CASE WHEN a.queue IS NULL THEN 'inline' WHEN a.external THEN 'external' ELSE 'queued' END AS mode,
+	durable.activity_mode(a) AS mode,
 	a.task_queue,
-	CASE WHEN a.lease IS NOT NULL AND a.cancel_requested THEN 'cancel_requested'
-		WHEN a.lease IS NOT NULL AND a.paused_at IS NOT NULL THEN 'pause_requested'
-		WHEN a.lease IS NOT NULL THEN 'started'
-		WHEN a.paused_at IS NOT NULL THEN 'paused'
-		WHEN a.next_attempt_at IS NOT NULL THEN 'backoff'
-		WHEN a.parked IS NOT NULL THEN 'limited'
-		ELSE 'scheduled' END AS state,
+	durable.activity_state(a) AS state,
 	a.attempt, (a.retry->>'max_attempts')::numeric::int AS max_attempts,
 	coalesce(a.input, p.data) AS input, a.scheduled_at, a.started_at, a.next_attempt_at,
 	a.worker, a.heartbeat_at, a.details AS heartbeat_details, a.last_failure,

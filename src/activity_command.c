@@ -120,10 +120,16 @@ fail_missing(Turn *turn, const TaskRequest *request, int32 command)
 {
 	Jsonb	   *failure = failure_make("sql_error", ERRCODE_UNDEFINED_FUNCTION,
 									   psprintf("function \"%s\" does not exist", text_to_cstring(request->name)), 0);
+	int			index;
+	MemoryContext old;
 
 	command_check_limits(turn);
-	(void) command_record(turn, EVENT_ACTIVITY_SCHEDULED, command, request->name, describe(request));
-	(void) command_record(turn, EVENT_ACTIVITY_FAILED, command, NULL, failure);
+	index = command_record(turn, EVENT_ACTIVITY_SCHEDULED, command, request->name, describe(request));
+	old = MemoryContextSwitchTo(turn->context);
+	turn->events[index].payload = keep(request->input);
+	MemoryContextSwitchTo(old);
+	(void) command_record(turn, EVENT_ACTIVITY_FAILED, command, NULL,
+						  failure_with_retry_state(failure, "non_retryable_failure"));
 }
 
 /*

@@ -158,7 +158,7 @@ sort_out(const Activity *a, ErrorData *edata, WatchdogReason watchdog, AttemptFa
 	{
 		f->final = a->schedule_to_close > 0 && a->scheduled_at + a->schedule_to_close <= durable_now();
 		f->outcome = EVENT_ACTIVITY_TIMED_OUT;
-		f->failure = timeout_failure(a, f->final ? "schedule_to_close" : "start_to_close");
+		f->timeout = f->final ? "schedule_to_close" : "start_to_close";
 	}
 	else if (watchdog == WATCHDOG_CANCEL ||
 			 (edata->sqlerrcode == ERRCODE_WF_CANCELLED && running_attempt && running_cancelled(running_attempt)))
@@ -171,7 +171,7 @@ sort_out(const Activity *a, ErrorData *edata, WatchdogReason watchdog, AttemptFa
  * Record the failure, if the attempt is still ours
  */
 static void
-record_failure(const Activity *a, const AttemptFailure *failure, MemoryContext context)
+record_failure(const Activity *a, AttemptFailure *failure, MemoryContext context)
 {
 	ActivityKey key = {a->run_id, a->command, a->lease};
 	AttemptEnds ends;
@@ -183,49 +183,14 @@ record_failure(const Activity *a, const AttemptFailure *failure, MemoryContext c
 	store_begin(&scope);
 	if (activity_lock(&key, true, context, &row))
 	{
+		/* with the details that were committed */
+		if (failure->timeout)
+			failure->failure = timeout_failure(&row, failure->timeout);
 		attempt_ends_init(&ends, context);
 		attempt_failed(&ends, &row, failure);
 		attempt_ends_write(&ends);
 	}
 	store_end(&scope);
-}
-
-/*
- * An error leaves the SPI connections open that were made inside the call, and
- * without a subtransaction nothing closes them.  So the call has a connection
- * of ours as its bottom, known by the memory context to which it returns.
- */
-typedef struct Frame
-{
-	MemoryContext bottom;
-	bool		open;
-} Frame;
-
-static void
-frame_begin(Frame *frame)
-{
-	MemoryContext old = CurrentMemoryContext;
-
-	frame->bottom = AllocSetContextCreate(old, "durable frame", ALLOCSET_SMALL_SIZES);
-	MemoryContextSwitchTo(frame->bottom);
-	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	frame->open = true;
-	MemoryContextSwitchTo(old);
-}
-
-static void
-frame_end(Frame *frame)
-{
-	MemoryContext old = CurrentMemoryContext;
-
-	if (!frame->open)
-		return;
-	do
-		SPI_finish();
-	while (CurrentMemoryContext != frame->bottom);
-	frame->open = false;
-	MemoryContextSwitchTo(old);
 }
 
 /*
@@ -235,8 +200,7 @@ static ErrorData *
 try_run(Activity *a, RunningAttempt *running, AttemptFailure *failure)
 {
 	ErrorData  *volatile edata = NULL;
-	int			depth = store_depth();
-	Frame	   *frame = palloc0(sizeof(Frame));	/* its content survives the longjmp */
+	Frame	   *frame = frame_begin(running->context);
 
 	watchdog_start();
 	PG_TRY();
@@ -247,14 +211,13 @@ try_run(Activity *a, RunningAttempt *running, AttemptFailure *failure)
 
 			watchdog_guard(time_left(a), WATCHDOG_STEP);
 			running_attempt = running;
-			frame_begin(frame);
 			result = call(a);
-			frame_end(frame);
 			running_attempt = NULL;
 			(void) watchdog_release();
 			complete(a, result, running->context);
 		}
 		SPI_commit();
+		frame_end(frame);
 	}
 	PG_CATCH();
 	{
@@ -262,10 +225,7 @@ try_run(Activity *a, RunningAttempt *running, AttemptFailure *failure)
 		edata = CopyErrorData();
 		FlushErrorState();
 		sort_out(a, edata, watchdog_release(), failure);
-		if (frame->open)
-			store_forget(depth);
-		frame_end(frame);
-		drive_unwind(depth);
+		frame_unwind(frame);
 	}
 	PG_END_TRY();
 	watchdog_stop();

@@ -182,17 +182,6 @@ next_delay(const Activity *a, const AttemptFailure *f, const char **why)
 	return delay;
 }
 
-static Jsonb *
-with_retry_state(Jsonb *failure, const char *state)
-{
-	JsonBuilder b;
-
-	json_begin(&b);
-	json_add_text(&b, "retry_state", state);
-	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(failure),
-											  JsonbPGetDatum(json_end(&b))));
-}
-
 /*
  * A worker does not tell the number of the attempt
  */
@@ -258,7 +247,7 @@ attempt_failed(AttemptEnds *ends, Activity *a, const AttemptFailure *f)
 	}
 	attempt_remove(ends, a);
 	tell_run(ends, a, f->outcome == EVENT_ACTIVITY_TIMED_OUT ? MESSAGE_ACTIVITY_TIMED_OUT : MESSAGE_ACTIVITY_FAILED,
-			 NULL, with_retry_state(failure, why));
+			 NULL, failure_with_retry_state(failure, why));
 }
 
 void

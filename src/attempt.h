@@ -16,6 +16,7 @@ typedef struct AttemptFailure
 {
 	EventType	outcome;		/* EVENT_ACTIVITY_FAILED, _TIMED_OUT or _CANCELED */
 	Jsonb	   *failure;		/* of a cancellation: its details, or NULL */
+	const char *timeout;		/* which, where failure is yet to be made */
 	bool		final;			/* no policy retries it */
 } AttemptFailure;
 

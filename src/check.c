@@ -21,6 +21,7 @@
 #include "check.h"
 #include "clock.h"
 #include "storage/procarray.h"
+#include "tasknote.h"
 #include "txn.h"
 #include "utils/builtins.h"
 
@@ -112,6 +113,9 @@ end_by_timeout(AttemptEnds *ends, Activity *a, const char *which, bool final)
 		.outcome = EVENT_ACTIVITY_TIMED_OUT, .failure = timeout_failure(a, which), .final = final
 	};
 
+	/* code of a process that lives ends too */
+	if (a->lease != 0 && !a->external)
+		note_cancel(&a->run_id, a->command, a->lease);
 	attempt_failed(ends, a, &failure);
 }
 

@@ -154,7 +154,7 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 static BatchEnd
 try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext context)
 {
-	int			depth = store_depth();
+	Frame	   *frame = frame_begin(context);
 	volatile BatchEnd end = BATCH_ERROR;
 
 	memset(report, 0, sizeof(BatchReport));
@@ -165,13 +165,14 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 			SPI_rollback();
 		else
 			SPI_commit();
+		frame_end(frame);
 	}
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(context);
 		report->edata = CopyErrorData();
 		FlushErrorState();
-		drive_unwind(depth);
+		frame_unwind(frame);
 		end = BATCH_ERROR;
 	}
 	PG_END_TRY();
@@ -211,13 +212,14 @@ record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata)
 static bool
 try_record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata, MemoryContext context)
 {
-	int			depth = store_depth();
+	Frame	   *frame = frame_begin(context);
 	volatile bool done = false;
 
 	PG_TRY();
 	{
 		record_problem(owner, run_id, edata);
 		SPI_commit();
+		frame_end(frame);
 		done = true;
 	}
 	PG_CATCH();
@@ -225,7 +227,7 @@ try_record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata, MemoryC
 		MemoryContextSwitchTo(context);
 		EmitErrorReport();
 		FlushErrorState();
-		drive_unwind(depth);
+		frame_unwind(frame);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);

@@ -128,6 +128,21 @@ failure_throw(Jsonb *failure)
 }
 
 /*
+ * The failure of an activity that gets no further attempt, and why, in
+ * Temporal's words
+ */
+Jsonb *
+failure_with_retry_state(Jsonb *failure, const char *state)
+{
+	JsonBuilder b;
+
+	json_begin(&b);
+	json_add_text(&b, "retry_state", state);
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(failure),
+											  JsonbPGetDatum(json_end(&b))));
+}
+
+/*
  * Does the failure say itself that no policy retries it?
  */
 bool

@@ -20,6 +20,7 @@ extern Jsonb *failure_make(const char *type, int sqlstate, const char *message, 
 extern Jsonb *failure_of_activity(const char *type, const char *message, Jsonb *details, bool non_retryable,
 								  const Interval *next_retry_delay, int attempt);
 pg_noreturn extern void failure_throw(Jsonb *failure);
+extern Jsonb *failure_with_retry_state(Jsonb *failure, const char *state);
 extern bool failure_is_final(Jsonb *failure);
 extern int64 failure_retry_delay(Jsonb *failure);
 extern bool failure_listed(Jsonb *failure, Jsonb *retry_policy);

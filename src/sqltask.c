@@ -264,7 +264,7 @@ sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks)
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "durable tasks", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	TaskBatch	batch;
-	int			depth = store_depth();
+	Frame	   *frame = frame_begin(context);
 	volatile DriveResult result = DRIVE_BUSY;
 	ErrorData  *volatile edata = NULL;
 
@@ -275,13 +275,14 @@ sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks)
 		else
 			do_batch(&batch, queue, context);
 		SPI_commit();
+		frame_end(frame);
 	}
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(context);
 		edata = CopyErrorData();
 		FlushErrorState();
-		drive_unwind(depth);
+		frame_unwind(frame);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);

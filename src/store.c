@@ -105,8 +105,8 @@ store_end(StoreScope *scope)
 }
 
 /*
- * How many scopes are open.  Who catches an error and goes on in a new
- * transaction notes it before, and closes the rest by store_unwind() after.
+ * How many scopes are open.  Who catches an error and goes on notes it before,
+ * and tells store_forget() after.
  */
 int
 store_depth(void)
@@ -114,19 +114,9 @@ store_depth(void)
 	return scopes;
 }
 
-void
-store_unwind(int depth)
-{
-	while (scopes > depth)
-	{
-		scopes--;
-		SPI_finish();
-	}
-}
-
 /*
- * The scopes beyond that depth ended with a subtransaction that was rolled
- * back
+ * The scopes beyond that depth ended with an error that was caught: a
+ * subtransaction was rolled back, or a frame unwound (unwind.c)
  */
 void
 store_forget(int depth)

@@ -67,7 +67,6 @@ typedef struct RowBatch
 extern void store_begin(StoreScope *scope);
 extern void store_end(StoreScope *scope);
 extern int	store_depth(void);
-extern void store_unwind(int depth);
 extern void store_forget(int depth);
 extern uint64 store_execute(Statement *statement, Datum *values, const char *nulls);
 extern bool store_is_null(uint64 row, int column);

@@ -41,7 +41,7 @@ clear_activities(const pg_uuid_t *run_ids, int count, Oid owner)
 	{
 		task_uncount(&rows[i]);
 		if (rows[i].lease != 0 && !rows[i].external)
-			note_cancel(&rows[i].run_id, rows[i].command);
+			note_cancel(&rows[i].run_id, rows[i].command, rows[i].lease);
 	}
 	for (int i = 0; i < count; i++)
 		if (activity_read_run(&run_ids[i], CurrentMemoryContext, &rows) > 0)
@@ -82,7 +82,7 @@ request_activity_cancel(AttemptEnds *ends, const ActivityKey *key, Oid owner)
 	a.cancel_requested = true;
 	activity_add_update(&ends->updates, &a);
 	if (!a.external)
-		note_cancel(&a.run_id, a.command);
+		note_cancel(&a.run_id, a.command, a.lease);
 }
 
 /*

@@ -61,6 +61,7 @@ typedef struct CancelNote
 {
 	pg_uuid_t	run_id;
 	int32		command;
+	int32		lease;
 } CancelNote;
 
 static TaskNote *notes = NULL;
@@ -203,10 +204,10 @@ note_queue_stale(TaskQueue *queue)
 }
 
 /*
- * An activity that may be running in the server is to cancel itself
+ * An attempt that runs in the server is to end
  */
 void
-note_cancel(const pg_uuid_t *run_id, int32 command)
+note_cancel(const pg_uuid_t *run_id, int32 command, int32 lease)
 {
 	if (cancel_count == cancel_room)
 	{
@@ -216,7 +217,7 @@ note_cancel(const pg_uuid_t *run_id, int32 command)
 			MemoryContextAlloc(TopMemoryContext, room * sizeof(CancelNote));
 		cancel_room = room;
 	}
-	cancels[cancel_count++] = (CancelNote) {*run_id, command};
+	cancels[cancel_count++] = (CancelNote) {*run_id, command, lease};
 }
 
 static void
@@ -282,7 +283,7 @@ tell_cancel(const CancelNote *note)
 		if (slot->kind != SLOT_ACTIVITY_WORKER || slot->lease == 0)
 			continue;
 		SpinLockAcquire(&slot->mutex);
-		if (slot->dbid == MyDatabaseId && slot->lease != 0 && slot->command == note->command &&
+		if (slot->dbid == MyDatabaseId && slot->lease == note->lease && slot->command == note->command &&
 			memcmp(&slot->run_id, &note->run_id, sizeof(pg_uuid_t)) == 0)
 			slot->cancel = true;
 		SpinLockRelease(&slot->mutex);

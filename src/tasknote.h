@@ -20,7 +20,7 @@ extern void note_key_parked(TaskQueue *queue, uint32 hash);
 extern void note_task_notified(TaskQueue *queue, uint32 hungry);
 extern bool task_is_notified(TaskQueue *queue);
 extern void note_queue_stale(TaskQueue *queue);
-extern void note_cancel(const pg_uuid_t *run_id, int32 command);
+extern void note_cancel(const pg_uuid_t *run_id, int32 command, int32 lease);
 extern void tasknote_end(bool commit);
 extern void tasknote_forget(void);
 extern void tasknote_sub_abort(void);

@@ -1,7 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * unwind.c
- *	  Going on after an error, in a frame that commits.
+ *	  Going on after an error, in a process that commits as it goes.
+ *
+ *	  An error leaves open the SPI connections that were made on its way, by us
+ *	  or by user code, and where there is no subtransaction nothing closes them.
+ *	  So work that may fail has a connection of its own as its bottom.  It is known
+ *	  by the memory context that SPI returns to when it is closed.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,28 +19,61 @@
 #include "tcop/pquery.h"
 #include "turn.h"
 #include "unwind.h"
+#include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 #include "watchdog.h"
 
 /*
- * Leave what was open and start a new transaction; `depth' is store_depth()
- * from before
+ * Work begins that may commit, and may fail.  The frame lives in `context',
+ * which is the current one again afterwards, as after the following two.
+ */
+Frame *
+frame_begin(MemoryContext context)
+{
+	Frame	   *frame = MemoryContextAlloc(context, sizeof(Frame));
+
+	frame->context = context;
+	frame->bottom = AllocSetContextCreate(context, "durable frame", ALLOCSET_SMALL_SIZES);
+	frame->depth = store_depth();
+	MemoryContextSwitchTo(frame->bottom);
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	MemoryContextSwitchTo(context);
+	return frame;
+}
+
+/*
+ * The work is done and committed, or rolled back
  */
 void
-drive_unwind(int depth)
+frame_end(Frame *frame)
+{
+	do
+		SPI_finish();
+	while (CurrentMemoryContext != frame->bottom);
+	MemoryContextSwitchTo(frame->context);
+}
+
+/*
+ * The work failed: leave what is open, and begin a new transaction
+ */
+void
+frame_unwind(Frame *frame)
 {
 	current_turn = NULL;
 	running_attempt = NULL;
 	watchdog_stop();
 	while (GetCurrentTransactionNestLevel() > 1)
 		RollbackAndReleaseCurrentSubTransaction();
-	store_unwind(depth);
+	store_forget(frame->depth);
+	frame_end(frame);
 	while (ActiveSnapshotSet())
 		PopActiveSnapshot();
 	if (ActivePortal)
 		ActivePortal->portalSnapshot = NULL;	/* was one of them */
 	SPI_rollback();
+	MemoryContextSwitchTo(frame->context);
 }
 
 void
