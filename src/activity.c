@@ -452,7 +452,8 @@ activity_clear(const pg_uuid_t *run_ids, int count, MemoryContext context, Activ
 }
 
 /*
- * An attempt lives.  False where its lease is over.
+ * An attempt lives.  False where its lease is over.  The reply's texts live until
+ * store_end().
  */
 bool
 activity_heartbeat(const ActivityKey *key, TimestampTz at, Jsonb *details, HeartbeatReply *reply)
@@ -460,7 +461,7 @@ activity_heartbeat(const ActivityKey *key, TimestampTz at, Jsonb *details, Heart
 	static Statement statement = {
 		"UPDATE durable.activity a SET heartbeat_at = $4, details = coalesce($5, a.details)"
 		" WHERE a.run_id = $1 AND a.command = $2 AND a.lease = $3"
-		" RETURNING a.cancel_requested, a.paused_at IS NOT NULL, a.owner",
+		" RETURNING a.cancel_requested, a.paused_at IS NOT NULL, a.owner, a.workflow_id",
 		5, {UUIDOID, INT4OID, INT4OID, TIMESTAMPTZOID, JSONBOID}
 	};
 	Datum		values[5] = {
@@ -474,5 +475,6 @@ activity_heartbeat(const ActivityKey *key, TimestampTz at, Jsonb *details, Heart
 	reply->cancel_requested = DatumGetBool(store_value(0, 1));
 	reply->paused = DatumGetBool(store_value(0, 2));
 	reply->owner = DatumGetObjectId(store_value(0, 3));
+	reply->workflow_id = TextDatumGetCString(store_value(0, 4));
 	return true;
 }

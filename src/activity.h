@@ -91,6 +91,7 @@ typedef struct HeartbeatReply
 	bool		cancel_requested;
 	bool		paused;
 	Oid			owner;
+	char	   *workflow_id;
 } HeartbeatReply;
 
 extern int	activity_from_rows(uint64 n, MemoryContext context, Activity **result);

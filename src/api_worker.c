@@ -351,7 +351,7 @@ heartbeat(FunctionCallInfo fcinfo, const ActivityKey *key, int details_arg)
 	found = activity_heartbeat(key, durable_now(), details, &reply);
 	if (!found)
 		refuse_lost(key, &found, 1);
-	check_owner(caller, reply.owner, "of the activity");
+	check_owner(caller, reply.owner, reply.workflow_id);
 	store_end(&scope);
 	txn_end_forgettable(true);
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)

@@ -30,6 +30,7 @@
 #include "miscadmin.h"
 #include "queue.h"
 #include "slots.h"
+#include "taskqueue.h"
 #include "storage/ipc.h"
 #include "tcop/utility.h"
 #include "txn.h"
@@ -149,6 +150,7 @@ ddl_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		if (prepared)
 		{
 			queues_look_again(MyDatabaseId);
+			task_queues_look_again(MyDatabaseId);
 			durable_look_at_all(MyDatabaseId);
 		}
 		if (alter)
