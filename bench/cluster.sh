@@ -18,7 +18,7 @@ cluster_settings() {
 	wal_level = replica
 	max_wal_size = 8GB
 	checkpoint_timeout = 30min
-	max_worker_processes = 16
+	max_worker_processes = 24
 	autovacuum = on
 	CONF
     [ -n "${BENCH_NO_EXTENSION:-}" ] || echo "shared_preload_libraries = 'durable'"
@@ -89,7 +89,7 @@ engine_stop() {
     sql "ALTER SYSTEM SET durable.max_workers = 0"
     sql "SELECT pg_reload_conf()" >/dev/null
     for i in $(seq 100); do
-        [ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE backend_type ~* 'durable.*worker'")" != 0 ] || return 0
+        [ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'durable worker'")" != 0 ] || return 0
         sleep 0.1
     done
     note "durable.max_workers = 0, yet after ${i}00 ms workers are still there"

@@ -71,3 +71,25 @@ CREATE FUNCTION bench_sleep(n int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM wf_sleep('30 days');
 END $$;
+
+-- Activities in task queues.
+
+CREATE FUNCTION bench_external(n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_activity('task', jsonb_build_object('n', n), task_queue => 'bench', start_to_close => '60 s');
+END $$;
+
+CREATE FUNCTION bench_fair(n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_activity('task', jsonb_build_object('n', n), task_queue => 'fair', start_to_close => '60 s');
+END $$;
+
+CREATE FUNCTION bench_queued(n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_activity('bench_nothing', jsonb_build_object('n', n), mode => 'queued');
+END $$;
+
+CREATE FUNCTION bench_queued_insert(n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_activity('bench_step', jsonb_build_object('n', n), mode => 'queued');
+END $$;

@@ -140,15 +140,18 @@ get_time(Datum *values, bool *nulls, int column)
 }
 
 /*
- * Row `row' of the last result, which is one of durable.execution.*
+ * Row `row' of the last result, which is a row of durable.execution as one
+ * value: as columns they would cost more than the statement
  */
 static void
 from_row(uint64 row, Execution *e)
 {
+	HeapTupleHeader header = DatumGetHeapTupleHeader(store_value(row, 1));
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
 	Datum		values[EXECUTION_COLUMNS];
 	bool		nulls[EXECUTION_COLUMNS];
 
-	heap_deform_tuple(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, values, nulls);
+	heap_deform_tuple(&tuple, store_rowtype(TABLE_EXECUTION), values, nulls);
 	e->run_id = *DatumGetUUIDP(values[C_RUN_ID]);
 	e->namespace = get_pointer(values, nulls, C_NAMESPACE);
 	e->workflow_id = get_pointer(values, nulls, C_WORKFLOW_ID);
@@ -212,7 +215,7 @@ int
 execution_claim(const pg_uuid_t *run_ids, int count, MemoryContext context, Execution **result)
 {
 	static Statement statement = {
-		"SELECT e.* FROM durable.execution e WHERE e.run_id = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED",
+		"SELECT e FROM durable.execution e WHERE e.run_id = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED",
 		1, {UUIDARRAYOID}
 	};
 	Datum		ids = uuid_array(run_ids, count);
@@ -234,7 +237,7 @@ bool
 execution_lock(const pg_uuid_t *run_id, MemoryContext context, Execution *result)
 {
 	static Statement statement = {
-		"SELECT e.* FROM durable.execution e WHERE e.run_id = $1 FOR UPDATE", 1, {UUIDOID}
+		"SELECT e FROM durable.execution e WHERE e.run_id = $1 FOR UPDATE", 1, {UUIDOID}
 	};
 	Datum		id = UUIDPGetDatum(run_id);
 	MemoryContext old;

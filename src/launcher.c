@@ -421,6 +421,8 @@ durable_launcher_main(Datum arg)
 
 		CHECK_FOR_INTERRUPTS();
 		reload_config();
+		shared->starts_workers = durable_max_workers > 0;
+		pg_memory_barrier();
 		slots_reclaim();
 		watching = watch_queues();
 		wait = sooner(start_workers(), start_activity_workers());

@@ -254,6 +254,8 @@ queue_wake(Queue *queue)
 		}
 	}
 	LWLockRelease(shared->directory);
+	if (!shared->starts_workers)
+		return;
 	if (workers == 0)
 		durable_wake_launcher();
 	else if (!woken)

@@ -199,6 +199,7 @@ typedef struct Shared
 	LWLock	   *waiting;		/* waiters, listeners and pollers */
 	LWLock	   *fairness;		/* fairness keys */
 	PGPROC	   *launcher;
+	bool		starts_workers; /* durable.max_workers is not 0, as the launcher knows it */
 	bool		out_of_workers; /* the last start found no free background worker */
 	int			starving;		/* queues with mail that got no worker yet */
 	int			starving_tasks; /* the same for task queues */

@@ -1,0 +1,1 @@
+DELETE FROM bench_bare WHERE id = (SELECT id FROM bench_bare ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING payload;

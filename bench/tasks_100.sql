@@ -1,0 +1,2 @@
+SELECT array_agg(task_token) AS tokens, count(*)::int AS n FROM wf_poll_activities('bench', 100, 'bench') \gset
+SELECT wf_complete_activities(:tokens::text[], array_fill('null'::jsonb, ARRAY[:n::int]));
