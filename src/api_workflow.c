@@ -90,18 +90,18 @@ static Jsonb *
 run_inline(FunctionCallInfo fcinfo, Turn *turn, text *name)
 {
 	StepRequest step = {.name = name};
+	Activity	options;
 
+	/* what is wrong with the call must be wrong at each replay */
+	activity_options(fcinfo, &options);
+	step.start_to_close = options.start_to_close;
+	step.schedule_to_close = options.schedule_to_close;
+	step.retry = options.retry;
+	step.activity_id = options.activity_id;
+	step.summary = arg_text(fcinfo, ARG_SUMMARY, "summary", false);
 	/* of a step whose outcome is known no more is needed */
 	if (outcome_unknown(turn))
 	{
-		Activity	options;
-
-		activity_options(fcinfo, &options);
-		step.start_to_close = options.start_to_close;
-		step.schedule_to_close = options.schedule_to_close;
-		step.retry = options.retry;
-		step.activity_id = options.activity_id;
-		step.summary = arg_text(fcinfo, ARG_SUMMARY, "summary", false);
 		step.function = callable_resolve(text_to_cstring(step.name), true);
 		step.input = activity_input(fcinfo);
 	}

@@ -43,6 +43,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/tuplestore.h"
+#include "utils/varlena.h"
 
 static HTAB *callables = NULL;
 
@@ -97,19 +98,34 @@ the_one(FuncCandidateList candidates, const char *name, bool problem_ok)
 }
 
 /*
+ * Is it a name at all: an identifier, or two?
+ */
+static bool
+is_name(const char *name)
+{
+	List	   *parts;
+
+	return SplitIdentifierString(pstrdup(name), '.', &parts) && parts != NIL && list_length(parts) <= 2;
+}
+
+/*
  * The one function of a name, which may be schema-qualified, found by the
  * search path; InvalidOid where there is no such one and problem_ok
  */
 Oid
 callable_resolve(const char *name, bool problem_ok)
 {
-	List	   *names = stringToQualifiedNameList(name
+	List	   *names;
+	FuncCandidateList candidates;
+
+	if (problem_ok && !is_name(name))
+		return InvalidOid;
+	names = stringToQualifiedNameList(name
 #if PG_VERSION_NUM >= 160000
-												  ,NULL
+									  ,NULL
 #endif
 		);
-	FuncCandidateList candidates = FuncnameGetCandidates(names, -1, NIL, false, false, false, true);
-
+	candidates = FuncnameGetCandidates(names, -1, NIL, false, false, false, true);
 	if (!candidates && problem_ok)
 		return InvalidOid;
 	if (!candidates)

@@ -12,7 +12,8 @@ SELECT wf_start('f', id => 'f') AS run \gset
 CALL wf_work();
 CREATE TABLE before AS SELECT 'execution' AS t, count(*) AS n FROM durable.execution UNION ALL SELECT 'message', count(*) FROM durable.message
   UNION ALL SELECT 'timer', count(*) FROM durable.timer UNION ALL SELECT 'history', count(*) FROM durable.history UNION ALL SELECT 'closed', count(*) FROM durable.closed
-  UNION ALL SELECT 'signal_request', count(*) FROM durable.signal_request UNION ALL SELECT 'payload', count(*) FROM durable.payload;
+  UNION ALL SELECT 'signal_request', count(*) FROM durable.signal_request UNION ALL SELECT 'payload', count(*) FROM durable.payload
+  UNION ALL SELECT 'activity', count(*) FROM durable.activity UNION ALL SELECT 'task_queue', count(*) FROM durable.task_queue;
 
 -- wf_start
 SELECT * FROM tries(
@@ -21,7 +22,9 @@ SELECT * FROM tries(
   $$wf_start('f', id => '')$$, $$wf_start('f', on_running => 'x')$$, $$wf_start('f', on_running => NULL)$$, $$wf_start('f', on_closed => 'Allow')$$, $$wf_start('f', on_closed => NULL)$$,
   $$wf_start('f', run_timeout => '-1 s')$$, $$wf_start('f', execution_timeout => '-1 day')$$, $$wf_start('f', start_delay => '-1 s')$$, $$wf_start('f', start_delay => 'soon')$$,
   $$wf_start('f', memo => '[]')$$, $$wf_start('f', memo => '1')$$, $$wf_start('f', search_attributes => '"x"')$$, $$wf_start('f', request_id => '')$$, $$wf_start('f', namespace => '')$$,
-  $$wf_start('f', task_queue => 'x')$$, $$wf_start('f', '{}', 'f', 'fail', 'allow', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1)$$, $$wf_start()$$);
+  $$wf_start('f', task_queue => 'x')$$, $$wf_start('f', '{}', 'f', 'fail', 'allow', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1)$$, $$wf_start()$$,
+  $$wf_start('f', priority => 0)$$, $$wf_start('f', priority => 6)$$, $$wf_start('f', fairness_key => '')$$, $$wf_start('f', fairness_key => repeat('k', 65))$$,
+  $$wf_start('f', fairness_weight => 0)$$, $$wf_start('f', fairness_weight => -1)$$, $$wf_start('f', fairness_weight => 'NaN')$$, $$wf_start('f', fairness_weight => 1001)$$);
 -- Retry policies
 SELECT p AS policy, fails(format('SELECT wf_start(''f'', retry => %L)', p)) FROM unnest(ARRAY[
   '[]', '1', '{"max": 1}', '{"max_attempts": "3"}', '{"max_attempts": -1}', '{"backoff": 0.5}', '{"backoff": "x"}', '{"jitter": 2}', '{"jitter": -0.1}',
@@ -48,6 +51,9 @@ SELECT * FROM tries(
 SELECT * FROM tries(
   $$wf_activity('f')$$, $$wf_activity(NULL)$$, $$wf_sql('SELECT 1')$$, $$wf_sql('SELECT $1', 1)$$, $$wf_sleep('1 s')$$, $$wf_sleep_until(now())$$, $$wf_wait_signal('s')$$,
   $$wf_poll_signal('s')$$, $$wf_now()$$, $$wf_random()$$, $$wf_uuid()$$, $$wf_info()$$, $$wf_set('k', '1')$$, $$wf_shield()$$, $$wf_cancel_requested()$$);
+-- and of activity code
+SELECT * FROM tries(
+  $$wf_activity_info()$$, $$wf_heartbeat()$$, $$wf_heartbeat('1')$$, $$wf_heartbeat_details()$$, $$wf_activity_cancelled()$$, $$wf_fail('x', 'y')$$);
 -- also in an activity, where it is an ordinary error.
 CREATE FUNCTION act_calls() RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN wf_activity('f'); END $$;
 CREATE FUNCTION calls_in_activity() RETURNS text LANGUAGE plpgsql AS $$
@@ -72,13 +78,45 @@ BEGIN
 END $$;
 SELECT wf_start('bad', jsonb_build_object('calls', ARRAY[
   $$wf_activity(NULL)$$, $$wf_activity('')$$, $$wf_activity('nope')$$, $$wf_activity('f', '[]')$$, $$wf_activity('f', '{"b": 1}')$$, $$wf_activity('f', start_to_close => '-1 s')$$,
-  $$wf_activity('f', schedule_to_close => '-1 s')$$, $$wf_activity('f', retry => '{"x": 1}')$$, $$wf_activity('f', activity_id => '')$$, $$wf_activity('f', task_queue => 'q')$$,
+  $$wf_activity('f', schedule_to_close => '-1 s')$$, $$wf_activity('f', retry => '{"x": 1}')$$, $$wf_activity('f', activity_id => '')$$,
+  $$wf_activity('f', mode => 'x')$$, $$wf_activity('f', mode => 'external')$$, $$wf_activity('f', task_queue => 'q', mode => 'inline')$$, $$wf_activity('f', task_queue => '')$$,
+  $$wf_activity('f', task_queue => 'q', priority => 9)$$, $$wf_activity('f', task_queue => 'q', priority => 0)$$, $$wf_activity('f', task_queue => 'q', fairness_weight => 0)$$,
+  $$wf_activity('f', task_queue => 'q', fairness_key => '')$$, $$wf_activity('f', task_queue => 'q', cancellation => 'x')$$, $$wf_activity('f', task_queue => 'q', cancellation => NULL)$$,
+  $$wf_activity('f', task_queue => 'q', schedule_to_start => '-1 s')$$, $$wf_activity('f', task_queue => 'q', heartbeat => '-1 s')$$, $$wf_activity('f', task_queue => 'q', retry => '[]')$$,
+  $$wf_activity('nope', mode => 'queued')$$, $$wf_activity('nope', task_queue => 'q', mode => 'queued')$$,
   $$wf_sql(NULL)$$, $$wf_sql('SELECT 1', VARIADIC NULL::int[])$$, $$wf_sleep(NULL)$$, $$wf_sleep('-1 s')$$, $$wf_sleep_until(NULL)$$, $$wf_sleep_until('infinity')$$, $$wf_sleep('293000 years')$$,
   $$wf_wait_signal(NULL)$$, $$wf_wait_signal('')$$, $$wf_wait_signal('s', '-1 s')$$, $$wf_poll_signal(NULL)$$, $$wf_set(NULL, '1')$$, $$wf_set('', '1')$$, $$wf_shield(NULL)$$]), id => 'bad') \gset
 CALL wf_work();
 SELECT waiting_for, error->>'message' AS error FROM wf_executions WHERE workflow_id = 'bad' AND status <> 'completed';
 SELECT e->>0 AS call, e->>1 AS error FROM jsonb_array_elements((SELECT result FROM wf_executions WHERE workflow_id = 'bad')) e;
 SELECT wf_delete('bad');
+
+-- Calls of external workers, and of those who operate them
+SELECT * FROM tries(
+  $$count(*) FROM wf_poll_activities(NULL)$$, $$count(*) FROM wf_poll_activities('')$$, $$count(*) FROM wf_poll_activities('q', 0)$$, $$count(*) FROM wf_poll_activities('q', -1)$$,
+  $$count(*) FROM wf_poll_activities('q', 1001)$$, $$count(*) FROM wf_poll_activities('q', worker => '')$$, $$count(*) FROM wf_poll_activities('q', wait => '-1 s')$$,
+  $$count(*) FROM wf_poll_activities('q', namespace => '')$$, $$wf_listen(NULL)$$, $$wf_listen('')$$,
+  $$wf_complete_activity(NULL)$$, $$wf_complete_activity('')$$, $$wf_complete_activity('garbage')$$, $$wf_complete_activity(repeat('0', 48))$$, $$wf_complete_activity(repeat('x', 48))$$,
+  $$wf_complete_activity(repeat('A', 48))$$, $$wf_complete_activity(repeat('a', 49))$$, $$wf_complete_activity(repeat('a', 48))$$,
+  $$wf_complete_activities(NULL, '{}')$$, $$wf_complete_activities('{}', NULL)$$, $$wf_complete_activities('{x}', '{}')$$, $$wf_complete_activities('{x}', '{1}')$$,
+  $$wf_complete_activities('{NULL}', '{1}')$$, $$wf_complete_activities('{}', '{1}')$$,
+  $$wf_fail_activity(NULL)$$, $$wf_fail_activity('garbage')$$, $$wf_fail_activity(repeat('a', 48), NULL)$$, $$wf_fail_activity(repeat('a', 48), '')$$,
+  $$wf_fail_activity(repeat('a', 48), next_retry_delay => '-1 s')$$, $$wf_fail_activity(repeat('a', 48))$$, $$wf_cancelled_activity('garbage')$$, $$wf_cancelled_activity(repeat('a', 48))$$,
+  $$wf_heartbeat_activity(NULL)$$, $$wf_heartbeat_activity('garbage')$$, $$wf_heartbeat_activity(repeat('a', 48))$$,
+  $$wf_complete_activity_by_id(NULL, '1')$$, $$wf_complete_activity_by_id('f', NULL)$$, $$wf_complete_activity_by_id('f', '1')$$, $$wf_complete_activity_by_id('nobody', '1')$$,
+  $$wf_fail_activity_by_id('f', '1')$$, $$wf_cancelled_activity_by_id('f', '1')$$, $$wf_heartbeat_activity_by_id('f', '1')$$,
+  $$wf_set_task_queue(NULL)$$, $$wf_set_task_queue('')$$, $$wf_set_task_queue('q', rate_limit => 0)$$, $$wf_set_task_queue('q', rate_limit => -1)$$, $$wf_set_task_queue('q', rate_limit => 'NaN')$$,
+  $$wf_set_task_queue('q', rate_limit => 'Infinity')$$, $$wf_set_task_queue('q', per_key_rate_limit => 0)$$, $$wf_set_task_queue('q', max_concurrent => 0)$$, $$wf_set_task_queue('q', max_concurrent_per_key => -1)$$,
+  $$wf_set_task_queue('q', fairness_weights => '[]')$$, $$wf_set_task_queue('q', fairness_weights => '{"a": "x"}')$$, $$wf_set_task_queue('q', fairness_weights => '{"a": 0}')$$,
+  $$wf_set_task_queue('q', fairness_weights => '{"a": {"b": 1}}')$$, $$wf_set_task_queue('q', mode => 'inline')$$, $$wf_set_task_queue('q', mode => NULL)$$, $$wf_set_task_queue('q', owner => 'regress_nobody')$$,
+  $$wf_pause_activity(NULL)$$, $$wf_pause_activity('nobody')$$, $$wf_pause_activity('f', '')$$, $$wf_pause_activity('f', activity => '')$$, $$wf_unpause_activity('nobody')$$,
+  $$wf_unpause_activity('f', jitter => '-1 s')$$, $$wf_reset_activity('nobody')$$, $$wf_reset_activity('f', jitter => '-1 s')$$, $$wf_update_activity('nobody')$$,
+  $$wf_update_activity('f', start_to_close => '-1 s')$$, $$wf_update_activity('f', schedule_to_close => '-1 s')$$, $$wf_update_activity('f', heartbeat => '-1 s')$$,
+  $$wf_update_activity('f', retry => '{"x": 1}')$$, $$wf_update_activity('f', priority => 6)$$);
+-- Where there is nothing to do, none of them does anything.
+SELECT wf_complete_activities('{}', '{}') \gset
+SELECT wf_pause_activity('f'), wf_unpause_activity('f'), wf_reset_activity('f'), wf_update_activity('f');
+SELECT count(*) AS tasks FROM wf_poll_activities('q');
 
 -- CALL wf_work and wf_execute
 CALL wf_work(max_turns => -1);
@@ -113,5 +151,6 @@ SET durable.no_such_setting = 1;
 -- Nothing has changed.
 SELECT b.t, b.n AS before, a.n AS after FROM before b JOIN (SELECT 'execution' AS t, count(*) AS n FROM durable.execution UNION ALL SELECT 'message', count(*) FROM durable.message
   UNION ALL SELECT 'timer', count(*) FROM durable.timer UNION ALL SELECT 'history', count(*) FROM durable.history UNION ALL SELECT 'closed', count(*) FROM durable.closed
-  UNION ALL SELECT 'signal_request', count(*) FROM durable.signal_request UNION ALL SELECT 'payload', count(*) FROM durable.payload) a USING (t) WHERE a.n <> b.n;
+  UNION ALL SELECT 'signal_request', count(*) FROM durable.signal_request UNION ALL SELECT 'payload', count(*) FROM durable.payload
+  UNION ALL SELECT 'activity', count(*) FROM durable.activity UNION ALL SELECT 'task_queue', count(*) FROM durable.task_queue) a USING (t) WHERE a.n <> b.n;
 SELECT * FROM runs();
