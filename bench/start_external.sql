@@ -1,0 +1,1 @@
+SELECT wf_start('bench_external', '{"n": 1}');
