@@ -134,7 +134,7 @@ nap(DriveResult result)
 	slot->idle = false;
 	CHECK_FOR_INTERRUPTS();
 	reload_config();
-	if (result == DRIVE_IDLE && ((rc & WL_TIMEOUT) || shared->starving_tasks > 0))
+	if (result == DRIVE_IDLE && ((rc & WL_TIMEOUT) || shared->crowded_tasks))
 		slot_leave_if_no_tasks(slot);
 }
 

@@ -345,6 +345,7 @@ start_activity_workers(void)
 {
 	long		wait = -1;
 	int			starving = 0;
+	int			crowded = 0;
 	int			room = durable_max_activity_workers - slot_count(SLOT_ACTIVITY_WORKER);
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -371,6 +372,7 @@ start_activity_workers(void)
 		if (room <= 0)
 		{
 			starving += workers == 0;
+			crowded++;
 			continue;
 		}
 		queue->wanted = false;
@@ -379,8 +381,9 @@ start_activity_workers(void)
 		room--;
 	}
 	shared->starving_tasks = starving;
-	if (starving > 0)
-		wake_idle_workers(SLOT_ACTIVITY_WORKER, starving);
+	shared->crowded_tasks = crowded > 0;
+	if (crowded > 0)
+		wake_idle_workers(SLOT_ACTIVITY_WORKER, crowded);
 	return wait;
 }
 

@@ -8,7 +8,8 @@
  *
  *	  2. Timers are looked at from a cursor on, so that the dead entries of those
  *	  that fired are not walked over again under a held snapshot.  A commit with
- *	  a timer before the cursor shows in timer_low (shmem.h).
+ *	  a timer before the cursor shows in timer_low (shmem.h), for the next look;
+ *	  only one that is due before the next look brings that forward.
  *
  *	  3. It also wakes those who wait for tasks, where no transaction could: when
  *	  a rate limit allows the next one, or when a session found its queue empty
@@ -247,7 +248,7 @@ take_request(TimestampTz *from, bool *look)
 	SpinLockAcquire(&database->mutex);
 	*look = database->look;
 	*from = Min(cursor, database->timer_low);
-	due = *look || database->timer_low != DT_NOEND || database->deadline <= durable_now() || any_notify();
+	due = *look || database->deadline <= durable_now() || any_notify();
 	if (due)
 	{
 		database->look = false;
@@ -317,7 +318,7 @@ sleep_until_due(Slot *slot)
 	long		wait;
 
 	SpinLockAcquire(&database->mutex);
-	deadline = database->look || database->timer_low != DT_NOEND ? 0 : database->deadline;
+	deadline = database->look ? 0 : database->deadline;
 	SpinLockRelease(&database->mutex);
 	if (deadline == 0 || any_notify())
 		return;

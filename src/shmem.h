@@ -203,6 +203,7 @@ typedef struct Shared
 	bool		out_of_workers; /* the last start found no free background worker */
 	int			starving;		/* queues with mail that got no worker yet */
 	int			starving_tasks; /* the same for task queues */
+	bool		crowded_tasks;	/* or there is no room for another worker of one */
 	int			nwaiters;
 	int			nlisteners;
 	bool		listeners_full; /* then everything notifies */

@@ -76,7 +76,11 @@ BEGIN
   END LOOP;
   RETURN r;
 END $$;
+CREATE FUNCTION overloaded(a int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION overloaded(a text) RETURNS int LANGUAGE sql AS 'SELECT 1';
 SELECT wf_start('bad', jsonb_build_object('calls', ARRAY[
+  $$wf_activity('overloaded')$$, $$wf_activity('overloaded', mode => 'queued')$$, $$wf_activity('f', priority => 9)$$, $$wf_activity('f', heartbeat => '-1 s')$$,
+  $$wf_activity('f', schedule_to_start => '-1 s')$$, $$wf_activity('f', fairness_weight => 0)$$, $$wf_activity('f', cancellation => 'x')$$,
   $$wf_activity(NULL)$$, $$wf_activity('')$$, $$wf_activity('nope')$$, $$wf_activity('f', '[]')$$, $$wf_activity('f', '{"b": 1}')$$, $$wf_activity('f', start_to_close => '-1 s')$$,
   $$wf_activity('f', schedule_to_close => '-1 s')$$, $$wf_activity('f', retry => '{"x": 1}')$$, $$wf_activity('f', activity_id => '')$$,
   $$wf_activity('f', mode => 'x')$$, $$wf_activity('f', mode => 'external')$$, $$wf_activity('f', task_queue => 'q', mode => 'inline')$$, $$wf_activity('f', task_queue => '')$$,
