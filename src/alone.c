@@ -103,13 +103,12 @@ use_settings(const Activity *a, MemoryContext context)
 }
 
 static Jsonb *
-call(Activity *a)
+call(Activity *a, Jsonb *input)
 {
 	Callable   *function = callable_get(callable_resolve(text_to_cstring(a->name), false));
 	TimestampTz started = GetCurrentTimestamp();
 	double		usecs;
 	Jsonb	   *result;
-	Jsonb	   *input = task_input(a);
 
 	if (function->procedure)
 		result = callable_call_procedure(function, input);
@@ -205,13 +204,18 @@ try_run(Activity *a, RunningAttempt *running, AttemptFailure *failure)
 	watchdog_start();
 	PG_TRY();
 	{
-		if (use_settings(a, running->context))
+		bool		open = use_settings(a, running->context);
+		Jsonb	   *input = open ? task_input(a) : NULL;
+
+		/* so that the call holds no lock of ours, for DROP EXTENSION */
+		SPI_commit();
+		if (open)
 		{
 			Jsonb	   *result;
 
 			watchdog_guard(time_left(a), WATCHDOG_STEP);
 			running_attempt = running;
-			result = call(a);
+			result = call(a, input);
 			running_attempt = NULL;
 			(void) watchdog_release();
 			complete(a, result, running->context);
