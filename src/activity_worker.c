@@ -17,17 +17,13 @@
 #include "executor/spi.h"
 #include "extension.h"
 #include "guc.h"
-#include "identity.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "postmaster/bgworker.h"
-#include "postmaster/interrupt.h"
-#include "slots.h"
+#include "process.h"
 #include "sqltask.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "taskqueue.h"
-#include "tcop/tcopprot.h"
 
 #define SLICE_MS		200
 #define REPORT_MS		1000
@@ -37,29 +33,6 @@ pg_noreturn PGDLLEXPORT extern void durable_activity_worker_main(Datum arg);
 
 static Slot *slot;
 static TimestampTz started_at;
-
-static void
-reload_config(void)
-{
-	if (!ConfigReloadPending)
-		return;
-	ConfigReloadPending = false;
-	ProcessConfigFile(PGC_SIGHUP);
-}
-
-static void
-check_identity(void)
-{
-	bool		ours;
-
-	StartTransactionCommand();
-	ours = !durable_lock_installed() || durable_identity_matches();
-	CommitTransactionCommand();
-	if (ours)
-		return;
-	durable_look_at_all(MyDatabaseId);
-	proc_exit(0);
-}
 
 static bool
 should_leave(void)
@@ -101,7 +74,7 @@ work(void)
 			slot->last_turn_at = GetCurrentTimestamp();
 		}
 		CHECK_FOR_INTERRUPTS();
-		reload_config();
+		process_reload_config();
 		if (result == DRIVE_GONE || result == DRIVE_FAILED || should_leave() ||
 			TimestampDifferenceExceeds(since, GetCurrentTimestamp(), REPORT_MS))
 			break;
@@ -133,30 +106,16 @@ nap(DriveResult result)
 	ResetLatch(MyLatch);
 	slot->idle = false;
 	CHECK_FOR_INTERRUPTS();
-	reload_config();
+	process_reload_config();
 	if (result == DRIVE_IDLE && ((rc & WL_TIMEOUT) || shared->crowded_tasks))
-		slot_leave_if_no_tasks(slot);
+		slot_leave_if_idle(slot);
 }
 
 void
 durable_activity_worker_main(Datum arg)
 {
-	uint32		flags = 0;
-
-#ifdef BGWORKER_BYPASS_ROLELOGINCHECK
-	flags |= BGWORKER_BYPASS_ROLELOGINCHECK;
-#endif
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
-	slot = slot_attach(DatumGetInt32(arg));
-	if (!slot)
-		proc_exit(0);
+	slot = process_begin(arg, "durable activity worker");
 	started_at = GetCurrentTimestamp();
-	BackgroundWorkerInitializeConnectionByOid(slot->dbid, slot->owner, flags);
-	slot_pin_settings("durable activity worker");
-
-	check_identity();
 	for (;;)
 	{
 		DriveResult result = work();

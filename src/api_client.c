@@ -83,7 +83,7 @@ fill_execution(Execution *e, text *name, Callable *workflow, const StartOptions 
 	generate_run_id(&e->run_id);
 	e->namespace = o->namespace;
 	e->workflow_id = o->id ? o->id :
-		cstring_to_text(DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&e->run_id))));
+		cstring_to_text(uuid_to_cstring(&e->run_id));
 	e->owner = caller;
 	e->settings = settings;
 	e->workflow = name;
@@ -152,7 +152,7 @@ settle_conflict(const Execution *e, const StartOptions *o, pg_uuid_t *run_id)
 					(errcode(ERRCODE_WF_ALREADY_RUNNING),
 					 errmsg("workflow \"%s\" is already running", text_to_cstring(e->workflow_id)),
 					 errdetail("Its run is %s.",
-							   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&found.run_id)))),
+							   uuid_to_cstring(&found.run_id)),
 					 errhint("Say on_running => 'use_existing' or 'terminate_existing' to do otherwise.")));
 	}
 	return false;
@@ -393,7 +393,7 @@ wf_execute(PG_FUNCTION_ARGS)
 	}
 	MemoryContextSwitchTo(context);
 	result = await_result(&run, options.id ? text_to_cstring(options.id) :
-						  DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&run.run_id))), DT_NOEND);
+						  uuid_to_cstring(&run.run_id), DT_NOEND);
 	SPI_finish();
 	MemoryContextSwitchTo(context);
 	value = JsonbPGetDatum(result);

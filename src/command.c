@@ -430,12 +430,6 @@ command_publish(Turn *turn, text *key, Jsonb *value)
 	MemoryContextSwitchTo(old);
 }
 
-static char *
-uuid_to_cstring(const pg_uuid_t *id)
-{
-	return id ? DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id))) : NULL;
-}
-
 /*
  * What a run knows of itself
  */

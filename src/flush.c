@@ -160,8 +160,7 @@ closing_event(Turn *turn, RunStatus status, const RetryRun *retry)
 		json_begin(&b);
 		json_add_jsonb(&b, "failure", event.attributes);
 		if (retry)
-			json_add_text(&b, "new_run_id", DatumGetCString(DirectFunctionCall1(uuid_out,
-																				UUIDPGetDatum(&retry->run_id))));
+			json_add_text(&b, "new_run_id", uuid_to_cstring(&retry->run_id));
 		event.attributes = json_end(&b);
 	}
 	return event;

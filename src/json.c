@@ -192,3 +192,12 @@ json_to_cstring(Jsonb *value)
 {
 	return JsonbToCString(NULL, &value->root, VARSIZE(value));
 }
+
+/*
+ * NULL for NULL
+ */
+char *
+uuid_to_cstring(const pg_uuid_t *id)
+{
+	return id ? DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id))) : NULL;
+}

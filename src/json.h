@@ -10,6 +10,7 @@
 
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 typedef struct JsonBuilder
 {
@@ -32,5 +33,6 @@ extern Jsonb *json_array_end(JsonBuilder *b);
 extern JsonbValue *json_find(Jsonb *object, const char *key);
 extern char *json_find_text(Jsonb *object, const char *key);
 extern char *json_to_cstring(Jsonb *value);
+extern char *uuid_to_cstring(const pg_uuid_t *id);
 
 #endif							/* DURABLE_JSON_H */

@@ -41,8 +41,8 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "process.h"
 #include "queue.h"
-#include "slots.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "taskqueue.h"
@@ -393,15 +393,6 @@ sooner(long a, long b)
 	return a < 0 ? b : b < 0 ? a : Min(a, b);
 }
 
-static void
-reload_config(void)
-{
-	if (!ConfigReloadPending)
-		return;
-	ConfigReloadPending = false;
-	ProcessConfigFile(PGC_SIGHUP);
-}
-
 void
 durable_launcher_main(Datum arg)
 {
@@ -423,7 +414,7 @@ durable_launcher_main(Datum arg)
 		bool		watching;
 
 		CHECK_FOR_INTERRUPTS();
-		reload_config();
+		process_reload_config();
 		shared->starts_workers = durable_max_workers > 0;
 		pg_memory_barrier();
 		slots_reclaim();

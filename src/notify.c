@@ -13,9 +13,9 @@
 
 #include "commands/async.h"
 #include "common/hashfn.h"
+#include "json.h"
 #include "notify.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "waiter.h"
 
 uint64
@@ -48,7 +48,7 @@ notify_status(const Execution *e, RunStatus status)
 	key = notify_key(e->namespace, e->workflow_id);
 	if (!listener_wants(key))
 		return;
-	run_id = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&e->run_id)));
+	run_id = uuid_to_cstring(&e->run_id);
 	Async_Notify(notify_channel(key),
 				 psprintf("{\"run_id\": \"%s\", \"status\": \"%s\"}", run_id, status_name(status)));
 }

@@ -43,19 +43,13 @@ running_in_activity(const char *call)
 	return running_attempt;
 }
 
-static char *
-uuid_text(const pg_uuid_t *id)
-{
-	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id)));
-}
-
 /*
  * The same for all attempts of an activity, and for no other activity
  */
 char *
 idempotency_key(const Activity *a)
 {
-	return psprintf("%s/%d", uuid_text(&a->run_id), a->command);
+	return psprintf("%s/%d", uuid_to_cstring(&a->run_id), a->command);
 }
 
 /*
@@ -81,7 +75,7 @@ running_info(RunningAttempt *running)
 
 	json_begin(&b);
 	json_add_text(&b, "workflow_id", text_to_cstring(a->workflow_id));
-	json_add_text(&b, "run_id", uuid_text(&a->run_id));
+	json_add_text(&b, "run_id", uuid_to_cstring(&a->run_id));
 	json_add_text(&b, "activity", text_to_cstring(a->name));
 	json_add_text(&b, "activity_id", activity_id_of(a));
 	json_add_text(&b, "task_queue", a->task_queue ? text_to_cstring(a->task_queue) : NULL);

@@ -42,8 +42,8 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "process.h"
 #include "queue.h"
-#include "slots.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "store.h"
@@ -359,11 +359,7 @@ durable_scheduler_main(Datum arg)
 		bool		look;
 
 		CHECK_FOR_INTERRUPTS();
-		if (ConfigReloadPending)
-		{
-			ConfigReloadPending = false;
-			ProcessConfigFile(PGC_SIGHUP);
-		}
+		process_reload_config();
 		if (take_request(&from, &look))
 			work(from, look);
 		sleep_until_due(slot);

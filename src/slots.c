@@ -221,34 +221,20 @@ slot_pin_settings(const char *application_name)
 }
 
 /*
- * A worker that has idled long enough leaves, unless mail came this very
- * moment.  After this its slot is gone, and mail to come finds it gone.
+ * A worker that has idled long enough leaves, unless work came this very
+ * moment.  After this its slot is gone, and work to come finds it gone.
  */
 void
-slot_leave_if_idle(Slot *slot, Queue *queue)
+slot_leave_if_idle(Slot *slot)
 {
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
-	if (!queue_has_mail(queue) && !queue_any_skipped(queue))
-	{
-		release(slot);
-		my_slot = NULL;
-	}
-	LWLockRelease(shared->directory);
-	if (my_slot)
-		return;
-	durable_wake_launcher();
-	proc_exit(0);
-}
+	bool		has_work;
 
-/*
- * The same for an activity worker; whoever brings tasks from here on finds it
- * gone
- */
-void
-slot_leave_if_no_tasks(Slot *slot)
-{
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
-	if (!task_queue_next(slot->dbid, slot->owner, NULL))
+	if (slot->kind == SLOT_WORKER)
+		has_work = queue_has_mail(&shared->queues[slot->queue]) || queue_any_skipped(&shared->queues[slot->queue]);
+	else
+		has_work = task_queue_next(slot->dbid, slot->owner, NULL) != NULL;
+	if (!has_work)
 	{
 		release(slot);
 		my_slot = NULL;

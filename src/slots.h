@@ -13,8 +13,7 @@
 extern bool slot_start(SlotKind kind, Oid dbid, Oid owner, int queue);
 extern Slot *slot_attach(int index);
 extern void slot_pin_settings(const char *application_name);
-extern void slot_leave_if_idle(Slot *slot, Queue *queue);
-extern void slot_leave_if_no_tasks(Slot *slot);
+extern void slot_leave_if_idle(Slot *slot);
 extern bool slot_exists(SlotKind kind, Oid dbid);
 extern int	slot_count(SlotKind kind);
 extern void slots_reclaim(void);

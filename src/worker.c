@@ -24,16 +24,12 @@
 #include "executor/spi.h"
 #include "extension.h"
 #include "guc.h"
-#include "identity.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "postmaster/bgworker.h"
-#include "postmaster/interrupt.h"
+#include "process.h"
 #include "queue.h"
-#include "slots.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 
 /* Time a busy worker has before it makes room for a starving queue */
@@ -49,32 +45,6 @@ pg_noreturn PGDLLEXPORT extern void durable_worker_main(Datum arg);
 static Slot *slot;
 static Queue *queue;
 static TimestampTz started_at;
-
-static void
-reload_config(void)
-{
-	if (!ConfigReloadPending)
-		return;
-	ConfigReloadPending = false;
-	ProcessConfigFile(PGC_SIGHUP);
-}
-
-/*
- * Runs that came with a dump or a copy are not ours to run
- */
-static void
-check_identity(void)
-{
-	bool		ours;
-
-	StartTransactionCommand();
-	ours = !durable_lock_installed() || durable_identity_matches();
-	CommitTransactionCommand();
-	if (ours)
-		return;
-	durable_look_at_all(MyDatabaseId);
-	proc_exit(0);
-}
 
 static bool
 should_leave(void)
@@ -114,7 +84,7 @@ work(void)
 			queue_want_more(queue);
 		queue->failures = 0;
 		CHECK_FOR_INTERRUPTS();
-		reload_config();
+		process_reload_config();
 	} while ((result == DRIVE_BUSY || result == DRIVE_MORE) && !should_leave() &&
 			 !TimestampDifferenceExceeds(since, GetCurrentTimestamp(), REPORT_MS));
 	SPI_finish();
@@ -146,33 +116,19 @@ nap(DriveResult result)
 	ResetLatch(MyLatch);
 	slot->idle = false;
 	CHECK_FOR_INTERRUPTS();
-	reload_config();
+	process_reload_config();
 	if (skipped && (rc & WL_TIMEOUT))
 		queue_release_all(queue);
 	else if (result == DRIVE_IDLE && ((rc & WL_TIMEOUT) || shared->starving > 0))
-		slot_leave_if_idle(slot, queue);
+		slot_leave_if_idle(slot);
 }
 
 void
 durable_worker_main(Datum arg)
 {
-	uint32		flags = 0;
-
-#ifdef BGWORKER_BYPASS_ROLELOGINCHECK
-	flags |= BGWORKER_BYPASS_ROLELOGINCHECK;
-#endif
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
-	slot = slot_attach(DatumGetInt32(arg));
-	if (!slot)
-		proc_exit(0);
+	slot = process_begin(arg, "durable worker");
 	queue = &shared->queues[slot->queue];
 	started_at = GetCurrentTimestamp();
-	BackgroundWorkerInitializeConnectionByOid(slot->dbid, slot->owner, flags);
-	slot_pin_settings("durable worker");
-
-	check_identity();
 	for (;;)
 	{
 		DriveResult result = work();

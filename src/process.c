@@ -1,0 +1,70 @@
+/*-------------------------------------------------------------------------
+ *
+ * process.c
+ *	  What our background processes have in common.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "compat.h"
+#include "extension.h"
+#include "identity.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "process.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+
+void
+process_reload_config(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+}
+
+/*
+ * Runs that came with a dump or a copy are not ours to run
+ */
+static void
+check_identity(void)
+{
+	bool		ours;
+
+	StartTransactionCommand();
+	ours = !durable_lock_installed() || durable_identity_matches();
+	CommitTransactionCommand();
+	if (ours)
+		return;
+	durable_look_at_all(MyDatabaseId);
+	proc_exit(0);
+}
+
+/*
+ * A worker begins: it takes its slot and connects as the role that it works
+ * for.  `arg' is that of its main function, `name' its application_name.
+ */
+Slot *
+process_begin(Datum arg, const char *name)
+{
+	uint32		flags = 0;
+	Slot	   *slot;
+
+#ifdef BGWORKER_BYPASS_ROLELOGINCHECK
+	flags |= BGWORKER_BYPASS_ROLELOGINCHECK;
+#endif
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	slot = slot_attach(DatumGetInt32(arg));
+	if (!slot)
+		proc_exit(0);
+	BackgroundWorkerInitializeConnectionByOid(slot->dbid, slot->owner, flags);
+	slot_pin_settings(name);
+	check_identity();
+	return slot;
+}

@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * process.h
+ *	  What our background processes have in common.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_PROCESS_H
+#define DURABLE_PROCESS_H
+
+#include "slots.h"
+
+extern Slot *process_begin(Datum arg, const char *name);
+extern void process_reload_config(void);
+
+#endif							/* DURABLE_PROCESS_H */
