@@ -110,6 +110,7 @@ call(Activity *a, Jsonb *input)
 	double		usecs;
 	Jsonb	   *result;
 
+	running_attempt->commits = function->procedure;
 	if (function->procedure)
 		result = callable_call_procedure(function, input);
 	else

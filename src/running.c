@@ -6,11 +6,13 @@
  *	  1. A step of a turn, and a quick activity in a batch, commit with others.
  *	  Nobody else sees them run, so a heartbeat of theirs has nobody to tell.
  *
- *	  2. An activity that runs alone has a lease in its row.  A heartbeat writes
- *	  that row, in the transaction it is in: before the COMMIT of a procedure it
+ *	  2. An activity that runs alone has a lease in its row.  A heartbeat of a
+ *	  procedure writes that row, in the transaction it is in: before the COMMIT it
  *	  is a checkpoint.  If the lease is over, it is an error, and so the work
- *	  since the last COMMIT is undone.  The slot in shared memory tells the
- *	  scheduler at once that the process lives.
+ *	  since the last COMMIT is undone.  A function has one transaction, whose end
+ *	  deletes the row or undoes all; so its heartbeats only look, and do not keep
+ *	  the row from those who want to cancel or pause it.  The slot in shared
+ *	  memory tells the scheduler at once that the process lives.
  *
  *	  3. Code that calls wf_heartbeat() is told of a cancellation there.  Other
  *	  code is interrupted, like a statement that a user cancels.
@@ -121,6 +123,18 @@ keep_details(RunningAttempt *running, Jsonb *details)
 }
 
 static void
+refuse_lost(const Activity *a)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WF_TASK_LOST),
+			 errmsg("attempt %d of activity \"%s\" is over", a->attempt, text_to_cstring(a->name)),
+			 errdetail("It timed out, was cancelled or reset, or its workflow is closed.")));
+}
+
+/*
+ * A procedure lives
+ */
+static void
 write_heartbeat(RunningAttempt *running, Jsonb *details)
 {
 	Activity   *a = running->activity;
@@ -133,11 +147,29 @@ write_heartbeat(RunningAttempt *running, Jsonb *details)
 	ok = activity_heartbeat(&key, durable_now(), details, &reply);
 	store_end(&scope);
 	if (!ok)
-		ereport(ERROR,
-				(errcode(ERRCODE_WF_TASK_LOST),
-				 errmsg("attempt %d of activity \"%s\" is over", a->attempt, text_to_cstring(a->name)),
-				 errdetail("It timed out, was cancelled or reset, or its workflow is closed.")));
+		refuse_lost(a);
 	a->cancel_requested = reply.cancel_requested;
+}
+
+/*
+ * What is wanted of a function in a session, to which no slot tells it
+ */
+static void
+look_at_row(RunningAttempt *running)
+{
+	Activity   *a = running->activity;
+	ActivityKey key = {a->run_id, a->command, a->lease};
+	Activity	row;
+	bool		ok;
+	StoreScope	scope;
+
+	store_begin(&scope);
+	ok = activity_read(&key, CurrentMemoryContext, &row);
+	if (ok)
+		a->cancel_requested = row.cancel_requested;
+	store_end(&scope);
+	if (!ok)
+		refuse_lost(a);
 }
 
 /*
@@ -150,8 +182,10 @@ running_heartbeat(RunningAttempt *running, Jsonb *details)
 	running->heartbeats = true;
 	if (running->slot)
 		running->slot->heartbeat_at = durable_now();
-	if (running->has_lease)
+	if (running->commits)
 		write_heartbeat(running, details);
+	else if (running->has_lease && !running->slot)
+		look_at_row(running);
 	keep_details(running, details);
 	if (running_cancelled(running))
 		ereport(ERROR,

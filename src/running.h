@@ -16,6 +16,7 @@ typedef struct RunningAttempt
 	Activity   *activity;
 	MemoryContext context;		/* that outlives the attempt's transactions */
 	bool		has_lease;		/* others see it run: its row says so */
+	bool		commits;		/* and it is a procedure, which may COMMIT */
 	bool		heartbeats;		/* its code calls wf_heartbeat() */
 	Slot	   *slot;			/* of an activity worker, or NULL */
 } RunningAttempt;

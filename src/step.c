@@ -355,6 +355,24 @@ step_wants_to_be_alone(int sqlstate, WatchdogReason watchdog)
 }
 
 /*
+ * Which attempt it was that completed, where it was not the first
+ */
+static Jsonb *
+attempt_attributes(Turn *turn, int attempt, TimestampTz started_at)
+{
+	MemoryContext old = MemoryContextSwitchTo(turn->context);
+	JsonBuilder b;
+	Jsonb	   *result;
+
+	json_begin(&b);
+	json_add_int(&b, "attempt", attempt);
+	json_add_time(&b, "started_at", started_at);
+	result = json_end(&b);
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+/*
  * Run the step the code asked for
  */
 StepEnd
@@ -390,6 +408,8 @@ step_run(Turn *turn)
 	{
 		Event		event = {.type = EVENT_ACTIVITY_COMPLETED, .at = durable_now(), .payload = end.result};
 
+		if (attempt > 1)
+			event.attributes = attempt_attributes(turn, attempt, started_at);
 		record_scheduled(turn, scheduled_at);
 		record_event(turn, &event);
 		turn->pending_done = attempt > 1 ? turn->step.command : turn->pending_done;
