@@ -29,6 +29,16 @@ sweep_later(const pg_uuid_t *run_id, int32 command, Oid owner)
 }
 
 /*
+ * An attempt that runs in the server is to end, whoever has its row
+ */
+static void
+tell_process(const Activity *a)
+{
+	if (a->lease != 0 && !a->external)
+		note_cancel(&a->run_id, a->command, a->lease);
+}
+
+/*
  * Delete what is left of activities; those that run in the server are told
  */
 static void
@@ -40,12 +50,16 @@ clear_activities(const pg_uuid_t *run_ids, int count, Oid owner)
 	for (int i = 0; i < n; i++)
 	{
 		task_uncount(&rows[i]);
-		if (rows[i].lease != 0 && !rows[i].external)
-			note_cancel(&rows[i].run_id, rows[i].command, rows[i].lease);
+		tell_process(&rows[i]);
 	}
 	for (int i = 0; i < count; i++)
-		if (activity_read_run(&run_ids[i], CurrentMemoryContext, &rows) > 0)
+	{
+		n = activity_read_run(&run_ids[i], CurrentMemoryContext, &rows);
+		for (int j = 0; j < n; j++)
+			tell_process(&rows[j]);
+		if (n > 0)
 			sweep_later(&run_ids[i], 0, owner);
+	}
 }
 
 /*
@@ -71,7 +85,10 @@ request_activity_cancel(AttemptEnds *ends, const ActivityKey *key, Oid owner)
 	if (!activity_lock(key, false, ends->context, &a))
 	{
 		if (activity_read(key, ends->context, &a))
+		{
+			tell_process(&a);
 			sweep_later(&key->run_id, key->command, owner);
+		}
 		return;
 	}
 	if (a.lease == 0)
@@ -81,8 +98,7 @@ request_activity_cancel(AttemptEnds *ends, const ActivityKey *key, Oid owner)
 	}
 	a.cancel_requested = true;
 	activity_add_update(&ends->updates, &a);
-	if (!a.external)
-		note_cancel(&a.run_id, a.command, a.lease);
+	tell_process(&a);
 }
 
 /*
