@@ -158,8 +158,14 @@ change_activities(const pg_uuid_t *run_id, const ActivityChange *change)
 	{
 		ActivityKey key = {*run_id, rows[i].command, 0};
 		Activity	a;
+		bool		changed;
 
-		if (!is_meant(&rows[i], change) || !activity_lock(&key, true, context, &a) || !apply(&a, change))
+		if (!is_meant(&rows[i], change) || !activity_lock(&key, true, context, &a))
+			continue;
+		task_hold(&a);
+		changed = apply(&a, change);
+		task_leave(&a);
+		if (!changed)
 			continue;
 		a.check_at = task_check_at(&a);
 		if (a.check_at != DT_NOEND)

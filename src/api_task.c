@@ -17,6 +17,7 @@
 #include "options.h"
 #include "task.h"
 #include "tasknote.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "waiter.h"
 
@@ -70,7 +71,11 @@ wf_set_task_queue(PG_FUNCTION_ARGS)
 	q.limits.per_key_concurrency = arg_count(fcinfo, 4, "max_concurrent_per_key");
 	q.weights = arg_weights(fcinfo, 5);
 	task_queue = q.task_queue ? text_to_cstring(q.task_queue) : NULL;
-	check_owner(GetUserId(), q.owner, task_queue ? task_queue : "queued activities");
+	if (!is_member_of_role(GetUserId(), q.owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for task queue \"%s\"", task_queue ? task_queue : ""),
+				 errdetail("It belongs to role \"%s\".", GetUserNameFromId(q.owner, true))));
 	name = (TaskQueueName) {
 		task_queue_id(namespace, task_queue, q.owner, q.external),
 		task_queue_topic(namespace, task_queue), q.owner, q.external

@@ -259,8 +259,15 @@ attempt_ends_write(AttemptEnds *ends)
 	mailbox_write(&ends->messages);
 }
 
+static Jsonb *
+without(Jsonb *object, const char *key)
+{
+	return object ? DatumGetJsonbP(DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(object), CStringGetTextDatum(key))) : NULL;
+}
+
 /*
- * The failure of an attempt, or of the activity, that took too long
+ * The failure of an attempt, or of the activity, that took too long.  It tells
+ * of the one before, but not of all before that.
  */
 Jsonb *
 timeout_failure(const Activity *a, const char *which)
@@ -272,7 +279,7 @@ timeout_failure(const Activity *a, const char *which)
 
 	json_begin(&b);
 	json_add_jsonb(&b, "heartbeat_details", a->details);
-	json_add_jsonb(&b, "last_failure", a->last_failure);
+	json_add_jsonb(&b, "last_failure", without(without(a->last_failure, "last_failure"), "heartbeat_details"));
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(failure),
 											  JsonbPGetDatum(json_end(&b))));
 }

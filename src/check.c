@@ -166,7 +166,11 @@ activities_check(TimestampTz from, TimestampTz now, int limit)
 		return 0;
 	attempt_ends_init(&ends, CurrentMemoryContext);
 	for (int i = 0; i < n; i++)
+	{
+		task_hold(&rows[i]);
 		check(&ends, &rows[i], now);
+		task_leave(&rows[i]);
+	}
 	attempt_ends_write(&ends);
 	return n;
 }

@@ -197,14 +197,6 @@ scan_lane(Claim *claim, int lane, int room, RowBatch *parked, TimestampTz now)
 		task_queue_lower(queue, range.from_place, range.from_seq);
 }
 
-static void
-use_tokens(TaskQueue *queue, int count)
-{
-	SpinLockAcquire(&queue->mutex);
-	queue->tokens -= count;
-	SpinLockRelease(&queue->mutex);
-}
-
 /*
  * Take up to claim->max tasks, locked.  Wakes another worker where more is
  * left.
@@ -230,7 +222,8 @@ claim_tasks(Claim *claim)
 		take_parked(claim, room, now);
 	for (int lane = 0; lane < PRIORITIES && claim->count < room; lane++)
 		scan_lane(claim, lane, room, &parked, now);
-	use_tokens(queue, claim->count);
+	if (queue->limits.rate > 0)
+		note_tokens(queue, claim->count);
 	(void) LockRelease(&tag, ExclusiveLock, false);
 
 	activity_write_updates(&parked);

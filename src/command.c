@@ -29,17 +29,33 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+/*
+ * Cancellation of the workflow, or only of an activity where nobody asked for
+ * the other; `details' are those of the activity, or NULL
+ */
+static void
+raise_cancelled(Turn *turn, Jsonb *details)
+{
+	Event	   *event = turn->cancel_event >= 0 ? &turn->events[turn->cancel_event] : NULL;
+	JsonBuilder b;
+
+	turn->cancel_delivered |= event != NULL;
+	json_begin(&b);
+	json_add_text(&b, "type", "cancelled");
+	json_add_jsonb(&b, "details", details);
+	ereport(ERROR,
+			(errcode(ERRCODE_WF_CANCELLED),
+			 event && event->name && VARSIZE_ANY_EXHDR(event->name) > 0 ?
+			 errmsg_internal("workflow cancelled: %s", text_to_cstring(event->name)) :
+			 errmsg_internal("%s cancelled", event ? "workflow" : "activity"),
+			 details ? errdetail_internal("%s", json_to_cstring(json_end(&b))) : 0));
+}
+
 void
 command_raise_cancelled(Turn *turn)
 {
-	Event	   *event = &turn->events[turn->cancel_event];
-
-	turn->cancel_delivered = true;
-	ereport(ERROR,
-			(errcode(ERRCODE_WF_CANCELLED),
-			 event->name && VARSIZE_ANY_EXHDR(event->name) > 0 ?
-			 errmsg_internal("workflow cancelled: %s", text_to_cstring(event->name)) :
-			 errmsg_internal("workflow cancelled")));
+	raise_cancelled(turn, NULL);
+	pg_unreachable();
 }
 
 /*
@@ -264,11 +280,7 @@ command_activity_outcome(Turn *turn, Command *command)
 		case EVENT_ACTIVITY_TIMED_OUT:
 			failure_raise(ERRCODE_WF_ACTIVITY_TIMED_OUT, event->attributes);
 		case EVENT_ACTIVITY_CANCELED:
-			if (turn->cancel_event >= 0)
-				command_raise_cancelled(turn);
-			ereport(ERROR,
-					(errcode(ERRCODE_WF_CANCELLED),
-					 errmsg_internal("activity cancelled")));
+			raise_cancelled(turn, event->attributes);
 			break;
 		default:
 			failure_raise(ERRCODE_WF_ACTIVITY_FAILED, event->attributes);

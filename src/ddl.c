@@ -182,7 +182,7 @@ ddl_object_access(ObjectAccessType access, Oid classid, Oid objectid, int subid,
 		prev_object_access_hook(access, classid, objectid, subid, arg);
 	if (access == OAT_DROP && classid == ExtensionRelationId &&
 		objectid == get_extension_oid("durable", true))
-		txn_extension_changed();
+		txn_extension_dropped();
 }
 
 /* durable.installed(): the last statement of the install script */

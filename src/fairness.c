@@ -184,7 +184,7 @@ fairness_unpark(TaskQueue *queue, uint32 hash, double weight, TimestampTz now)
 	if (key && queue->limits.per_key_rate > 0)
 		key->next_at = now + key_interval(queue, weight);
 	LWLockRelease(shared->fairness);
-	fairness_count(queue, hash, 1, -1);
+	fairness_count(queue, hash, task_queue_limits_keys(queue), -1);
 }
 
 /*
@@ -225,7 +225,11 @@ fairness_forget_counts(TaskQueue *queue)
 	LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_FAIR_KEYS; i++)
 		if (shared->fair_keys[i].queue == queue)
+		{
 			shared->fair_keys[i].running = shared->fair_keys[i].parked = 0;
+			/* should the rate be another one now */
+			shared->fair_keys[i].next_at = 0;
+		}
 	LWLockRelease(shared->fairness);
 }
 

@@ -40,12 +40,22 @@ limits_read(int64 queue, MemoryContext context, TaskLimits *limits, Jsonb **weig
 	return true;
 }
 
+static bool
+has_none(const QueueLimits *q)
+{
+	return q->limits.rate == 0 && q->limits.per_key_rate == 0 && q->limits.concurrency == 0 &&
+		q->limits.per_key_concurrency == 0 && !q->weights;
+}
+
 /*
  * Set the limits of a queue, all of them
  */
 void
 limits_write(const QueueLimits *q)
 {
+	static Statement delete = {
+		"DELETE FROM durable.task_queue q WHERE q.queue = $1", 1, {INT8OID}
+	};
 	static Statement statement = {
 		"INSERT INTO durable.task_queue (queue, namespace, task_queue, external, owner,"
 		" rate_limit, per_key_rate_limit, max_concurrent, max_concurrent_per_key, fairness_weights)"
@@ -67,5 +77,8 @@ limits_write(const QueueLimits *q)
 		q->limits.per_key_concurrency > 0 ? ' ' : 'n', q->weights ? ' ' : 'n'
 	};
 
-	store_execute(&statement, values, nulls);
+	if (has_none(q))
+		store_execute(&delete, values, NULL);
+	else
+		store_execute(&statement, values, nulls);
 }

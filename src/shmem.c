@@ -21,6 +21,8 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "miscadmin.h"
 #include "shmem.h"
 #include "storage/ipc.h"
@@ -147,6 +149,25 @@ durable_wake_slots(SlotKind kind, Oid dbid)
 
 		if (slot->in_use && slot->kind == kind && slot->dbid == dbid && slot->proc)
 			SetLatch(&slot->proc->procLatch);
+	}
+	LWLockRelease(shared->directory);
+}
+
+/*
+ * Ask every attached process of a kind in a database to leave
+ */
+void
+durable_terminate_slots(SlotKind kind, Oid dbid)
+{
+	if (!shared)
+		return;
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_SLOTS; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		if (slot->in_use && slot->kind == kind && slot->dbid == dbid && slot->proc)
+			(void) kill(slot->proc->pid, SIGTERM);
 	}
 	LWLockRelease(shared->directory);
 }

@@ -20,7 +20,7 @@
 #include "tasknote.h"
 #include "timer.h"
 
-#define SWEEP_DELAY		USECS_PER_SEC
+#define SWEEP_DELAY		(USECS_PER_SEC / 5)
 
 static void
 sweep_later(const pg_uuid_t *run_id, int32 command, Oid owner)
@@ -49,6 +49,7 @@ clear_activities(const pg_uuid_t *run_ids, int count, Oid owner)
 
 	for (int i = 0; i < n; i++)
 	{
+		task_hold(&rows[i]);
 		task_uncount(&rows[i]);
 		tell_process(&rows[i]);
 	}
@@ -91,6 +92,7 @@ request_activity_cancel(AttemptEnds *ends, const ActivityKey *key, Oid owner)
 		}
 		return;
 	}
+	task_hold(&a);
 	if (a.lease == 0)
 	{
 		attempt_failed(ends, &a, &cancelled);

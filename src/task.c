@@ -90,20 +90,22 @@ count_tasks(TaskQueue *queue)
 }
 
 /*
- * Read a queue's limits; where it has any, count
+ * Read a queue's limits; where it has any, or had, count
  */
 void
 task_queue_refresh(TaskQueue *queue)
 {
 	TaskLimits	limits;
 	Jsonb	   *weights;
-	bool		any = limits_read(queue->id, CurrentMemoryContext, &limits, &weights);
+	bool		any = limits_read(queue->id, CurrentMemoryContext, &limits, &weights) ||
+		queue->limits.concurrency > 0 || task_queue_limits_keys(queue);
 
 	SpinLockAcquire(&queue->mutex);
 	queue->stale = false;
 	queue->limits = limits;
 	queue->has_weights = weights != NULL;
 	queue->throttled_until = DT_NOEND;
+	queue->freed_at = DT_NOEND;
 	SpinLockRelease(&queue->mutex);
 	if (any)
 		count_tasks(queue);
@@ -187,6 +189,29 @@ task_enqueue(Activity *a, TimestampTz now)
 		txn_deadline(a->check_at);
 	note_task_arrived(queue, a->place, a->seq);
 	notify_hungry(queue);
+}
+
+/*
+ * This transaction has locked the row of an activity.  If that has a place,
+ * claims go by it meanwhile, and have to come back if the transaction is undone.
+ */
+void
+task_hold(const Activity *a)
+{
+	if (a->place != 0)
+		note_task_claimed(task_queue_of(a), a->place, a->seq);
+	else if (a->is_parked)
+		note_queue_stale(task_queue_of(a));
+}
+
+/*
+ * And also if it has a place when that has ended otherwise
+ */
+void
+task_leave(const Activity *a)
+{
+	if (a->place != 0)
+		note_task_arrived(task_queue_of(a), a->place, a->seq);
 }
 
 /*

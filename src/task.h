@@ -19,6 +19,8 @@ extern TaskQueue *task_queue_known(const TaskQueueName *name);
 extern void task_queue_refresh(TaskQueue *queue);
 extern TimestampTz task_check_at(const Activity *a);
 extern void task_enqueue(Activity *a, TimestampTz now);
+extern void task_hold(const Activity *a);
+extern void task_leave(const Activity *a);
 extern void task_uncount(const Activity *a);
 extern Jsonb *task_input(const Activity *a);
 

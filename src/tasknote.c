@@ -50,6 +50,7 @@ typedef struct TaskNote
 	Position	claimed[PRIORITIES];
 	int			started;
 	int			ended;
+	int			tokens;			/* of the rate limit */
 	uint32		notified;		/* whose hunger our NOTIFY is for */
 	bool		stale;
 	KeyNote    *keys;
@@ -125,10 +126,23 @@ note_task_claimed(TaskQueue *queue, int64 place, int64 seq)
 void
 note_task_started(TaskQueue *queue)
 {
+	note_level = Max(note_level, GetCurrentTransactionNestLevel());
 	SpinLockAcquire(&queue->mutex);
 	queue->running++;
 	SpinLockRelease(&queue->mutex);
 	note_for(queue)->started++;
+}
+
+/*
+ * So many tasks are taken, by the rate limit
+ */
+void
+note_tokens(TaskQueue *queue, int count)
+{
+	SpinLockAcquire(&queue->mutex);
+	queue->tokens -= count;
+	SpinLockRelease(&queue->mutex);
+	note_for(queue)->tokens += count;
 }
 
 void
@@ -143,6 +157,7 @@ note_key(TaskQueue *queue, uint32 hash, KeyChange change)
 {
 	TaskNote   *note = note_for(queue);
 
+	note_level = Max(note_level, GetCurrentTransactionNestLevel());
 	if (note->nkeys == note->keys_room)
 	{
 		int			room = note->keys_room ? note->keys_room * 2 : 16;
@@ -263,7 +278,9 @@ end_note(TaskNote *note, bool commit)
 		end_key(queue, &note->keys[i], commit);
 	SpinLockAcquire(&queue->mutex);
 	queue->running = Max(queue->running - ended, 0);
-	queue->stale |= note->stale || (sub_aborted && (note->started > 0 || note->ended > 0));
+	if (!commit)
+		queue->tokens += note->tokens;
+	queue->stale |= note->stale || (sub_aborted && (note->started > 0 || note->ended > 0 || note->nkeys > 0));
 	SpinLockRelease(&queue->mutex);
 	wake |= (ended > 0 || note->stale) && task_queue_ready(queue);
 	if (wake)

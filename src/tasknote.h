@@ -14,6 +14,7 @@ extern void note_task_arrived(TaskQueue *queue, int64 place, int64 seq);
 extern void note_task_claimed(TaskQueue *queue, int64 place, int64 seq);
 extern void note_task_started(TaskQueue *queue);
 extern void note_task_ended(TaskQueue *queue);
+extern void note_tokens(TaskQueue *queue, int count);
 extern void note_key_started(TaskQueue *queue, uint32 hash, bool was_parked);
 extern void note_key_ended(TaskQueue *queue, uint32 hash);
 extern void note_key_parked(TaskQueue *queue, uint32 hash);

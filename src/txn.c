@@ -54,6 +54,7 @@ static XLogRecPtr forgettable_end = 0;
 static bool relaxed = false;
 static int	saved_synchronous_commit;
 static bool extension_changed = false;
+static bool extension_dropped = false;
 static Oid	new_database = InvalidOid;
 
 static Note *
@@ -169,6 +170,16 @@ txn_extension_changed(void)
 }
 
 /*
+ * And what runs for it is to end
+ */
+void
+txn_extension_dropped(void)
+{
+	extension_changed = true;
+	extension_dropped = true;
+}
+
+/*
  * A database was created as a copy: see whether the extension came along
  */
 void
@@ -219,6 +230,7 @@ forget_all(void)
 	closed_count = 0;
 	deadline = DT_NOEND;
 	extension_changed = false;
+	extension_dropped = false;
 	new_database = InvalidOid;
 	forgettable = false;
 	forgettable_end = 0;
@@ -268,6 +280,8 @@ xact_callback(XactEvent event, void *arg)
 			durable_want_scheduler(MyDatabaseId);
 			durable_look_at_all(MyDatabaseId);
 			durable_wake_slots(SLOT_WORKER, MyDatabaseId);
+			if (extension_dropped)
+				durable_terminate_slots(SLOT_ACTIVITY_WORKER, MyDatabaseId);
 		}
 	}
 	else if (!commit)
