@@ -163,6 +163,7 @@ fairness_admit(TaskQueue *queue, uint32 hash, double weight, TimestampTz now)
 		if (result)
 		{
 			key->running++;
+			key->open++;
 			if (queue->limits.per_key_rate > 0)
 				key->next_at = now + key_interval(queue, weight);
 		}
@@ -181,6 +182,8 @@ fairness_unpark(TaskQueue *queue, uint32 hash, double weight, TimestampTz now)
 
 	LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
 	key = find_key(queue, hash, true);
+	if (key)
+		key->open++;
 	if (key && queue->limits.per_key_rate > 0)
 		key->next_at = now + key_interval(queue, weight);
 	LWLockRelease(shared->fairness);
@@ -215,7 +218,25 @@ fairness_count(TaskQueue *queue, uint32 hash, int running, int parked)
 }
 
 /*
- * Count anew; the caller goes on with fairness_count() for all there is
+ * The transaction that started a task of a key has ended
+ */
+void
+fairness_end_open(TaskQueue *queue, uint32 hash)
+{
+	FairKey    *key;
+
+	if (!shared)
+		return;
+	LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
+	key = find_key(queue, hash, false);
+	if (key)
+		key->open = Max(key->open - 1, 0);
+	LWLockRelease(shared->fairness);
+}
+
+/*
+ * Count anew; the caller goes on with fairness_count() for all there is in the
+ * table, to which that of open transactions is added
  */
 void
 fairness_forget_counts(TaskQueue *queue)
@@ -226,7 +247,8 @@ fairness_forget_counts(TaskQueue *queue)
 	for (int i = 0; i < MAX_FAIR_KEYS; i++)
 		if (shared->fair_keys[i].queue == queue)
 		{
-			shared->fair_keys[i].running = shared->fair_keys[i].parked = 0;
+			shared->fair_keys[i].running = shared->fair_keys[i].open;
+			shared->fair_keys[i].parked = 0;
 			/* should the rate be another one now */
 			shared->fair_keys[i].next_at = 0;
 		}

@@ -26,6 +26,7 @@ extern void fairness_place(TaskQueue *queue, int priority, const text *key, doub
 extern bool fairness_admit(TaskQueue *queue, uint32 hash, double weight, TimestampTz now);
 extern void fairness_unpark(TaskQueue *queue, uint32 hash, double weight, TimestampTz now);
 extern void fairness_count(TaskQueue *queue, uint32 hash, int running, int parked);
+extern void fairness_end_open(TaskQueue *queue, uint32 hash);
 extern void fairness_forget_counts(TaskQueue *queue);
 extern int	fairness_ready_keys(TaskQueue *queue, TimestampTz now, ReadyKey *keys, int room);
 

@@ -106,7 +106,9 @@ typedef struct TaskQueue
 	TaskLimits	limits;
 	bool		has_weights;	/* the table has weights of fairness keys */
 	bool		stale;			/* read limits and count again */
-	int			running;		/* where there are limits */
+	int			running;		/* where there are limits, */
+	int			open;			/* of which so many by transactions that are open */
+	uint32		counts;			/* how often it was counted anew */
 	double		tokens;			/* of the rate limit */
 	TimestampTz tokens_at;
 	TimestampTz throttled_until;	/* DT_NOEND: is not */
@@ -123,6 +125,7 @@ typedef struct FairKey
 	TaskQueue  *queue;			/* NULL: free */
 	uint32		hash;			/* of the key */
 	int			running;
+	int			open;			/* as in TaskQueue */
 	int			parked;
 	TimestampTz next_at;		/* by its rate limit, no task before this */
 	int64		finish[PRIORITIES];

@@ -85,7 +85,8 @@ count_tasks(TaskQueue *queue)
 			fairness_count(queue, fairness_hash(rows[i].fairness_key), rows[i].lease != 0, rows[i].is_parked);
 	}
 	SpinLockAcquire(&queue->mutex);
-	queue->running = running;
+	queue->running = running + queue->open;
+	queue->counts++;
 	SpinLockRelease(&queue->mutex);
 }
 

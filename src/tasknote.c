@@ -10,7 +10,8 @@
  *	  exceeds a limit, and back at abort; they go down at commit.
  *
  *	  3. A rolled back subtransaction may have claimed or ended tasks.  Then the
- *	  queue counts anew, and looks again where the claims were.
+ *	  queue counts anew, and looks again where the claims were.  It counts anew
+ *	  too if it did so while this transaction was open.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,6 +47,7 @@ typedef struct KeyNote
 typedef struct TaskNote
 {
 	TaskQueue  *queue;
+	uint32		counts;			/* the queue's, when the note was made */
 	Position	arrived[PRIORITIES];
 	Position	claimed[PRIORITIES];
 	int			started;
@@ -90,6 +92,7 @@ note_for(TaskQueue *queue)
 	}
 	memset(&notes[note_count], 0, sizeof(TaskNote));
 	notes[note_count].queue = queue;
+	notes[note_count].counts = queue->counts;
 	return &notes[note_count++];
 }
 
@@ -129,6 +132,7 @@ note_task_started(TaskQueue *queue)
 	note_level = Max(note_level, GetCurrentTransactionNestLevel());
 	SpinLockAcquire(&queue->mutex);
 	queue->running++;
+	queue->open++;
 	SpinLockRelease(&queue->mutex);
 	note_for(queue)->started++;
 }
@@ -241,10 +245,12 @@ end_key(TaskQueue *queue, const KeyNote *key, bool commit)
 	switch (key->change)
 	{
 		case KEY_STARTED:
+			fairness_end_open(queue, key->hash);
 			if (!commit)
 				fairness_count(queue, key->hash, -1, 0);
 			break;
 		case KEY_UNPARKED:
+			fairness_end_open(queue, key->hash);
 			if (!commit)
 				fairness_count(queue, key->hash, -1, 1);
 			break;
@@ -277,10 +283,13 @@ end_note(TaskNote *note, bool commit)
 	for (int i = 0; i < note->nkeys; i++)
 		end_key(queue, &note->keys[i], commit);
 	SpinLockAcquire(&queue->mutex);
+	queue->open = Max(queue->open - note->started, 0);
 	queue->running = Max(queue->running - ended, 0);
 	if (!commit)
 		queue->tokens += note->tokens;
-	queue->stale |= note->stale || (sub_aborted && (note->started > 0 || note->ended > 0 || note->nkeys > 0));
+	/* what we counted may have been counted anew by others, or be undone in part */
+	queue->stale |= note->stale ||
+		((sub_aborted || queue->counts != note->counts) && (note->started > 0 || note->ended > 0 || note->nkeys > 0));
 	SpinLockRelease(&queue->mutex);
 	wake |= (ended > 0 || note->stale) && task_queue_ready(queue);
 	if (wake)
