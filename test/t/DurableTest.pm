@@ -6,6 +6,7 @@ package DurableTest;
 use strict;
 use warnings;
 use Exporter 'import';
+use POSIX ();
 use Time::HiRes qw(time usleep);
 
 # No wait in these tests is to take longer than this.
@@ -15,8 +16,9 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(durable_node create_database quick_ok wait_result status_of kill_postmaster
-  kill_process until_true log_since count_in_log elapsed diag_engine);
+our @EXPORT = qw(durable_node create_database set_conf quick_ok wait_result wait_result_again status_of
+  start_act attempts_of kill_postmaster kill_process is_dead until_true is_up insist client psql_client
+  log_since count_in_log elapsed diag_engine);
 
 # A node with the library preloaded.  Further settings as one string; init =>
 # [...] goes to init(), start => 0 leaves it stopped.
@@ -89,8 +91,75 @@ BEGIN
 	PERFORM wf_activity('slow', jsonb_build_object('seconds', seconds, 'step', 1));
 	RETURN 'done';
 END $$;
+-- one activity in a queue: of the server's, or of external workers where task_queue is given
+CREATE FUNCTION act(activity text, input jsonb DEFAULT '{}', task_queue text DEFAULT NULL, start_to_close interval DEFAULT NULL,
+	schedule_to_close interval DEFAULT NULL, heartbeat interval DEFAULT NULL, retry jsonb DEFAULT NULL,
+	cancellation text DEFAULT 'try_cancel') RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN wf_activity(activity, input, task_queue => task_queue, mode => CASE WHEN task_queue IS NULL THEN 'queued' END,
+		start_to_close => start_to_close, schedule_to_close => schedule_to_close, heartbeat => heartbeat, retry => retry,
+		cancellation => cancellation, activity_id => 'it');
+END $$;
+-- an activity that takes until its gate is opened
+CREATE TABLE gates (name text);
+CREATE FUNCTION hold(id text, gate text DEFAULT 'gate') RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+	attempt int := wf_activity_info()->>'attempt';
+BEGIN
+	INSERT INTO effects VALUES (id, attempt);
+	WHILE NOT EXISTS (SELECT FROM gates WHERE name = gate) LOOP
+		PERFORM pg_sleep(0.02);
+	END LOOP;
+	RETURN attempt;
+END $$;
+-- chunks until the gate is open; each attempt goes on where the last one was
+CREATE PROCEDURE chunks(id text, gate text DEFAULT 'gate') LANGUAGE plpgsql AS $$
+DECLARE
+	n int := coalesce(wf_heartbeat_details()::int, 0);
+BEGIN
+	LOOP
+		n := n + 1;
+		INSERT INTO effects VALUES (id, n);
+		PERFORM wf_heartbeat(to_jsonb(n));
+		COMMIT;
+		EXIT WHEN EXISTS (SELECT FROM gates WHERE name = gate);
+		PERFORM pg_sleep(0.02);
+	END LOOP;
+	INSERT INTO effects VALUES (id, 0);
+END $$;
 SQL
 	return;
+}
+
+# Change settings while the server runs
+sub set_conf
+{
+	my ($node, $conf) = @_;
+
+	$node->append_conf('postgresql.conf', $conf);
+	$node->reload;
+	return;
+}
+
+# Start the workflow act, whose arguments follow as SQL expressions by name
+sub start_act
+{
+	my ($node, $db, $id, $activity, %args) = @_;
+	my $input = join ', ', "'activity', '$activity'", map { "'$_', $args{$_}" } sort keys %args;
+
+	return $node->safe_psql($db, "SELECT wf_start('act', jsonb_build_object($input), id => '$id')");
+}
+
+# The attempts of a workflow's activities, a line each: which, outcome, and why
+# it failed
+sub attempts_of
+{
+	my ($node, $db, $id) = @_;
+
+	return $node->safe_psql($db, <<"SQL");
+SELECT a.attempt, a.outcome, a.failure->>'type'
+FROM wf_attempts a JOIN wf_executions USING (run_id) WHERE workflow_id = '$id' ORDER BY a.command, a.attempt
+SQL
 }
 
 # What wf_result says within a time, or the error
@@ -110,10 +179,23 @@ sub quick_ok
 {
 	my ($node, $db, $sql, $seconds, $name) = @_;
 	my ($out, $err) = ('', '');
-	my $took = elapsed(sub { $node->psql($db, $sql, stdout => \$out, stderr => \$err) });
+	my $took = elapsed(sub {
+		eval { $node->psql($db, $sql, stdout => \$out, stderr => \$err, timeout => $PostgreSQL::Test::Utils::timeout_default); 1 }
+		  or $err = 'it did not come to an end'; });
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	return ok($err eq '' && $took < $seconds, $name) || diag(sprintf('%s: %.1f s %s', $sql, $took, $err));
+}
+
+# The same around a crash, when connections may be refused or lost
+sub wait_result_again
+{
+	my ($node, $db, $id, $timeout) = @_;
+	my $result;
+
+	until_true(sub { $result = wait_result($node, $db, $id, $timeout);
+		$result !~ /starting up|recovery|shutting down|closed the connection|not yet accepting|terminating connection|connection to server/ });
+	return $result;
 }
 
 sub status_of
@@ -194,6 +276,61 @@ sub kill_process
 	return until_true(sub { is_dead($pid) });
 }
 
+sub is_up
+{
+	my ($node, $db) = @_;
+	my ($out, $err) = ('', '');
+
+	return defined eval { $node->psql($db, 'SELECT 1', stdout => \$out, stderr => \$err, timeout => 10) } && $out eq '1';
+}
+
+# What clients do in a storm: repeat a statement until it is known to be
+# committed.  An error that is not about the connection goes to the file.
+sub insist
+{
+	my ($node, $db, $sql, $errors) = @_;
+
+	while (1)
+	{
+		my ($out, $err) = ('', '');
+		my $rc = eval { $node->psql($db, $sql, stdout => \$out, stderr => \$err, timeout => 60) };
+
+		return if defined $rc && $rc == 0;
+		if ($err =~ /ERROR/ && $err !~ /terminat|recovery|starting up|shutting down|server closed/)
+		{
+			append_to_file($errors, "$err\n");
+		}
+		usleep(50_000);
+	}
+}
+
+# A client is a process of its own.  Returns its pid.
+sub client
+{
+	my ($code, $errors) = @_;
+	my $pid = fork();
+
+	die "fork: $!" unless defined $pid;
+	return $pid if $pid;
+	eval { $code->(); 1 } or append_to_file($errors, "client died: $@\n");
+	POSIX::_exit(0);
+}
+
+# A psql that runs a script and is nobody's child but ours: it can be killed.
+# Its output, with the errors, goes to the file.  Returns its pid.
+sub psql_client
+{
+	my ($node, $db, $script, $output) = @_;
+	my $pid = fork();
+
+	die "fork: $!" unless defined $pid;
+	return $pid if $pid;
+	open(STDIN, '<', $script) or POSIX::_exit(1);
+	open(STDOUT, '>>', $output) or POSIX::_exit(1);
+	open(STDERR, '>&', \*STDOUT) or POSIX::_exit(1);
+	exec($node->installed_command('psql'), '-XAtq', '-d', $node->connstr($db), '-f', '-') or POSIX::_exit(1);
+}
+
 sub log_since
 {
 	my ($node, $offset) = @_;
@@ -229,6 +366,8 @@ SELECT 'open', count(*), min(waiting_for), max(waiting_for) FROM durable.executi
 SELECT 'execution', e.workflow_id, e.workflow, e.waiting_for, e.next_event FROM durable.execution e LIMIT 5;
 SELECT 'message', m.* FROM durable.message m LIMIT 5;
 SELECT 'timer', t.* FROM durable.timer t LIMIT 5;
+SELECT 'task', t.workflow_id, t.command, t.activity, t.mode, t.state, t.attempt, t.worker, t.next_attempt_at, t.last_failure FROM wf_activities t LIMIT 10;
+SELECT 'queue', q.* FROM wf_task_queues q;
 SELECT 'worker', w.* FROM wf_workers w;
 SELECT 'stuck', s.* FROM wf_stuck s LIMIT 5;
 SELECT 'activity', pid, backend_type, datname, state, wait_event, query FROM pg_stat_activity WHERE backend_type ~ 'durable';
