@@ -235,6 +235,14 @@ CREATE TABLE durable.identity (
 );
 COMMENT ON TABLE durable.identity IS 'the cluster and database whose runs these are';
 
+-- it comes with COPY where a dump is restored, and the scheduler has looked by then
+CREATE FUNCTION durable.identity_came()
+RETURNS trigger AS 'MODULE_PATHNAME', 'durable_identity_came' LANGUAGE C;
+COMMENT ON FUNCTION durable.identity_came() IS 'has the scheduler see whose runs these are';
+REVOKE ALL ON FUNCTION durable.identity_came() FROM PUBLIC;
+CREATE TRIGGER identity_came AFTER INSERT ON durable.identity
+	FOR EACH STATEMENT EXECUTE FUNCTION durable.identity_came();
+
 DO $$
 BEGIN
 	ALTER TABLE durable.history ALTER COLUMN events SET COMPRESSION lz4;

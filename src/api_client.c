@@ -27,6 +27,7 @@
 #include "settings.h"
 #include "start.h"
 #include "task.h"
+#include "tcop/utility.h"
 #include "turn.h"
 #include "txn.h"
 #include "utils/builtins.h"
@@ -411,6 +412,7 @@ wf_listen_workflow(PG_FUNCTION_ARGS)
 	char	   *channel = notify_channel(key);
 
 	refuse_in_code("wf_listen_workflow()", NULL);
+	PreventCommandDuringRecovery("wf_listen_workflow()");
 	listener_add(key);
 	Async_Listen(channel);
 	return CStringGetTextDatum(channel);

@@ -9,6 +9,7 @@
 
 #include "access/xact.h"
 #include "clock.h"
+#include "commands/trigger.h"
 #include "drive.h"
 #include "executor/spi.h"
 #include "extension.h"
@@ -24,6 +25,7 @@
 #include "storage/proc.h"
 #include "tcop/utility.h"
 #include "turn.h"
+#include "txn.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
@@ -186,4 +188,20 @@ durable_workers(PG_FUNCTION_ARGS)
 	}
 	LWLockRelease(shared->directory);
 	return (Datum) 0;
+}
+
+/*
+ * durable.identity_came(): a restored dump brings the identity of the runs in
+ * it by COPY, after the scheduler has seen an empty table
+ */
+PG_FUNCTION_INFO_V1(durable_identity_came);
+Datum
+durable_identity_came(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("durable.identity_came() is a trigger function")));
+	txn_extension_changed();
+	return PointerGetDatum(NULL);
 }

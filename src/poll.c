@@ -25,6 +25,7 @@
 #include "poll.h"
 #include "retry.h"
 #include "storage/latch.h"
+#include "tcop/utility.h"
 #include "txn.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -228,6 +229,7 @@ poll_listen(const char *namespace, const char *task_queue)
 {
 	int64		topic = task_queue_topic(namespace, task_queue);
 
+	PreventCommandDuringRecovery("wf_listen()");
 	Async_Listen(task_queue_channel(topic));
 	listener_add((uint64) topic);
 }

@@ -13,7 +13,6 @@ use FindBin;
 use lib $FindBin::RealBin;
 use DurableTest;
 use PostgreSQL::Test::Utils;
-use POSIX ();
 use Test::More;
 use Time::HiRes qw(time usleep);
 
@@ -115,34 +114,7 @@ SQL
 # knows that it is committed; what they have done they write to a file.
 my $dir = PostgreSQL::Test::Utils::tempdir();
 
-sub insist
-{
-	my ($sql) = @_;
-
-	while (1)
-	{
-		my ($out, $err) = ('', '');
-		my $rc = eval { $node->psql($db, $sql, stdout => \$out, stderr => \$err, timeout => 60) };
-
-		return if defined $rc && $rc == 0;
-		if ($err =~ /ERROR/ && $err !~ /terminat|recovery|starting up|shutting down|server closed/)
-		{
-			append_to_file("$dir/errors", "$err\n");
-		}
-		usleep(50_000);
-	}
-}
-
-sub client
-{
-	my ($code) = @_;
-	my $pid = fork();
-
-	die "fork: $!" unless defined $pid;
-	return $pid if $pid;
-	eval { $code->(); 1 } or append_to_file("$dir/errors", "client died: $@\n");
-	POSIX::_exit(0);
-}
+my $errors = "$dir/errors";
 
 sub batches_started { return -e "$dir/started" ? -s "$dir/started" : 0; }
 
@@ -155,7 +127,7 @@ my $starter = client(sub {
 	until (-e "$dir/stop" && $batch * $batch_size >= $least)
 	{
 		$batch++;
-		insist(<<"SQL");
+		insist($node, $db, <<"SQL", $errors);
 SELECT count(wf_start('five', id => 'five $batch-' || n, request_id => 'five $batch-' || n)) FROM generate_series(1, 29) n;
 SELECT count(wf_start('sleepy', jsonb_build_object('ms', n * 80), id => 'sleepy $batch-' || n, request_id => 'sleepy $batch-' || n))
 	FROM generate_series(1, 10) n;
@@ -168,7 +140,7 @@ SQL
 		usleep(50_000) unless -e "$dir/stop";
 	}
 	append_to_file("$dir/all started", $batch);
-});
+}, $errors);
 
 my $signaller = client(sub {
 	my $batch = 0;
@@ -182,17 +154,10 @@ my $signaller = client(sub {
 		}
 		$batch++;
 		# in order for each workflow, each in a transaction of its own
-		insist(join("\n", map { my $n = $_;
-					map { "SELECT send('signalled $batch-$_', $n);" } 1 .. 10 } 1 .. $signals));
+		insist($node, $db, join("\n", map { my $n = $_;
+					map { "SELECT send('signalled $batch-$_', $n);" } 1 .. 10 } 1 .. $signals), $errors);
 	}
-});
-
-sub is_up
-{
-	my ($out, $err) = ('', '');
-
-	return defined eval { $node->psql($db, 'SELECT 1', stdout => \$out, stderr => \$err, timeout => 10) } && $out eq '1';
-}
+}, $errors);
 
 sub a_worker
 {
@@ -209,7 +174,7 @@ my %killed = (postmaster => 0, worker => 0);
 my $storm = time();
 while ($killed{postmaster} + $killed{worker} < $kills)
 {
-	until_true(\&is_up, 60) or BAIL_OUT('the server does not come up');
+	until_true(sub { is_up($node, $db) }, 60) or BAIL_OUT('the server does not come up');
 	usleep(rand() < 0.5 ? rand(300_000) : 300_000 + rand(2_000_000));
 	if (rand() < 0.5)
 	{
@@ -229,7 +194,7 @@ waitpid($_, 0) foreach $starter, $signaller;
 
 my $batches = slurp_file("$dir/all started");
 my $started = $batches * $batch_size;
-ok(!-e "$dir/errors", 'clients met no error but lost connections') or diag(substr(slurp_file("$dir/errors"), 0, 2000));
+ok(!-e $errors, 'clients met no error but lost connections') or diag(substr(slurp_file($errors), 0, 2000));
 cmp_ok($started, '>=', $least, "$started workflows started, $killed{postmaster} kills of the postmaster, $killed{worker} of a worker");
 my $drain = elapsed(sub {
 	ok($node->poll_query_until($db, 'SELECT count(*) = 0 FROM durable.execution'), 'all finish')

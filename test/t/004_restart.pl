@@ -56,23 +56,12 @@ my $postmaster_start = $node->safe_psql($db, 'SELECT pg_postmaster_start_time()'
 my $pid = $node->safe_psql($db, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'durable worker' AND wait_event = 'PgSleep'");
 $node->safe_psql($db, 'INSERT INTO gate DEFAULT VALUES');
 kill_process($pid);
-is(wait_result_again('long'), '"done"', 'a worker is killed in the midst of the step: the run goes on and ends');
+is(wait_result_again($node, $db, 'long'), '"done"', 'a worker is killed in the midst of the step: the run goes on and ends');
 is( $node->safe_psql($db, "SELECT step, count(*) FROM effects WHERE id = 'long' GROUP BY 1 ORDER BY 1"),
 	"0|1\n1|1\n2|1\n3|1", 'with each effect there once');
 is($node->safe_psql($db, 'SELECT pg_postmaster_start_time()'), $postmaster_start, 'the postmaster survived');
 $node->safe_psql($db, "SELECT wf_signal('ask', 'answer', '7')");
 is(wait_result($node, $db, 'ask'), '7', 'a waiting run goes on after all of it');
-
-# Connections may be refused for a moment after a crash
-sub wait_result_again
-{
-	my ($id) = @_;
-	my $result;
-
-	until_true(sub { $result = wait_result($node, $db, $id, '15 s');
-		$result !~ /starting up|recovery|closed the connection|not yet accepting/ });
-	return $result;
-}
 
 # Each of the processes can be ended by an operator, and another one comes
 foreach my $kind ('scheduler', 'launcher', 'worker')

@@ -289,6 +289,7 @@ sub is_up
 sub insist
 {
 	my ($node, $db, $sql, $errors) = @_;
+	my $refused = 0;
 
 	while (1)
 	{
@@ -299,6 +300,7 @@ sub insist
 		if ($err =~ /ERROR/ && $err !~ /terminat|recovery|starting up|shutting down|server closed/)
 		{
 			append_to_file($errors, "$err\n");
+			die "gave up\n" if ++$refused >= 20;
 		}
 		usleep(50_000);
 	}
