@@ -24,20 +24,34 @@ CREATE TABLE durable.execution (
 	priority			int2,					-- of its activities, as the following
 	fairness_key		text,
 	weight				float8,
+	version				int4,					-- of the code; null: had no turn yet
+	seed				uuid,					-- of its random numbers; null: run_id
+	parent_run_id		uuid,					-- as a child
+	parent_command		int4,
+	parent_close_policy	int2,					-- child.h
 	next_event			int4 NOT NULL,
 	history_bytes		int8 NOT NULL,
 	has_timers			boolean NOT NULL,			-- or activities
-	wait_signal			text,					-- the wait set: what ends the wait
+	has_children		boolean NOT NULL,
+	compensates			boolean NOT NULL,			-- if it failed now
+	wait_signal			text,					-- what ends the wait
 	wait_command		int4,
+	wait_update			text,					-- '': an update of any name
+	wait_set			int4[],					-- from, to, from, to ...: commands,
+	wait_left			int4,					-- and how many of them are to end yet
+	wait_signals		text[],					-- besides wait_signal
 	waiting_for			text,
 	waiting_at			text,
 	waiting_since		timestamptz,
 	turn_failures		int4 NOT NULL,
 	turn_error			jsonb,
 	turn_retry_at		timestamptz,
+	paused_at			timestamptz,
+	pause_reason		text,
 	CONSTRAINT execution_workflow_id_key UNIQUE (namespace, workflow_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.2);
 CREATE UNIQUE INDEX execution_request_key ON durable.execution (namespace, request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX execution_parent_idx ON durable.execution (parent_run_id) WHERE parent_run_id IS NOT NULL;
 COMMENT ON TABLE durable.execution IS 'open runs';
 
 CREATE TABLE durable.closed (
@@ -57,6 +71,9 @@ CREATE TABLE durable.closed (
 	request_id			text,
 	memo				jsonb,
 	search_attributes	jsonb,
+	version				int4,
+	parent_run_id		uuid,
+	parent_command		int4,
 	history_events		int4 NOT NULL,
 	history_bytes		int8 NOT NULL
 );

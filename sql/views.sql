@@ -5,7 +5,7 @@
 
 CREATE FUNCTION durable.event_attributes(e durable.event, large jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN e.type IN (12, 13, 5) AND e.attributes IS NOT NULL
+RETURN CASE WHEN e.type IN (12, 13, 5, 24, 26, 27, 28, 29, 32, 35, 39) AND e.attributes IS NOT NULL
 		THEN pg_catalog.jsonb_build_object('failure', e.attributes)
 		WHEN e.type = 14 AND e.attributes IS NOT NULL THEN pg_catalog.jsonb_build_object('details', e.attributes)
 		ELSE coalesce(e.attributes, '{}'::pg_catalog.jsonb) END
@@ -13,11 +13,14 @@ RETURN CASE WHEN e.type IN (12, 13, 5) AND e.attributes IS NOT NULL
 		ELSE pg_catalog.jsonb_build_object('command', e.command) END
 	OPERATOR(pg_catalog.||) CASE WHEN e.name IS NULL THEN '{}'::pg_catalog.jsonb
 		ELSE pg_catalog.jsonb_build_object(CASE e.type WHEN 4 THEN 'timeout' WHEN 6 THEN 'reason'
-			WHEN 8 THEN 'reason' WHEN 10 THEN 'activity' ELSE 'signal' END, e.name) END
-	OPERATOR(pg_catalog.||) CASE WHEN e.type IN (1, 10) THEN
+			WHEN 8 THEN 'reason' WHEN 10 THEN 'activity' WHEN 19 THEN 'reason' WHEN 21 THEN 'update'
+			WHEN 23 THEN 'workflow' WHEN 33 THEN 'reason' WHEN 36 THEN 'change' WHEN 40 THEN 'timeout'
+			WHEN 41 THEN 'reason' ELSE 'signal' END, e.name) END
+	OPERATOR(pg_catalog.||) CASE WHEN e.type IN (1, 10, 23) THEN
 			pg_catalog.jsonb_build_object('input', coalesce(e.payload, large))
-		WHEN e.type IN (2, 11) THEN pg_catalog.jsonb_build_object('result', coalesce(e.payload, large))
-		WHEN e.type = 9 THEN pg_catalog.jsonb_build_object('payload', coalesce(e.payload, large))
+		WHEN e.type IN (2, 11, 22, 25) THEN pg_catalog.jsonb_build_object('result', coalesce(e.payload, large))
+		WHEN e.type IN (9, 30) THEN pg_catalog.jsonb_build_object('payload', coalesce(e.payload, large))
+		WHEN e.type = 21 THEN pg_catalog.jsonb_build_object('args', coalesce(e.payload, large))
 		ELSE '{}'::pg_catalog.jsonb END;
 COMMENT ON FUNCTION durable.event_attributes IS 'what an event says, as in wf_events.attributes';
 
@@ -35,9 +38,17 @@ FROM durable.message m LEFT JOIN durable.payload p ON p.payload_id = m.payload_i
 WHERE m.kind = 1 AND pg_has_role(m.owner, 'MEMBER');
 COMMENT ON VIEW wf_events IS 'the events of all runs';
 
+CREATE FUNCTION durable.workflow_id_of(run uuid) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
+BEGIN ATOMIC
+	SELECT coalesce((SELECT e.workflow_id FROM durable.execution e WHERE e.run_id = $1),
+		(SELECT c.workflow_id FROM durable.closed c WHERE c.run_id = $1));
+END;
+COMMENT ON FUNCTION durable.workflow_id_of IS 'the workflow id of a run';
+
 CREATE VIEW wf_executions AS
-SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.function,
-	'running'::text AS status, e.owner, e.started_at, NULL::timestamptz AS closed_at,
+SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.function, e.version,
+	CASE WHEN e.paused_at IS NULL THEN 'running' ELSE 'paused' END AS status, e.owner, e.started_at, NULL::timestamptz AS closed_at,
 	coalesce((SELECT coalesce(h.events[1].payload, (SELECT p.data FROM durable.payload p WHERE p.payload_id = h.events[1].payload_id))
 			FROM durable.history h WHERE h.run_id = e.run_id AND h.first_event = 1),
 		(SELECT coalesce(m.payload, (SELECT p.data FROM durable.payload p WHERE p.payload_id = m.payload_id))
@@ -46,11 +57,12 @@ SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.function,
 	e.waiting_for, e.waiting_at, e.waiting_since,
 	e.next_event - 1 AS history_events, e.history_bytes, e.attempt,
 	coalesce(e.first_run_id, e.run_id) AS first_run_id, e.continued_from, NULL::uuid AS next_run_id,
-	e.request_id, e.search_attributes, e.memo
+	e.request_id, e.search_attributes, e.memo, e.paused_at, e.pause_reason,
+	e.parent_run_id, durable.workflow_id_of(e.parent_run_id) AS parent_workflow_id
 FROM durable.execution e
 WHERE pg_has_role(e.owner, 'MEMBER')
 UNION ALL
-SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function,
+SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function, c.version,
 	durable.status_name(c.status), c.owner, c.started_at, c.closed_at,
 	(SELECT coalesce(h.events[1].payload, (SELECT p.data FROM durable.payload p WHERE p.payload_id = h.events[1].payload_id))
 		FROM durable.history h WHERE h.run_id = c.run_id AND h.first_event = 1),
@@ -66,7 +78,8 @@ SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function,
 	NULL, NULL, NULL,
 	c.history_events, c.history_bytes, c.attempt,
 	coalesce(c.first_run_id, c.run_id), c.continued_from, c.next_run_id,
-	c.request_id, c.search_attributes, c.memo
+	c.request_id, c.search_attributes, c.memo, NULL, NULL,
+	c.parent_run_id, durable.workflow_id_of(c.parent_run_id)
 FROM durable.closed c
 WHERE pg_has_role(c.owner, 'MEMBER');
 COMMENT ON VIEW wf_executions IS 'all runs, open and closed';

@@ -202,6 +202,7 @@ durable_identity_came(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("durable.identity_came() is a trigger function")));
-	txn_extension_changed();
+	if (!durable_identity_matches())
+		txn_extension_changed();
 	return PointerGetDatum(NULL);
 }

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "activity_args.h"
 #include "callable.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
@@ -15,148 +16,46 @@
 #include "extension.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "guc.h"
 #include "json.h"
 #include "options.h"
-#include "payload.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
-
-static bool
-outcome_unknown(const Turn *turn)
-{
-	return turn->next_command > turn->ncommands ||
-		turn->commands[turn->next_command - 1].resolution < 0;
-}
-
-/* Arguments of wf_activity(), in order */
-enum
-{
-	ARG_NAME, ARG_INPUT, ARG_TASK_QUEUE, ARG_MODE, ARG_START_TO_CLOSE, ARG_SCHEDULE_TO_CLOSE,
-	ARG_SCHEDULE_TO_START, ARG_HEARTBEAT, ARG_RETRY, ARG_PRIORITY, ARG_FAIRNESS_KEY,
-	ARG_FAIRNESS_WEIGHT, ARG_ACTIVITY_ID, ARG_SUMMARY, ARG_CANCELLATION
-};
-
-static int64
-arg_span(FunctionCallInfo fcinfo, int arg, const char *name)
-{
-	Interval   *span = arg_interval(fcinfo, arg, name);
-
-	return span ? durable_interval_usecs(span) : 0;
-}
-
-static Jsonb *
-activity_input(FunctionCallInfo fcinfo)
-{
-	Jsonb	   *input = arg_jsonb(fcinfo, ARG_INPUT);
-	JsonBuilder b;
-
-	if (!input)
-	{
-		json_begin(&b);
-		input = json_end(&b);
-	}
-	payload_check(input, "input");
-	return input;
-}
-
-/*
- * The options of an activity; a step of this turn has no use for all of them
- */
-static void
-activity_options(FunctionCallInfo fcinfo, Activity *options)
-{
-	static const char *const cancellations[] = {"try_cancel", "wait", "abandon"};
-
-	activity_init(options);
-	options->start_to_close = arg_span(fcinfo, ARG_START_TO_CLOSE, "start_to_close");
-	options->schedule_to_close = arg_span(fcinfo, ARG_SCHEDULE_TO_CLOSE, "schedule_to_close");
-	options->schedule_to_start = arg_span(fcinfo, ARG_SCHEDULE_TO_START, "schedule_to_start");
-	options->heartbeat = arg_span(fcinfo, ARG_HEARTBEAT, "heartbeat");
-	options->retry = arg_retry(fcinfo, ARG_RETRY);
-	options->priority = arg_priority(fcinfo, ARG_PRIORITY);
-	options->fairness_key = arg_fairness_key(fcinfo, ARG_FAIRNESS_KEY);
-	options->weight = arg_weight(fcinfo, ARG_FAIRNESS_WEIGHT);
-	options->activity_id = arg_id(fcinfo, ARG_ACTIVITY_ID, "activity_id", false);
-	options->cancellation = arg_choice(fcinfo, ARG_CANCELLATION, "cancellation", cancellations, lengthof(cancellations));
-}
-
-/*
- * An activity as a step of this turn
- */
-static Jsonb *
-run_inline(FunctionCallInfo fcinfo, Turn *turn, text *name)
-{
-	StepRequest step = {.name = name};
-	Activity	options;
-
-	/* what is wrong with the call must be wrong at each replay */
-	activity_options(fcinfo, &options);
-	step.start_to_close = options.start_to_close;
-	step.schedule_to_close = options.schedule_to_close;
-	step.retry = options.retry;
-	step.activity_id = options.activity_id;
-	step.summary = arg_text(fcinfo, ARG_SUMMARY, "summary", false);
-	/* of a step whose outcome is known no more is needed */
-	if (outcome_unknown(turn))
-	{
-		step.function = callable_resolve(text_to_cstring(step.name), true);
-		step.input = activity_input(fcinfo);
-	}
-	return command_step(turn, &step);
-}
-
-/*
- * Timeouts that are not given follow from the others
- */
-static void
-complete_timeouts(Activity *options, bool external)
-{
-	if (options->start_to_close == 0)
-		options->start_to_close = options->schedule_to_close;
-	if (options->start_to_close == 0 && external)
-		options->start_to_close = (int64) durable_default_start_to_close * USECS_PER_SEC;
-	if (options->start_to_close > 0 && options->heartbeat > options->start_to_close)
-		options->heartbeat = options->start_to_close;
-}
-
-/*
- * An activity that goes into a task queue
- */
-static Jsonb *
-run_queued(FunctionCallInfo fcinfo, Turn *turn, text *name, text *task_queue, bool external)
-{
-	TaskRequest request = {.name = name, .task_queue = task_queue, .external = external};
-
-	activity_options(fcinfo, &request.options);
-	complete_timeouts(&request.options, external);
-	request.summary = arg_text(fcinfo, ARG_SUMMARY, "summary", false);
-	if (outcome_unknown(turn))
-		request.input = activity_input(fcinfo);
-	return command_activity(turn, &request);
-}
 
 /* wf_activity(name, input, task_queue, mode ...) */
 PG_FUNCTION_INFO_V1(wf_activity);
 Datum
 wf_activity(PG_FUNCTION_ARGS)
 {
-	static const char *const modes[] = {"inline", "queued"};
 	Turn	   *turn = turn_in_code("wf_activity()");
-	text	   *name = arg_id(fcinfo, ARG_NAME, "name", true);
-	text	   *task_queue = arg_id(fcinfo, ARG_TASK_QUEUE, "task_queue", false);
-	int			mode = PG_ARGISNULL(ARG_MODE) ? -1 : arg_choice(fcinfo, ARG_MODE, "mode", modes, lengthof(modes));
+	text	   *name = arg_id(fcinfo, 0, "name", true);
+	ActivityPlace place = activity_place(fcinfo, 2, ACTIVITY_INLINE);
+	bool		is_new = turn_outcome_unknown(turn);
 	Jsonb	   *result;
 
-	if (task_queue && mode == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("an activity with a task queue cannot be inline: \"%s\"", text_to_cstring(task_queue)),
-				 errhint("A task queue without a mode is for external workers; mode => 'queued' is for SQL activities.")));
-	result = task_queue || mode == 1 ? run_queued(fcinfo, turn, name, task_queue, mode != 1) :
-		run_inline(fcinfo, turn, name);
+	if (place == ACTIVITY_INLINE)
+	{
+		StepRequest step;
+
+		activity_step(fcinfo, 2, name, &step);
+		/* of a step whose outcome is known no more is needed */
+		if (is_new)
+		{
+			step.function = callable_resolve(text_to_cstring(name), true);
+			step.input = activity_input(fcinfo, 1);
+		}
+		result = command_step(turn, &step);
+	}
+	else
+	{
+		TaskRequest request;
+
+		activity_task(fcinfo, 2, name, place == ACTIVITY_EXTERNAL, &request);
+		if (is_new)
+			request.input = activity_input(fcinfo, 1);
+		result = command_activity(turn, &request);
+	}
 	if (!result)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(result);
@@ -196,7 +95,7 @@ wf_sql(PG_FUNCTION_ARGS)
 
 	step.name = cstring_to_text("wf_sql");
 	step.sql = text_to_cstring(arg_text(fcinfo, 0, "query", true));
-	if (outcome_unknown(turn))
+	if (turn_outcome_unknown(turn))
 	{
 		step.nargs = PG_NARGS() < 2 ? 0 :
 			extract_variadic_args(fcinfo, 1, true, &step.args, &step.argtypes, &isnull);

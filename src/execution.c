@@ -34,8 +34,10 @@ enum
 	C_RUN_ID, C_NAMESPACE, C_WORKFLOW_ID, C_OWNER, C_WORKFLOW, C_FUNCTION, C_SETTINGS,
 	C_FIRST_RUN_ID, C_CONTINUED_FROM, C_ATTEMPT, C_STARTED_AT, C_EXECUTION_DEADLINE,
 	C_RUN_TIMEOUT, C_RETRY, C_REQUEST_ID, C_MEMO, C_SEARCH_ATTRIBUTES, C_PRIORITY,
-	C_FAIRNESS_KEY, C_WEIGHT, C_NEXT_EVENT, C_HISTORY_BYTES, C_HAS_TIMERS, C_WAIT_SIGNAL, C_WAIT_COMMAND, C_WAITING_FOR,
-	C_WAITING_AT, C_WAITING_SINCE, C_TURN_FAILURES, C_TURN_ERROR, C_TURN_RETRY_AT,
+	C_FAIRNESS_KEY, C_WEIGHT, C_VERSION, C_SEED, C_PARENT_RUN_ID, C_PARENT_COMMAND, C_PARENT_CLOSE_POLICY,
+	C_NEXT_EVENT, C_HISTORY_BYTES, C_HAS_TIMERS, C_HAS_CHILDREN, C_COMPENSATES, C_WAIT_SIGNAL, C_WAIT_COMMAND,
+	C_WAIT_UPDATE, C_WAIT_SET, C_WAIT_LEFT, C_WAIT_SIGNALS, C_WAITING_FOR,
+	C_WAITING_AT, C_WAITING_SINCE, C_TURN_FAILURES, C_TURN_ERROR, C_TURN_RETRY_AT, C_PAUSED_AT, C_PAUSE_REASON,
 	EXECUTION_COLUMNS
 };
 
@@ -44,7 +46,7 @@ enum
 {
 	D_RUN_ID, D_NAMESPACE, D_WORKFLOW_ID, D_OWNER, D_WORKFLOW, D_FUNCTION, D_STATUS,
 	D_FIRST_RUN_ID, D_CONTINUED_FROM, D_NEXT_RUN_ID, D_ATTEMPT, D_STARTED_AT, D_CLOSED_AT,
-	D_REQUEST_ID, D_MEMO, D_SEARCH_ATTRIBUTES, D_HISTORY_EVENTS, D_HISTORY_BYTES,
+	D_REQUEST_ID, D_MEMO, D_SEARCH_ATTRIBUTES, D_VERSION, D_PARENT_RUN_ID, D_PARENT_COMMAND, D_HISTORY_EVENTS, D_HISTORY_BYTES,
 	CLOSED_COLUMNS
 };
 
@@ -101,18 +103,35 @@ to_row(const Execution *e, Datum *values, bool *nulls)
 	set_pointer(values, nulls, C_FAIRNESS_KEY, e->fairness_key);
 	values[C_WEIGHT] = Float8GetDatum(e->weight);
 	nulls[C_WEIGHT] = e->weight == 0;
+	values[C_VERSION] = Int32GetDatum(e->version);
+	nulls[C_VERSION] = e->version == 0;
+	set_pointer(values, nulls, C_SEED, e->seed);
+	set_pointer(values, nulls, C_PARENT_RUN_ID, e->parent_run_id);
+	values[C_PARENT_COMMAND] = Int32GetDatum(e->parent_command);
+	nulls[C_PARENT_COMMAND] = e->parent_command == 0;
+	values[C_PARENT_CLOSE_POLICY] = Int16GetDatum(e->parent_close_policy);
+	nulls[C_PARENT_CLOSE_POLICY] = e->parent_run_id == NULL;
 	values[C_NEXT_EVENT] = Int32GetDatum(e->next_event);
 	values[C_HISTORY_BYTES] = Int64GetDatum(e->history_bytes);
 	values[C_HAS_TIMERS] = BoolGetDatum(e->has_timers);
+	values[C_HAS_CHILDREN] = BoolGetDatum(e->has_children);
+	values[C_COMPENSATES] = BoolGetDatum(e->compensates);
 	set_pointer(values, nulls, C_WAIT_SIGNAL, e->wait_signal);
 	values[C_WAIT_COMMAND] = Int32GetDatum(e->wait_command);
 	nulls[C_WAIT_COMMAND] = e->wait_command == WAIT_NOTHING;
+	set_pointer(values, nulls, C_WAIT_UPDATE, e->wait_update);
+	set_pointer(values, nulls, C_WAIT_SET, e->wait_set);
+	values[C_WAIT_LEFT] = Int32GetDatum(e->wait_left);
+	nulls[C_WAIT_LEFT] = e->wait_set == NULL;
+	set_pointer(values, nulls, C_WAIT_SIGNALS, e->wait_signals);
 	set_pointer(values, nulls, C_WAITING_FOR, e->waiting_for);
 	set_pointer(values, nulls, C_WAITING_AT, e->waiting_at);
 	set_time(values, nulls, C_WAITING_SINCE, e->waiting_since);
 	values[C_TURN_FAILURES] = Int32GetDatum(e->turn_failures);
 	set_pointer(values, nulls, C_TURN_ERROR, e->turn_error);
 	set_time(values, nulls, C_TURN_RETRY_AT, e->turn_retry_at);
+	set_time(values, nulls, C_PAUSED_AT, e->paused_at);
+	set_pointer(values, nulls, C_PAUSE_REASON, e->pause_reason);
 }
 
 static void *
@@ -172,17 +191,30 @@ from_row(uint64 row, Execution *e)
 	e->priority = nulls[C_PRIORITY] ? 0 : DatumGetInt16(values[C_PRIORITY]);
 	e->fairness_key = get_pointer(values, nulls, C_FAIRNESS_KEY);
 	e->weight = nulls[C_WEIGHT] ? 0 : DatumGetFloat8(values[C_WEIGHT]);
+	e->version = nulls[C_VERSION] ? 0 : DatumGetInt32(values[C_VERSION]);
+	e->seed = get_fixed(values, nulls, C_SEED, sizeof(pg_uuid_t));
+	e->parent_run_id = get_fixed(values, nulls, C_PARENT_RUN_ID, sizeof(pg_uuid_t));
+	e->parent_command = nulls[C_PARENT_COMMAND] ? 0 : DatumGetInt32(values[C_PARENT_COMMAND]);
+	e->parent_close_policy = nulls[C_PARENT_CLOSE_POLICY] ? 0 : DatumGetInt16(values[C_PARENT_CLOSE_POLICY]);
 	e->next_event = DatumGetInt32(values[C_NEXT_EVENT]);
 	e->history_bytes = DatumGetInt64(values[C_HISTORY_BYTES]);
 	e->has_timers = DatumGetBool(values[C_HAS_TIMERS]);
+	e->has_children = DatumGetBool(values[C_HAS_CHILDREN]);
+	e->compensates = DatumGetBool(values[C_COMPENSATES]);
 	e->wait_signal = get_pointer(values, nulls, C_WAIT_SIGNAL);
 	e->wait_command = nulls[C_WAIT_COMMAND] ? WAIT_NOTHING : DatumGetInt32(values[C_WAIT_COMMAND]);
+	e->wait_update = get_pointer(values, nulls, C_WAIT_UPDATE);
+	e->wait_set = get_pointer(values, nulls, C_WAIT_SET);
+	e->wait_left = nulls[C_WAIT_LEFT] ? 0 : DatumGetInt32(values[C_WAIT_LEFT]);
+	e->wait_signals = get_pointer(values, nulls, C_WAIT_SIGNALS);
 	e->waiting_for = get_pointer(values, nulls, C_WAITING_FOR);
 	e->waiting_at = get_pointer(values, nulls, C_WAITING_AT);
 	e->waiting_since = get_time(values, nulls, C_WAITING_SINCE);
 	e->turn_failures = DatumGetInt32(values[C_TURN_FAILURES]);
 	e->turn_error = get_pointer(values, nulls, C_TURN_ERROR);
 	e->turn_retry_at = get_time(values, nulls, C_TURN_RETRY_AT);
+	e->paused_at = get_time(values, nulls, C_PAUSED_AT);
+	e->pause_reason = get_pointer(values, nulls, C_PAUSE_REASON);
 }
 
 /*
@@ -353,9 +385,11 @@ void
 execution_write_updates(RowBatch *batch)
 {
 	static Statement statement = {
-		"UPDATE durable.execution e SET (next_event, history_bytes, has_timers, wait_signal, wait_command,"
+		"UPDATE durable.execution e SET (version, next_event, history_bytes, has_timers, has_children, compensates,"
+		" wait_signal, wait_command, wait_update, wait_set, wait_left, wait_signals,"
 		" waiting_for, waiting_at, waiting_since, turn_failures, turn_error, turn_retry_at)"
-		" = (n.next_event, n.history_bytes, n.has_timers, n.wait_signal, n.wait_command,"
+		" = (n.version, n.next_event, n.history_bytes, n.has_timers, n.has_children, n.compensates,"
+		" n.wait_signal, n.wait_command, n.wait_update, n.wait_set, n.wait_left, n.wait_signals,"
 		" n.waiting_for, n.waiting_at, n.waiting_since, n.turn_failures, n.turn_error, n.turn_retry_at)"
 		" FROM pg_catalog.unnest($1) n WHERE e.run_id = n.run_id",
 		1, {ROWS_OF(TABLE_EXECUTION)}
@@ -389,6 +423,11 @@ closed_add(RowBatch *batch, const Execution *e, RunStatus status, TimestampTz at
 	set_pointer(values, nulls, D_REQUEST_ID, e->request_id);
 	set_pointer(values, nulls, D_MEMO, e->memo);
 	set_pointer(values, nulls, D_SEARCH_ATTRIBUTES, e->search_attributes);
+	values[D_VERSION] = Int32GetDatum(e->version);
+	nulls[D_VERSION] = e->version == 0;
+	set_pointer(values, nulls, D_PARENT_RUN_ID, e->parent_run_id);
+	values[D_PARENT_COMMAND] = Int32GetDatum(e->parent_command);
+	nulls[D_PARENT_COMMAND] = e->parent_command == 0;
 	values[D_HISTORY_EVENTS] = Int32GetDatum(e->next_event - 1);
 	values[D_HISTORY_BYTES] = Int64GetDatum(e->history_bytes);
 	rows_add(batch, values, nulls);

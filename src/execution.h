@@ -51,17 +51,30 @@ typedef struct Execution
 	int			priority;		/* of its activities; 0: null */
 	text	   *fairness_key;
 	double		weight;			/* 0: null */
+	int32		version;		/* of the code; 0: null */
+	pg_uuid_t  *seed;
+	pg_uuid_t  *parent_run_id;
+	int32		parent_command; /* 0: null */
+	int			parent_close_policy;
 	int32		next_event;
 	int64		history_bytes;
 	bool		has_timers;
+	bool		has_children;
+	bool		compensates;
 	text	   *wait_signal;
 	int32		wait_command;
+	text	   *wait_update;	/* empty: of any name */
+	ArrayType  *wait_set;		/* pairs of commands: from, to */
+	int32		wait_left;
+	ArrayType  *wait_signals;
 	text	   *waiting_for;
 	text	   *waiting_at;
 	TimestampTz waiting_since;	/* DT_NOEND: does not wait */
 	int32		turn_failures;
 	Jsonb	   *turn_error;
 	TimestampTz turn_retry_at;	/* DT_NOEND: none */
+	TimestampTz paused_at;		/* DT_NOEND: is not */
+	text	   *pause_reason;
 } Execution;
 
 /* What a client call finds by workflow id or run id. */

@@ -84,7 +84,7 @@ define_limits(void)
 			   &durable_max_payload_size, 200 * 1024, 1, 255 * 1024, PGC_SUSET, GUC_UNIT_KB);
 	define_int("durable.max_turn_commands",
 			   "Commands one turn of a workflow may give at most.", NULL,
-			   &durable_max_turn_commands, 2000, 1, INT_MAX, PGC_SUSET, 0);
+			   &durable_max_turn_commands, 20000, 1, INT_MAX, PGC_SUSET, 0);
 }
 
 void

@@ -39,7 +39,14 @@ event_type_name(EventType type)
 		"workflow_canceled", "workflow_terminated", "workflow_continued_as_new",
 		"workflow_cancel_requested", "workflow_signaled", "activity_scheduled",
 		"activity_completed", "activity_failed", "activity_timed_out", "activity_canceled",
-		"timer_started", "timer_fired", "timer_canceled", "activity_cancel_requested"
+		"timer_started", "timer_fired", "timer_canceled", "activity_cancel_requested",
+		"workflow_paused", "workflow_unpaused", "workflow_update_accepted", "workflow_update_completed",
+		"child_workflow_initiated", "child_workflow_start_failed", "child_workflow_completed",
+		"child_workflow_failed", "child_workflow_canceled", "child_workflow_timed_out",
+		"child_workflow_terminated", "signal_external_initiated", "external_signaled",
+		"signal_external_failed", "cancel_external_initiated", "external_cancel_requested",
+		"cancel_external_failed", "marker_recorded", "search_attributes_upserted", "memo_upserted",
+		"compensation_started", "workflow_timeout_reached", "workflow_reset", "workflow_options_updated"
 	};
 
 	if (type < 1 || type > EVENT_TYPE_LAST)

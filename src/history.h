@@ -34,7 +34,31 @@ typedef enum EventType
 	EVENT_TIMER_FIRED = 16,		/* command */
 	EVENT_TIMER_CANCELED = 17,	/* command */
 	EVENT_ACTIVITY_CANCEL_REQUESTED = 18,	/* command */
-	EVENT_TYPE_LAST = EVENT_ACTIVITY_CANCEL_REQUESTED
+	EVENT_WORKFLOW_PAUSED = 19, /* name: reason */
+	EVENT_WORKFLOW_UNPAUSED = 20,
+	EVENT_UPDATE_ACCEPTED = 21, /* name, payload: arguments, attributes: update_id */
+	EVENT_UPDATE_COMPLETED = 22,	/* payload: result, attributes: update_id, failure */
+	EVENT_CHILD_INITIATED = 23, /* command, name: workflow, payload: input, attributes */
+	EVENT_CHILD_START_FAILED = 24,	/* command, attributes: failure */
+	EVENT_CHILD_COMPLETED = 25, /* command, payload: result */
+	EVENT_CHILD_FAILED = 26,	/* command, attributes: failure, as the following */
+	EVENT_CHILD_CANCELED = 27,
+	EVENT_CHILD_TIMED_OUT = 28,
+	EVENT_CHILD_TERMINATED = 29,
+	EVENT_SIGNAL_EXTERNAL_INITIATED = 30,	/* command, name: signal, payload, attributes */
+	EVENT_EXTERNAL_SIGNALED = 31,	/* command */
+	EVENT_SIGNAL_EXTERNAL_FAILED = 32,	/* command, attributes: failure */
+	EVENT_CANCEL_EXTERNAL_INITIATED = 33,	/* command, name: reason, attributes */
+	EVENT_EXTERNAL_CANCEL_REQUESTED = 34,	/* command */
+	EVENT_CANCEL_EXTERNAL_FAILED = 35,	/* command, attributes: failure */
+	EVENT_MARKER_RECORDED = 36, /* name: change, attributes: version */
+	EVENT_SEARCH_ATTRIBUTES_UPSERTED = 37,	/* command, attributes */
+	EVENT_MEMO_UPSERTED = 38,	/* command, attributes */
+	EVENT_COMPENSATION_STARTED = 39,	/* attributes: failure that led to it */
+	EVENT_WORKFLOW_TIMEOUT_REACHED = 40,	/* name: which; compensations come next */
+	EVENT_WORKFLOW_RESET = 41,	/* name: reason, attributes */
+	EVENT_OPTIONS_UPDATED = 42, /* attributes: version */
+	EVENT_TYPE_LAST = EVENT_OPTIONS_UPDATED
 } EventType;
 
 typedef struct Event

@@ -29,7 +29,14 @@ typedef enum MessageKind
 	MESSAGE_ACTIVITY_FAILED = 11,	/* attributes: failure */
 	MESSAGE_ACTIVITY_TIMED_OUT = 12,	/* the same */
 	MESSAGE_ACTIVITY_CANCELED = 13, /* attributes: details */
-	TIMER_SWEEP = 14			/* of a timer only: what was locked is looked at again */
+	TIMER_SWEEP = 14,			/* of a timer only: what was locked is looked at again */
+	MESSAGE_UPDATE = 15,		/* name, payload: arguments, attributes: update_id */
+	MESSAGE_CHILD_START_FAILED = 16,	/* command, attributes: failure */
+	MESSAGE_CHILD_COMPLETED = 17,	/* command, payload: result */
+	MESSAGE_CHILD_FAILED = 18,	/* command, attributes: failure, as the following */
+	MESSAGE_CHILD_CANCELED = 19,
+	MESSAGE_CHILD_TIMED_OUT = 20,
+	MESSAGE_CHILD_TERMINATED = 21
 } MessageKind;
 
 typedef struct Message

@@ -267,7 +267,7 @@ turn_begin_pass(Turn *turn)
 	turn->shielded = false;
 	for (int i = 0; i < turn->nsignals; i++)
 		turn->signals[i].read = 0;
-	memcpy(seed, turn->execution->run_id.data, sizeof(seed));
+	memcpy(seed, turn->execution->seed ? turn->execution->seed : &turn->execution->run_id, sizeof(seed));
 	pg_prng_seed(&turn->random, seed[0] ^ seed[1]);
 	turn_see(turn, 0);
 }
@@ -309,6 +309,16 @@ turn_match(Turn *turn, EventType type, const char *what, const char *name)
 					"Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
 	turn->next_command++;
 	return command;
+}
+
+/*
+ * Is the outcome of the command that comes next unknown yet?
+ */
+bool
+turn_outcome_unknown(Turn *turn)
+{
+	return turn->next_command > turn->ncommands ||
+		turn->commands[turn->next_command - 1].resolution < 0;
 }
 
 /*

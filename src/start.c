@@ -87,7 +87,15 @@ run_start(Execution *e, Jsonb *input, TimestampTz not_before, int64 *seq)
 	e->history_bytes = 0;
 	e->next_event = delayed ? 2 : 1;
 	e->has_timers = delayed || e->run_timeout || e->execution_deadline != DT_NOEND;
+	e->version = 0;
+	e->has_children = false;
+	e->compensates = false;
+	e->paused_at = DT_NOEND;
+	e->pause_reason = NULL;
 	e->wait_signal = NULL;
+	e->wait_update = NULL;
+	e->wait_set = NULL;
+	e->wait_signals = NULL;
 	e->wait_command = delayed ? WAIT_START : WAIT_NOTHING;
 	e->waiting_since = delayed ? e->started_at : DT_NOEND;
 	e->waiting_for = delayed ? cstring_to_text("start delay") : NULL;

@@ -211,6 +211,7 @@ extern void turn_end_mail(Turn *turn);
 extern void turn_begin_pass(Turn *turn);
 extern Command *turn_match(Turn *turn, EventType type, const char *what, const char *name);
 extern void turn_see(Turn *turn, int event);
+extern bool turn_outcome_unknown(Turn *turn);
 extern bool turn_all_matched(Turn *turn);
 extern SignalQueue *turn_signal_queue(Turn *turn, text *name);
 extern bool turn_replaying(Turn *turn);
