@@ -155,25 +155,26 @@ request_cancel(Turn *turn, Command *command, int32 number)
 {
 	MemoryContext old;
 
-	if (command->cancel_requested)
+	if (command->cancel_event >= 0)
 		return;
 	(void) command_record(turn, EVENT_ACTIVITY_CANCEL_REQUESTED, number, NULL, NULL);
+	if (command->cancellation == CANCELLATION_ABANDON)
+		return;
 	old = MemoryContextSwitchTo(turn->context);
 	turn->cancels = lappend_int(turn->cancels, number);
 	MemoryContextSwitchTo(old);
 }
 
 /*
- * An activity in a queue: returns its result or raises its failure
+ * Start an activity in a queue, or find it in the history; returns the number
+ * of its command
  */
-Jsonb *
-command_activity(Turn *turn, const TaskRequest *request)
+int32
+command_start_activity(Turn *turn, const TaskRequest *request)
 {
 	char	   *name = text_to_cstring(request->name);
 	Command    *command;
 	int32		number;
-	int			cancel;
-	int			end;
 
 	command_raise_if_cancelled(turn);
 	command = turn_match(turn, EVENT_ACTIVITY_SCHEDULED, "activity", name);
@@ -188,19 +189,55 @@ command_activity(Turn *turn, const TaskRequest *request)
 	}
 	if (command->resolution < 0)
 		check_mode(turn, command);
-	end = command->resolution >= 0 ? command->resolution : NEVER;
-	cancel = command_pending_cancel(turn);
-	if (cancel < end)
+	command->cancellation = request->options.cancellation;
+	return number;
+}
+
+/*
+ * The workflow is cancelled while it waits for an activity.  Returns false
+ * where the activity's end is to be waited for all the same.
+ */
+bool
+command_interrupt_activity(Turn *turn, int32 number)
+{
+	Command    *command = &turn->commands[number - 1];
+
+	if (command->resolution < 0 && command->cancellation != CANCELLATION_ABANDON)
+		request_cancel(turn, command, number);
+	return command->cancellation != CANCELLATION_WAIT;
+}
+
+/*
+ * The code cancels an activity by its handle.  The event is recorded even if
+ * nobody is told, for it is what ends the waits for the handle.
+ */
+void
+command_cancel_activity(Turn *turn, int32 number)
+{
+	Command    *command = &turn->commands[number - 1];
+
+	command->cancelled = true;
+	if (command->resolution < 0)
+		request_cancel(turn, command, number);
+}
+
+/*
+ * An activity in a queue: returns its result or raises its failure
+ */
+Jsonb *
+command_activity(Turn *turn, const TaskRequest *request)
+{
+	int32		number = command_start_activity(turn, request);
+	Command    *command = &turn->commands[number - 1];
+	int			end = command->resolution >= 0 ? command->resolution : NEVER;
+	int			cancel = command_pending_cancel(turn);
+
+	if (cancel < end && command_interrupt_activity(turn, number))
 	{
-		if (request->options.cancellation != CANCELLATION_ABANDON)
-			request_cancel(turn, command, number);
-		if (request->options.cancellation != CANCELLATION_WAIT)
-		{
-			turn_see(turn, cancel);
-			command_raise_cancelled(turn);
-		}
+		turn_see(turn, cancel);
+		command_raise_cancelled(turn, NULL);
 	}
 	if (end == NEVER)
-		command_wait_for(turn, number, NULL, psprintf("activity %s", name));
-	return command_activity_outcome(turn, command);
+		command_wait_for(turn, number, NULL, psprintf("activity %s", text_to_cstring(request->name)));
+	return command_activity_outcome(turn, &turn->commands[number - 1]);
 }

@@ -25,6 +25,7 @@
 #include "postgres.h"
 
 #include "batch.h"
+#include "catalog/pg_type.h"
 #include "clock.h"
 #include "extension.h"
 #include "failure.h"
@@ -269,11 +270,61 @@ claim_next(Batch *batch, const pg_uuid_t *carried)
 	return count > 0 || batch->nruns > 0;
 }
 
+static bool
+same_name(const text *a, const text *b)
+{
+	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+}
+
 /*
- * Would this mail have the run's code run?
+ * Does the run wait for a signal of this name?
  */
 static bool
-wakes(const Execution *e, const Message *m)
+waits_for_signal(const Execution *e, const text *name)
+{
+	Datum	   *names;
+	int			n;
+
+	if (e->wait_signal && same_name(e->wait_signal, name))
+		return true;
+	if (!e->wait_signals)
+		return false;
+	deconstruct_array(e->wait_signals, TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &n);
+	for (int i = 0; i < n; i++)
+		if (same_name(DatumGetTextPP(names[i]), name))
+			return true;
+	return false;
+}
+
+/*
+ * A command has ended: is the wait over with it?  If it is one of a set, the
+ * rest of the set counts down (handle.c).
+ */
+static bool
+ends_wait(Execution *e, int32 command, bool completed)
+{
+	int32	   *ranges;
+	int			n;
+
+	if (command == e->wait_command)
+		return true;
+	if (!e->wait_set)
+		return false;
+	ranges = (int32 *) ARR_DATA_PTR(e->wait_set);
+	n = ArrayGetNItems(ARR_NDIM(e->wait_set), ARR_DIMS(e->wait_set));
+	for (int i = 0; i + 1 < n; i += 2)
+		if (command >= ranges[i] && command <= ranges[i + 1])
+			return --e->wait_left <= 0 || !completed;
+	return false;
+}
+
+/*
+ * Would this mail have the run's code run?  Asked once for each message, in
+ * order.
+ */
+static bool
+wakes(Execution *e, const Message *m)
 {
 	switch (m->kind)
 	{
@@ -294,15 +345,15 @@ wakes(const Execution *e, const Message *m)
 		case MESSAGE_CANCEL:
 			return true;
 		case MESSAGE_SIGNAL:
-			return e->wait_signal && VARSIZE_ANY_EXHDR(e->wait_signal) == VARSIZE_ANY_EXHDR(m->name) &&
-				memcmp(VARDATA_ANY(e->wait_signal), VARDATA_ANY(m->name), VARSIZE_ANY_EXHDR(m->name)) == 0;
+			return waits_for_signal(e, m->name);
 		case MESSAGE_TIMER:
 		case MESSAGE_ACTIVITY_RETRY:
 		case MESSAGE_ACTIVITY_COMPLETED:
+			return ends_wait(e, m->command, true);
 		case MESSAGE_ACTIVITY_FAILED:
 		case MESSAGE_ACTIVITY_TIMED_OUT:
 		case MESSAGE_ACTIVITY_CANCELED:
-			return m->command == e->wait_command;
+			return ends_wait(e, m->command, false);
 		default:
 			elog(ERROR, "unrecognized message kind %d", (int) m->kind);
 	}
@@ -318,7 +369,7 @@ runs_code(const BatchRun *run)
 }
 
 /*
- * Read the histories that turns will need
+ * See whose code is to run, and read the histories for that
  */
 static void
 read_histories(Batch *batch)
@@ -329,8 +380,11 @@ read_histories(Batch *batch)
 	int			nrows;
 
 	for (int i = 0; i < batch->nruns; i++)
-		if (batch->runs[i].execution->next_event > 1 && runs_code(&batch->runs[i]))
+	{
+		batch->runs[i].wakes = runs_code(&batch->runs[i]);
+		if (batch->runs[i].execution->next_event > 1 && batch->runs[i].wakes)
 			ids[n++] = batch->runs[i].execution->run_id;
+	}
 	if (n == 0)
 		return;
 	nrows = history_read(ids, n, batch->context, &rows);
@@ -574,7 +628,7 @@ batch_run(Batch *batch)
 		init_turn(batch, run, &turn);
 		old = MemoryContextSwitchTo(turn.context);
 		end = TURN_MAIL_ONLY;
-		if (runs_code(run))
+		if (run->wakes)
 		{
 			current_turn = &turn;
 			end = take_turn(batch, run, &turn);

@@ -18,6 +18,7 @@ typedef struct BatchRun
 	Message   **mail;			/* in order */
 	int			nmail;
 	bool		alone;			/* a message says so */
+	bool		wakes;			/* there is mail that the run waits for */
 	HistoryRow *history;		/* loaded where its code is to run */
 	int			nhistory;
 	bool		done;			/* its turn was taken */

@@ -33,8 +33,8 @@
  * Cancellation of the workflow, or only of an activity where nobody asked for
  * the other; `details' are those of the activity, or NULL
  */
-static void
-raise_cancelled(Turn *turn, Jsonb *details)
+void
+command_raise_cancelled(Turn *turn, Jsonb *details)
 {
 	Event	   *event = turn->cancel_event >= 0 ? &turn->events[turn->cancel_event] : NULL;
 	JsonBuilder b;
@@ -49,12 +49,6 @@ raise_cancelled(Turn *turn, Jsonb *details)
 			 errmsg_internal("workflow cancelled: %s", text_to_cstring(event->name)) :
 			 errmsg_internal("%s cancelled", event ? "workflow" : "activity"),
 			 details ? errdetail_internal("%s", json_to_cstring(json_end(&b))) : 0));
-}
-
-void
-command_raise_cancelled(Turn *turn)
-{
-	raise_cancelled(turn, NULL);
 	pg_unreachable();
 }
 
@@ -78,7 +72,7 @@ void
 command_raise_if_cancelled(Turn *turn)
 {
 	if (command_pending_cancel(turn) < turn->horizon)
-		command_raise_cancelled(turn);
+		command_raise_cancelled(turn, NULL);
 }
 
 /*
@@ -119,6 +113,8 @@ command_wait_for(Turn *turn, int32 command, text *signal, const char *what)
 
 	turn->wait_command = command;
 	turn->wait_signal = signal ? (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(signal)) : NULL;
+	turn->wait_set = NULL;
+	turn->wait_signals = NULL;
 	turn->waiting_for = pstrdup(what);
 	turn->waiting_at = NULL;
 	MemoryContextSwitchTo(old);
@@ -157,8 +153,8 @@ change_timer(Turn *turn, int32 command, TimestampTz fire_at)
 	turn->timers[turn->ntimers++] = (NewTimer) {MESSAGE_TIMER, command, fire_at};
 }
 
-static void
-start_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at)
+void
+command_start_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at)
 {
 	JsonBuilder b;
 
@@ -172,8 +168,8 @@ start_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at)
 /*
  * The wait that a timer was for ended otherwise
  */
-static void
-cancel_timer(Turn *turn, int32 command)
+void
+command_cancel_timer(Turn *turn, int32 command)
 {
 	if (turn->commands[command - 1].resolution >= 0)
 		return;
@@ -184,8 +180,8 @@ cancel_timer(Turn *turn, int32 command)
 /*
  * Index of the event by which a timer fired, NEVER where it has not
  */
-static int
-fired(Turn *turn, const Command *command)
+int
+command_fired(Turn *turn, const Command *command)
 {
 	int			event = command->resolution;
 
@@ -249,7 +245,7 @@ want_step(Turn *turn, const StepRequest *request, int32 command, bool recorded)
 		command_record(turn, EVENT_ACTIVITY_CANCELED, command, NULL, NULL);
 		turn->pending_done = command;
 		turn_see(turn, cancel);
-		command_raise_cancelled(turn);
+		command_raise_cancelled(turn, NULL);
 	}
 	if (recorded && !step_is_due(turn, command))
 		command_wait_for(turn, command, NULL,
@@ -280,8 +276,7 @@ command_activity_outcome(Turn *turn, Command *command)
 		case EVENT_ACTIVITY_TIMED_OUT:
 			failure_raise(ERRCODE_WF_ACTIVITY_TIMED_OUT, event->attributes);
 		case EVENT_ACTIVITY_CANCELED:
-			raise_cancelled(turn, event->attributes);
-			break;
+			command_raise_cancelled(turn, event->attributes);
 		default:
 			failure_raise(ERRCODE_WF_ACTIVITY_FAILED, event->attributes);
 	}
@@ -320,26 +315,26 @@ command_sleep_until(Turn *turn, TimestampTz until)
 	number = turn->next_command - 1;
 	if (!command)
 	{
-		start_timer(turn, number, NULL, until);
+		command_start_timer(turn, number, NULL, until);
 		command = &turn->commands[number - 1];
 	}
-	fire = fired(turn, command);
+	fire = command_fired(turn, command);
 	cancel = command_pending_cancel(turn);
 	if (fire == NEVER && cancel == NEVER)
 		command_wait_for(turn, number, NULL, "timer");
 	turn_see(turn, Min(fire, cancel));
 	if (cancel < fire)
 	{
-		cancel_timer(turn, number);
-		command_raise_cancelled(turn);
+		command_cancel_timer(turn, number);
+		command_raise_cancelled(turn, NULL);
 	}
 }
 
 /*
  * Index of the next unread signal, NEVER where there is none
  */
-static int
-next_signal(SignalQueue *queue)
+int
+command_next_signal(SignalQueue *queue)
 {
 	return queue->read < queue->count ? queue->events[queue->read] : NEVER;
 }
@@ -357,7 +352,7 @@ read_signal(Turn *turn, text *name)
 Jsonb *
 command_poll_signal(Turn *turn, text *name)
 {
-	if (next_signal(turn_signal_queue(turn, name)) >= turn->horizon)
+	if (command_next_signal(turn_signal_queue(turn, name)) >= turn->horizon)
 		return NULL;
 	return read_signal(turn, name);
 }
@@ -375,7 +370,7 @@ command_wait_signal(Turn *turn, text *name, const Interval *timeout)
 	int32		number = WAIT_NOTHING;
 
 	command_raise_if_cancelled(turn);
-	if (next_signal(turn_signal_queue(turn, name)) < turn->horizon)
+	if (command_next_signal(turn_signal_queue(turn, name)) < turn->horizon)
 		return read_signal(turn, name);
 	if (timeout && durable_interval_usecs(timeout) <= 0)
 		return NULL;
@@ -386,12 +381,12 @@ command_wait_signal(Turn *turn, text *name, const Interval *timeout)
 		number = turn->next_command - 1;
 		if (!command)
 		{
-			start_timer(turn, number, name, durable_add_interval(turn->now, timeout));
+			command_start_timer(turn, number, name, durable_add_interval(turn->now, timeout));
 			command = &turn->commands[number - 1];
 		}
-		fire = fired(turn, command);
+		fire = command_fired(turn, command);
 	}
-	signal = next_signal(turn_signal_queue(turn, name));
+	signal = command_next_signal(turn_signal_queue(turn, name));
 	cancel = command_pending_cancel(turn);
 	if (signal == NEVER && fire == NEVER && cancel == NEVER)
 		command_wait_for(turn, number, name, psprintf("signal %s", text_to_cstring(name)));
@@ -401,11 +396,11 @@ command_wait_signal(Turn *turn, text *name, const Interval *timeout)
 		return NULL;
 	}
 	if (number != WAIT_NOTHING)
-		cancel_timer(turn, number);
+		command_cancel_timer(turn, number);
 	if (cancel < signal)
 	{
 		turn_see(turn, cancel);
-		command_raise_cancelled(turn);
+		command_raise_cancelled(turn, NULL);
 	}
 	return read_signal(turn, name);
 }

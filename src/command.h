@@ -14,7 +14,7 @@
 #define NEVER	INT_MAX
 
 /* For commands themselves */
-pg_noreturn extern void command_raise_cancelled(Turn *turn);
+pg_noreturn extern void command_raise_cancelled(Turn *turn, Jsonb *details);
 extern void command_raise_if_cancelled(Turn *turn);
 extern int	command_pending_cancel(Turn *turn);
 extern void command_check_limits(Turn *turn);
@@ -23,7 +23,15 @@ extern int	command_record(Turn *turn, EventType type, int32 command, const text 
 extern Jsonb *command_event_payload(const Event *event);
 extern Jsonb *command_activity_outcome(Turn *turn, Command *command);
 
+extern void command_start_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at);
+extern void command_cancel_timer(Turn *turn, int32 command);
+extern int	command_fired(Turn *turn, const Command *command);
+extern int	command_next_signal(SignalQueue *queue);
+
 extern Jsonb *command_activity(Turn *turn, const TaskRequest *request);
+extern int32 command_start_activity(Turn *turn, const TaskRequest *request);
+extern bool command_interrupt_activity(Turn *turn, int32 number);
+extern void command_cancel_activity(Turn *turn, int32 number);
 extern Jsonb *command_step(Turn *turn, const StepRequest *request);
 extern void command_sleep_until(Turn *turn, TimestampTz until);
 extern Jsonb *command_wait_signal(Turn *turn, text *name, const Interval *timeout);

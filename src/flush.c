@@ -357,11 +357,14 @@ static void
 wait_again(Execution *e, Turn *turn)
 {
 	bool		same = e->waiting_since != DT_NOEND && e->waiting_for && turn->waiting_for &&
-		e->wait_command == turn->wait_command &&
+		e->wait_command == turn->wait_command && !turn->wait_set &&
 		strcmp(text_to_cstring(e->waiting_for), turn->waiting_for) == 0;
 
 	e->wait_signal = turn->wait_signal;
 	e->wait_command = turn->wait_command;
+	e->wait_set = turn->wait_set;
+	e->wait_left = turn->wait_left;
+	e->wait_signals = turn->wait_signals;
 	e->waiting_for = turn->waiting_for ? cstring_to_text(turn->waiting_for) : NULL;
 	e->waiting_at = turn->waiting_at ? cstring_to_text(turn->waiting_at) : NULL;
 	if (!same)

@@ -295,8 +295,12 @@ return_to_mark(Turn *turn, const TurnMark *mark)
 	turn->steps = mark->steps;
 	turn->subxids = mark->subxids;
 	for (int i = 0; i < turn->ncommands; i++)
+	{
 		if (turn->commands[i].resolution >= turn->nevents)
 			turn->commands[i].resolution = -1;
+		if (turn->commands[i].cancel_event >= turn->nevents)
+			turn->commands[i].cancel_event = -1;
+	}
 	turn->problem = NULL;
 	turn->failure = NULL;
 	turn->cancelled = false;

@@ -84,7 +84,7 @@ add_command(Turn *turn, int event)
 			repalloc(turn->commands, turn->commands_room * sizeof(Command)) :
 			MemoryContextAlloc(turn->context, turn->commands_room * sizeof(Command));
 	}
-	turn->commands[turn->ncommands++] = (Command) {turn->events[event].type, event, -1};
+	turn->commands[turn->ncommands++] = (Command) {turn->events[event].type, event, -1, -1};
 	if (turn->events[event].command != turn->ncommands)
 		elog(ERROR, "event %d has command %d, expected %d",
 			 event + 1, turn->events[event].command, turn->ncommands);
@@ -109,7 +109,7 @@ note_cancel_request(Turn *turn, int event)
 
 	if (command < 1 || command > turn->ncommands)
 		elog(ERROR, "event %d cancels command %d of %d", event + 1, command, turn->ncommands);
-	turn->commands[command - 1].cancel_requested = true;
+	turn->commands[command - 1].cancel_event = event;
 }
 
 static void
@@ -267,6 +267,10 @@ turn_begin_pass(Turn *turn)
 	turn->shielded = false;
 	for (int i = 0; i < turn->nsignals; i++)
 		turn->signals[i].read = 0;
+	for (int i = 0; i < turn->ncommands; i++)
+		turn->commands[i].cancelled = false;
+	turn->signal_handles = NULL;
+	turn->nsignal_handles = 0;
 	memcpy(seed, turn->execution->seed ? turn->execution->seed : &turn->execution->run_id, sizeof(seed));
 	pg_prng_seed(&turn->random, seed[0] ^ seed[1]);
 	turn_see(turn, 0);

@@ -46,7 +46,9 @@ typedef struct Command
 	EventType	type;			/* EVENT_ACTIVITY_SCHEDULED or EVENT_TIMER_STARTED */
 	int			event;			/* index of that event */
 	int			resolution;		/* index of the first event that ended it, or -1 */
-	bool		cancel_requested;	/* of an activity in a queue */
+	int			cancel_event;	/* index of the event that asks to cancel it, or -1 */
+	int			cancellation;	/* how it is cancelled, as the call said */
+	bool		cancelled;		/* by its handle, in this pass */
 } Command;
 
 /* A row of the history, as indexes into Turn.events. */
@@ -122,6 +124,13 @@ typedef struct NewTimer
 	TimestampTz fire_at;		/* DT_NOBEGIN: cancel it */
 } NewTimer;
 
+/* A handle of the next signal of a name */
+typedef struct SignalHandle
+{
+	text	   *name;
+	int			event;			/* the one it stands for once it was awaited, or -1 */
+} SignalHandle;
+
 /* How a step may behave towards others in the transaction. */
 typedef struct StepMode
 {
@@ -176,6 +185,8 @@ typedef struct Turn
 	bool		cancel_delivered;
 	bool		shielded;
 	pg_prng_state random;
+	SignalHandle *signal_handles;	/* in memory of the pass */
+	int			nsignal_handles;
 
 	/* results */
 	Jsonb	   *result;
@@ -186,6 +197,9 @@ typedef struct Turn
 	StepRequest step;
 	text	   *wait_signal;
 	int32		wait_command;
+	ArrayType  *wait_set;		/* see Execution, as the following */
+	int32		wait_left;
+	ArrayType  *wait_signals;
 	char	   *waiting_for;
 	char	   *waiting_at;
 
