@@ -1,5 +1,9 @@
 -- Handles: several things at once, and waiting for all or one of them.
-CREATE EXTENSION durable;
+\getenv dir PG_ABS_SRCDIR
+\set prelude :dir /sql/prelude.psql
+\set ECHO none
+\i :prelude
+
 CREATE FUNCTION doubled(n int) RETURNS int LANGUAGE sql AS 'SELECT 2 * n';
 CREATE FUNCTION refuse(n int) RETURNS int LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'not %', n USING ERRCODE = 'P4242'; END $$;
@@ -45,7 +49,7 @@ CALL wf_work();
 SELECT wf_result('outside', '0');
 
 -- The first failure ends the wait; the others go on. To settle is to wait for all, whatever way they end.
-CREATE FUNCTION fails() RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION one_fails() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE hs wf_handle[]; caught text;
 BEGIN
   hs := ARRAY[wf_start_activity('ask', task_queue => 'people', activity_id => 'late'),
@@ -58,7 +62,7 @@ BEGIN
   PERFORM wf_set('caught', to_jsonb(caught));
   RETURN caught || ', then ' || wf_await_all(hs, settle => true)::text;
 END $$;
-SELECT wf_start('fails', id => 'fails') IS NOT NULL AS started;
+SELECT wf_start('one_fails', id => 'fails') IS NOT NULL AS started;
 CALL wf_work();
 SELECT wf_query('fails', 'caught');
 SELECT count(*) FROM wf_poll_activities('people', 10);
@@ -159,5 +163,3 @@ FROM unnest('{foreign,syntax,"null",nulls,nothing,inline,"no array","no room","n
 CALL wf_work();
 SELECT workflow_id, result FROM wf_executions WHERE workflow = 'wrong' ORDER BY 1;
 SELECT wf_await('timer 1');
-
-DROP EXTENSION durable CASCADE;
