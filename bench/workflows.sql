@@ -93,3 +93,19 @@ CREATE FUNCTION bench_queued_insert(n int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM wf_activity('bench_step', jsonb_build_object('n', n), mode => 'queued');
 END $$;
+
+CREATE FUNCTION bench_wait() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_wait_signal('go');
+END $$;
+
+-- Fans out to n queued activities and waits for all of them at once.
+CREATE FUNCTION bench_fan_out(n int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  handles wf_handle[];
+BEGIN
+  FOR i IN 1 .. n LOOP
+    handles := handles || wf_start_activity('bench_nothing', jsonb_build_object('n', i));
+  END LOOP;
+  RETURN cardinality(wf_await_all(handles));
+END $$;
