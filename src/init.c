@@ -15,6 +15,7 @@
 #include "guc.h"
 #include "launcher.h"
 #include "miscadmin.h"
+#include "planning.h"
 #include "shmem.h"
 #include "txn.h"
 
@@ -30,6 +31,7 @@ _PG_init(void)
 	durable_txn_init();
 	durable_fence_init();
 	durable_ddl_init();
+	durable_planning_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		durable_shmem_init();

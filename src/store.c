@@ -8,9 +8,8 @@
  *	  owner, with a search path of pg_catalog alone, under SPI.
  *
  *	  2. A statement is a static variable.  Its plan is made at first use and
- *	  kept, generic, for the life of the backend.  The tables may have been
- *	  empty then and hold millions of rows later, so choices that are only good
- *	  for small tables are off.
+ *	  kept, generic, for the life of the backend.  planning.c sees to it that it
+ *	  is the same whatever the tables hold.
  *
  *	  3. What a batch writes is collected as rows of the table's type and
  *	  inserted by one statement from unnest($1).
@@ -30,9 +29,8 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "extension.h"
-#include "jit/jit.h"
 #include "miscadmin.h"
-#include "optimizer/cost.h"
+#include "planning.h"
 #include "store.h"
 #include "utils/array.h"
 #include "utils/guc.h"
@@ -164,26 +162,15 @@ prepare(Statement *s)
 }
 
 /*
- * Run a statement, planning it where needed.  A plan may have to be made at
- * any execution, since ANALYZE invalidates it, and it must not be one that is
- * only good for the table as it is at the moment; so the planner's choices are
- * narrowed around each, and none of these statements is worth compiling.  The variables are set directly: as settings they
- * would cost more than the statement.
+ * Run a statement, planning it where needed, which may be at any execution
  */
 static uint64
 execute(Statement *s, Datum *values, const char *nulls, Snapshot snapshot)
 {
-	static bool *const choices[] = {
-		&enable_seqscan, &enable_hashjoin, &enable_mergejoin, &enable_bitmapscan, &jit_enabled
-	};
-	bool		saved[lengthof(choices)];
+	PlannerPin	pin;
 	volatile int rc = 0;
 
-	for (int i = 0; i < lengthof(choices); i++)
-	{
-		saved[i] = *choices[i];
-		*choices[i] = false;
-	}
+	planner_pin(&pin);
 	PG_TRY();
 	{
 		if (!s->plan)
@@ -194,8 +181,7 @@ execute(Statement *s, Datum *values, const char *nulls, Snapshot snapshot)
 	}
 	PG_FINALLY();
 	{
-		for (int i = 0; i < lengthof(choices); i++)
-			*choices[i] = saved[i];
+		planner_unpin(&pin);
 	}
 	PG_END_TRY();
 	if (rc < 0)
