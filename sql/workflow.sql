@@ -32,6 +32,22 @@ CREATE FUNCTION wf_poll_signal(signal text)
 RETURNS jsonb AS 'MODULE_PATHNAME', 'wf_poll_signal' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_poll_signal IS 'the next unread signal of a name, NULL where there is none';
 
+CREATE FUNCTION wf_child(workflow text, input jsonb DEFAULT '{}', id text DEFAULT NULL,
+	parent_close_policy text DEFAULT 'terminate', on_closed text DEFAULT 'allow',
+	execution_timeout interval DEFAULT NULL, run_timeout interval DEFAULT NULL, start_delay interval DEFAULT NULL,
+	retry jsonb DEFAULT NULL, memo jsonb DEFAULT NULL, search_attributes jsonb DEFAULT NULL, priority int DEFAULT NULL,
+	fairness_key text DEFAULT NULL, fairness_weight float8 DEFAULT NULL, cancellation text DEFAULT 'wait')
+RETURNS jsonb AS 'MODULE_PATHNAME', 'wf_child' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_child IS 'run a workflow as a child of this one and return its result';
+
+CREATE FUNCTION wf_signal_external(id text, signal text, payload jsonb DEFAULT 'null', run_id uuid DEFAULT NULL)
+RETURNS void AS 'MODULE_PATHNAME', 'wf_signal_external' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_signal_external IS 'send a signal to another workflow';
+
+CREATE FUNCTION wf_cancel_external(id text, reason text DEFAULT NULL, run_id uuid DEFAULT NULL)
+RETURNS void AS 'MODULE_PATHNAME', 'wf_cancel_external' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_cancel_external IS 'ask another workflow to cancel itself';
+
 CREATE FUNCTION wf_now() RETURNS timestamptz AS 'MODULE_PATHNAME', 'wf_now' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_now IS 'the time, the same at every replay';
 

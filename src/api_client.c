@@ -58,61 +58,12 @@ warn_if_not_preloaded(void)
 }
 
 /*
- * The workflow function of a name; errors where the caller may not run it
- */
-static Callable *
-find_workflow(text *name)
-{
-	Callable   *workflow = callable_get(callable_resolve(text_to_cstring(name), false));
-	AclResult	acl = function_aclcheck(workflow->oid, GetUserId());
-
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_FUNCTION, workflow->name);
-	if (workflow->procedure)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("workflow \"%s\" is a procedure", workflow->name),
-				 errhint("A workflow is a function.")));
-	return workflow;
-}
-
-static void
-fill_execution(Execution *e, text *name, Callable *workflow, const StartOptions *o, Oid caller,
-			   ArrayType *settings)
-{
-	memset(e, 0, sizeof(Execution));
-	generate_run_id(&e->run_id);
-	e->namespace = o->namespace;
-	e->workflow_id = o->id ? o->id :
-		cstring_to_text(uuid_to_cstring(&e->run_id));
-	e->owner = caller;
-	e->settings = settings;
-	e->workflow = name;
-	e->function = cstring_to_text(workflow->name);
-	e->attempt = 1;
-	e->started_at = durable_now();
-	e->execution_deadline = o->execution_timeout ?
-		durable_add_interval(e->started_at, o->execution_timeout) : DT_NOEND;
-	e->run_timeout = o->run_timeout;
-	e->retry = o->retry;
-	e->request_id = o->request_id;
-	e->memo = o->memo;
-	e->search_attributes = o->search_attributes;
-	/* the default is not stored */
-	e->priority = o->priority == DEFAULT_PRIORITY ? 0 : o->priority;
-	e->fairness_key = o->fairness_key;
-	e->weight = o->weight == 1 ? 0 : o->weight;
-}
-
-/*
  * Is the workflow id free, by the policy for closed runs?
  */
 static void
 check_closed(const Execution *e, OnClosed policy, const Found *last)
 {
-	bool		succeeded = last->status == STATUS_COMPLETED || last->status == STATUS_CONTINUED_AS_NEW;
-
-	if (policy == ON_CLOSED_REJECT || (policy == ON_CLOSED_ALLOW_FAILED_ONLY && succeeded))
+	if (closed_forbids(policy, last->status))
 		ereport(ERROR,
 				(errcode(ERRCODE_WF_ALREADY_RUNNING),
 				 errmsg("workflow \"%s\" exists: its last run %s",
@@ -166,7 +117,7 @@ settle_conflict(const Execution *e, const StartOptions *o, pg_uuid_t *run_id)
 static pg_uuid_t
 start(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
 {
-	Callable   *workflow = find_workflow(name);
+	Callable   *workflow = find_workflow(text_to_cstring(name));
 	Oid			caller = GetUserId();
 	ArrayType  *settings = settings_capture();
 	MemoryContext context = CurrentMemoryContext;
@@ -419,25 +370,13 @@ wf_listen_workflow(PG_FUNCTION_ARGS)
 }
 
 static bool
-cancel_run(const Found *run, text *reason)
-{
-	Message		message = {.kind = MESSAGE_CANCEL, .name = reason};
-
-	if (!execution_hold(&run->run_id))
-		return false;
-	txn_locked(run->owner, &run->run_id);
-	run_send(run, &message);
-	return true;
-}
-
-static bool
 terminate_run(const Found *run, text *reason)
 {
 	return run_terminate(&run->run_id, reason);
 }
 
 /*
- * End a run, by one of the above.  If the run closes while we wait for it,
+ * End a run, by one of outside.c's ways.  If the run closes while we wait for it,
  * another may have taken its place.
  */
 static bool
@@ -468,7 +407,7 @@ Datum
 wf_cancel(PG_FUNCTION_ARGS)
 {
 	refuse_in_code("wf_cancel()", "Cancel the other workflow in an activity.");
-	PG_RETURN_BOOL(end_run(fcinfo, cancel_run));
+	PG_RETURN_BOOL(end_run(fcinfo, run_cancel));
 }
 
 /* wf_terminate(id, reason, run_id, namespace) */

@@ -64,7 +64,12 @@ static Statement describe_open = {
 	"  FROM durable.activity a WHERE a.run_id = e.run_id), '[]'),"
 	" 'timers', COALESCE((SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
 	"   'command', t.command, 'fire_at', t.fire_at) ORDER BY t.fire_at)"
-	"  FROM durable.timer t WHERE t.run_id = e.run_id AND t.kind = 4), '[]'))"
+	"  FROM durable.timer t WHERE t.run_id = e.run_id AND t.kind = 4), '[]'),"
+	" 'parent_run_id', e.parent_run_id, 'parent_workflow_id', durable.workflow_id_of(e.parent_run_id),"
+	" 'children', COALESCE((SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
+	"   'command', c.parent_command, 'workflow_id', c.workflow_id, 'run_id', c.run_id, 'workflow', c.workflow,"
+	"   'status', CASE WHEN c.paused_at IS NULL THEN 'running' ELSE 'paused' END) ORDER BY c.parent_command)"
+	"  FROM durable.execution c WHERE c.parent_run_id = e.run_id), '[]'))"
 	" FROM durable.execution e WHERE e.run_id = $1",
 	1, {UUIDOID}
 };
@@ -77,7 +82,12 @@ static Statement describe_closed = {
 	" 'continued_from', c.continued_from, 'next_run_id', c.next_run_id,"
 	" 'history_events', c.history_events, 'history_bytes', c.history_bytes,"
 	" 'memo', c.memo, 'search_attributes', c.search_attributes,"
-	" 'pending_activities', '[]'::pg_catalog.jsonb, 'timers', '[]'::pg_catalog.jsonb)"
+	" 'pending_activities', '[]'::pg_catalog.jsonb, 'timers', '[]'::pg_catalog.jsonb,"
+	" 'parent_run_id', c.parent_run_id, 'parent_workflow_id', durable.workflow_id_of(c.parent_run_id),"
+	" 'children', COALESCE((SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
+	"   'command', e.parent_command, 'workflow_id', e.workflow_id, 'run_id', e.run_id, 'workflow', e.workflow,"
+	"   'status', CASE WHEN e.paused_at IS NULL THEN 'running' ELSE 'paused' END) ORDER BY e.parent_command)"
+	"  FROM durable.execution e WHERE e.parent_run_id = c.run_id), '[]'))"
 	" FROM durable.closed c WHERE c.run_id = $1",
 	1, {UUIDOID}
 };

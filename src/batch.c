@@ -354,6 +354,14 @@ wakes(Execution *e, const Message *m)
 		case MESSAGE_ACTIVITY_TIMED_OUT:
 		case MESSAGE_ACTIVITY_CANCELED:
 			return ends_wait(e, m->command, false);
+		case MESSAGE_CHILD_COMPLETED:
+			return ends_wait(e, m->command, true);
+		case MESSAGE_CHILD_START_FAILED:
+		case MESSAGE_CHILD_FAILED:
+		case MESSAGE_CHILD_CANCELED:
+		case MESSAGE_CHILD_TIMED_OUT:
+		case MESSAGE_CHILD_TERMINATED:
+			return ends_wait(e, m->command, false);
 		default:
 			elog(ERROR, "unrecognized message kind %d", (int) m->kind);
 	}
@@ -464,6 +472,24 @@ mail_to_event(const Message *m, Event *event)
 			return true;
 		case MESSAGE_ACTIVITY_CANCELED:
 			event->type = EVENT_ACTIVITY_CANCELED;
+			return true;
+		case MESSAGE_CHILD_START_FAILED:
+			event->type = EVENT_CHILD_START_FAILED;
+			return true;
+		case MESSAGE_CHILD_COMPLETED:
+			event->type = EVENT_CHILD_COMPLETED;
+			return true;
+		case MESSAGE_CHILD_FAILED:
+			event->type = EVENT_CHILD_FAILED;
+			return true;
+		case MESSAGE_CHILD_CANCELED:
+			event->type = EVENT_CHILD_CANCELED;
+			return true;
+		case MESSAGE_CHILD_TIMED_OUT:
+			event->type = EVENT_CHILD_TIMED_OUT;
+			return true;
+		case MESSAGE_CHILD_TERMINATED:
+			event->type = EVENT_CHILD_TERMINATED;
 			return true;
 		default:
 			return false;

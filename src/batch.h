@@ -39,6 +39,14 @@ typedef struct TimerKey
 	bool		activity;		/* a pending activity, not a timer */
 } TimerKey;
 
+/* Children of a run that are to cancel themselves */
+typedef struct ChildCancels
+{
+	pg_uuid_t	parent;
+	int			count;
+	int32	   *commands;
+} ChildCancels;
+
 typedef struct Batch
 {
 	Oid			owner;
@@ -70,6 +78,13 @@ typedef struct Batch
 	List	   *retries;		/* of RetryRun */
 	List	   *wakes;			/* of Message */
 	List	   *cancels;		/* of ActivityKey: activities that are to cancel themselves */
+	pg_uuid_t  *parents;		/* those of the closing ones that have children */
+	int			nparents;
+	List	   *new_children;	/* of NewChild (child_start.c), with their rows: */
+	RowBatch	children;
+	RowBatch	child_mail;
+	RowBatch	reports;		/* to the parents of runs that close */
+	List	   *child_cancels;	/* of ChildCancels */
 	RowBatch	history;
 	RowBatch	updates;
 	RowBatch	closed;

@@ -19,6 +19,7 @@
 #include "command.h"
 #include "extension.h"
 #include "failure.h"
+#include "family.h"
 #include "guc.h"
 #include "json.h"
 #include "payload.h"
@@ -438,6 +439,24 @@ command_publish(Turn *turn, text *key, Jsonb *value)
 }
 
 /*
+ * The workflow id of a run; NULL where it is deleted
+ */
+static char *
+workflow_id_of(const pg_uuid_t *run_id)
+{
+	MemoryContext context = CurrentMemoryContext;
+	StoreScope	scope;
+	char	   *id;
+
+	store_begin(&scope);
+	id = family_workflow_id(run_id);
+	if (id)
+		id = MemoryContextStrdup(context, id);
+	store_end(&scope);
+	return id;
+}
+
+/*
  * What a run knows of itself
  */
 Jsonb *
@@ -453,6 +472,11 @@ command_info(Turn *turn)
 	json_add_text(&b, "first_run_id", uuid_to_cstring(e->first_run_id ? e->first_run_id : &e->run_id));
 	json_add_text(&b, "continued_from", uuid_to_cstring(e->continued_from));
 	json_add_text(&b, "workflow", text_to_cstring(e->workflow));
+	if (e->parent_run_id)
+	{
+		json_add_text(&b, "parent_workflow_id", workflow_id_of(e->parent_run_id));
+		json_add_text(&b, "parent_run_id", uuid_to_cstring(e->parent_run_id));
+	}
 	json_add_int(&b, "attempt", e->attempt);
 	json_add_time(&b, "started_at", e->started_at);
 	json_add_time(&b, "execution_deadline", e->execution_deadline);

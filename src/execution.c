@@ -283,7 +283,43 @@ execution_lock(const pg_uuid_t *run_id, MemoryContext context, Execution *result
 }
 
 /*
- * Keep a run open until this transaction ends; false where it is closed
+ * Lock children of some runs in order to close them, those of a policy
+ * (child.h) that nobody has locked, at most `limit'.  Returns how many.
+ */
+int
+execution_lock_children(const pg_uuid_t *parents, int count, int policy, int limit, Execution **result)
+{
+	static Statement statement = {
+		"SELECT e FROM durable.execution e WHERE e.parent_run_id = ANY ($1) AND e.parent_run_id IS NOT NULL"
+		" AND e.parent_close_policy = $2 LIMIT $3 FOR UPDATE SKIP LOCKED",
+		3, {UUIDARRAYOID, INT2OID, INT4OID}
+	};
+	Datum		values[3] = {uuid_array(parents, count), Int16GetDatum(policy), Int32GetDatum(limit)};
+	int			n = (int) store_execute(&statement, values, NULL);
+
+	*result = palloc(Max(n, 1) * sizeof(Execution));
+	for (int i = 0; i < n; i++)
+		from_row(i, &(*result)[i]);
+	return n;
+}
+
+/*
+ * Keep a run open until this transaction ends; false where it is closed, or
+ * somebody is about to close it
+ */
+bool
+execution_try_hold(const pg_uuid_t *run_id)
+{
+	static Statement statement = {
+		"SELECT 1 FROM durable.execution e WHERE e.run_id = $1 FOR KEY SHARE SKIP LOCKED", 1, {UUIDOID}
+	};
+	Datum		id = UUIDPGetDatum(run_id);
+
+	return store_execute(&statement, &id, NULL) > 0;
+}
+
+/*
+ * The same, waiting for who is about to close it
  */
 bool
 execution_hold(const pg_uuid_t *run_id)

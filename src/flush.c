@@ -17,6 +17,8 @@
 
 #include "attempt_log.h"
 #include "batch.h"
+#include "child.h"
+#include "child_start.h"
 #include "clock.h"
 #include "extension.h"
 #include "failure.h"
@@ -43,6 +45,9 @@ batch_init(Batch *batch, Oid owner)
 	batch->queue = durable_queue(owner);
 	batch->context = AllocSetContextCreate(CurrentMemoryContext, "durable batch", ALLOCSET_DEFAULT_SIZES);
 	batch->started = GetCurrentTimestamp();
+	rows_init(&batch->children, TABLE_EXECUTION, batch->context);
+	rows_init(&batch->child_mail, TABLE_MESSAGE, batch->context);
+	rows_init(&batch->reports, TABLE_MESSAGE, batch->context);
 	rows_init(&batch->history, TABLE_HISTORY, batch->context);
 	rows_init(&batch->updates, TABLE_EXECUTION, batch->context);
 	rows_init(&batch->closed, TABLE_CLOSED, batch->context);
@@ -304,10 +309,50 @@ add_activities(Batch *batch, Turn *turn)
 }
 
 /*
+ * Children that are to cancel themselves
+ */
+static void
+add_child_cancels(Batch *batch, Turn *turn)
+{
+	ChildCancels *cancels;
+	ListCell   *cell;
+
+	if (turn->child_cancels == NIL)
+		return;
+	cancels = palloc(sizeof(ChildCancels));
+	*cancels = (ChildCancels) {.parent = turn->execution->run_id};
+	cancels->commands = palloc(list_length(turn->child_cancels) * sizeof(int32));
+	foreach(cell, turn->child_cancels)
+		cancels->commands[cancels->count++] = lfirst_int(cell);
+	batch->child_cancels = lappend(batch->child_cancels, cancels);
+}
+
+/*
+ * Mail of a run to itself that it does not read any more would keep it open
+ */
+static void
+drop_self_mail(Turn *turn)
+{
+	int64	   *seqs;
+	int			n = 0;
+	ListCell   *cell;
+	StoreScope	scope;
+
+	if (turn->self_mail == NIL)
+		return;
+	seqs = palloc(list_length(turn->self_mail) * sizeof(int64));
+	foreach(cell, turn->self_mail)
+		seqs[n++] = *(int64 *) lfirst(cell);
+	store_begin(&scope);
+	mailbox_delete(&turn->execution->run_id, seqs, n);
+	store_end(&scope);
+}
+
+/*
  * Collect what the turn does besides events
  */
 static void
-add_effects(Batch *batch, Turn *turn)
+add_effects(Batch *batch, Turn *turn, bool closing)
 {
 	Execution  *e = turn->execution;
 	MemoryContext old = MemoryContextSwitchTo(batch->context);
@@ -315,6 +360,8 @@ add_effects(Batch *batch, Turn *turn)
 	add_timers(batch, turn);
 	add_scheduled(batch, turn);
 	add_activities(batch, turn);
+	child_starts_add(batch, turn, closing);
+	add_child_cancels(batch, turn);
 	for (int i = 0; i < turn->npublished; i++)
 		state_add(&batch->state, &e->run_id, turn->published[i].key, e->owner,
 				  turn->published[i].value, turn->at);
@@ -335,8 +382,31 @@ close_run(Batch *batch, Turn *turn, RunStatus status, const RetryRun *retry)
 	batch->closing[batch->nclosing++] = e->run_id;
 	if (e->has_timers)
 		batch->timed[batch->ntimed++] = e->run_id;
+	if (e->has_children)
+	{
+		if (!batch->parents)
+			batch->parents = MemoryContextAlloc(batch->context, batch->nruns * sizeof(pg_uuid_t));
+		batch->parents[batch->nparents++] = e->run_id;
+	}
 	txn_closed(&e->run_id);
 	notify_status(e, status);
+}
+
+/*
+ * Tell the parent of a run that closes for good
+ */
+static void
+report(Batch *batch, Turn *turn, RunStatus status, const Event *closing)
+{
+	JsonbValue *inner = json_find(closing->attributes, "failure");
+	StoreScope	scope;
+
+	if (!turn->execution->parent_run_id)
+		return;
+	store_begin(&scope);
+	child_report(&batch->reports, turn->execution, status, turn->result,
+				 inner ? JsonbValueToJsonb(inner) : closing->attributes);
+	store_end(&scope);
 }
 
 /*
@@ -424,8 +494,8 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 		batch_consume(batch, run->mail[i]);
 	batch->acted |= status != STATUS_RUNNING || turn->steps > 0 || turn->npublished > 0;
 	if (status != STATUS_RUNNING)
-		turn->scheduled = turn->cancels = NIL;	/* go with the run */
-	add_effects(batch, turn);
+		turn->scheduled = turn->cancels = turn->child_cancels = NIL;	/* go with the run */
+	add_effects(batch, turn, status != STATUS_RUNNING);
 	if (status == STATUS_RUNNING)
 	{
 		add_history(batch, run, turn, end, NULL);
@@ -437,6 +507,9 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 		Event		closing = closing_event(turn, status, retry);
 
 		add_history(batch, run, turn, end, &closing);
+		drop_self_mail(turn);
+		if (!retry)
+			report(batch, turn, status, &closing);
 		close_run(batch, turn, status, retry);
 	}
 }
@@ -468,6 +541,19 @@ write_cancels(Batch *batch)
 	foreach(cell, batch->cancels)
 		request_activity_cancel(&ends, lfirst(cell), batch->owner);
 	attempt_ends_write(&ends);
+}
+
+static void
+write_child_cancels(Batch *batch)
+{
+	ListCell   *cell;
+
+	foreach(cell, batch->child_cancels)
+	{
+		ChildCancels *cancels = lfirst(cell);
+
+		children_cancel(&cancels->parent, cancels->commands, cancels->count, batch->owner);
+	}
 }
 
 static void
@@ -513,6 +599,7 @@ batch_write(Batch *batch)
 		if (batch->ntimed > 0)
 			sweep_runs(batch->timed, batch->ntimed, batch->owner);
 	}
+	child_starts_write(batch);
 	history_write(&batch->history);
 	execution_write_updates(&batch->updates);
 	closed_write(&batch->closed);
@@ -523,6 +610,11 @@ batch_write(Batch *batch)
 	state_write(&batch->state);
 	write_cancels(batch);
 	write_new(batch);
+	mailbox_write_to_open(&batch->reports);
+	write_child_cancels(batch);
+	/* last, since it may close runs that had a turn in this batch */
+	if (batch->nparents > 0)
+		children_close(batch->parents, batch->nparents, batch->owner);
 	store_end(&scope);
 	return true;
 }

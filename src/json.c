@@ -159,6 +159,17 @@ json_array_end(JsonBuilder *b)
 }
 
 /*
+ * The JSON value null
+ */
+Jsonb *
+json_null(void)
+{
+	JsonbValue	v = {.type = jbvNull};
+
+	return JsonbValueToJsonb(&v);
+}
+
+/*
  * The value of a key, NULL where there is none or it is null
  */
 JsonbValue *

@@ -30,6 +30,7 @@ extern void json_array_add(JsonBuilder *b, Jsonb *element);
 extern void json_array_add_text(JsonBuilder *b, const char *element);
 extern Jsonb *json_array_end(JsonBuilder *b);
 
+extern Jsonb *json_null(void);
 extern JsonbValue *json_find(Jsonb *object, const char *key);
 extern char *json_find_text(Jsonb *object, const char *key);
 extern char *json_to_cstring(Jsonb *value);

@@ -111,6 +111,27 @@ mailbox_write(RowBatch *batch)
 }
 
 /*
+ * The same, but for messages to runs that are closed
+ */
+void
+mailbox_write_to_open(RowBatch *batch)
+{
+	static Statement statement = {
+		"INSERT INTO durable.message SELECT n.owner, pg_catalog.nextval('durable.message_seq'), n.run_id, n.kind,"
+		" n.alone, n.at, n.command, n.name, n.payload, n.payload_id, n.attributes"
+		" FROM pg_catalog.unnest($1) n"
+		" WHERE EXISTS (SELECT 1 FROM durable.execution e WHERE e.run_id = n.run_id) RETURNING owner, seq",
+		1, {ROWS_OF(TABLE_MESSAGE)}
+	};
+
+	if (batch->count == 0)
+		return;
+	rows_write(batch, &statement);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		txn_mail(DatumGetObjectId(store_value(i, 1)), DatumGetInt64(store_value(i, 2)));
+}
+
+/*
  * The next messages of an owner from a seq on: whose and which.  The arrays
  * have room for `limit'.  Returns how many.
  */
@@ -192,6 +213,20 @@ mailbox_consume(const ItemPointerData *tids, int count)
 		values[i] = PointerGetDatum(&tids[i]);
 	array = PointerGetDatum(construct_array(values, count, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT));
 	store_execute(&statement, &array, NULL);
+}
+
+/*
+ * Delete messages of a run by their seq
+ */
+void
+mailbox_delete(const pg_uuid_t *run_id, const int64 *seqs, int count)
+{
+	static Statement statement = {
+		"DELETE FROM durable.message m WHERE m.run_id = $1 AND m.seq = ANY ($2)", 2, {UUIDOID, INT8ARRAYOID}
+	};
+	Datum		values[2] = {UUIDPGetDatum(run_id), seq_array(seqs, count)};
+
+	store_execute(&statement, values, NULL);
 }
 
 /*

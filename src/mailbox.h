@@ -57,6 +57,8 @@ typedef struct Message
 extern int64 mailbox_send(Oid owner, const Message *message);
 extern void mailbox_add(RowBatch *batch, Oid owner, const Message *message);
 extern void mailbox_write(RowBatch *batch);
+extern void mailbox_write_to_open(RowBatch *batch);
+extern void mailbox_delete(const pg_uuid_t *run_id, const int64 *seqs, int count);
 extern int	mailbox_scan(Oid owner, int64 from, int limit, pg_uuid_t *run_ids, int64 *seqs, bool *alone);
 extern int	mailbox_read(const pg_uuid_t *run_ids, int count, MemoryContext context, Message **messages);
 extern void mailbox_consume(const ItemPointerData *tids, int count);

@@ -90,9 +90,14 @@ arg_namespace(FunctionCallInfo fcinfo, int arg)
 	return namespace ? namespace : cstring_to_text(durable_namespace);
 }
 
-static Jsonb *
-check_object(Jsonb *value, const char *name)
+/*
+ * A JSON object, or NULL
+ */
+Jsonb *
+arg_object(FunctionCallInfo fcinfo, int arg, const char *name)
 {
+	Jsonb	   *value = arg_jsonb(fcinfo, arg);
+
 	if (value && !JB_ROOT_IS_OBJECT(value))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -182,7 +187,7 @@ check_retry_key(Jsonb *policy, char *key, JsonbValue *v)
 Jsonb *
 arg_retry(FunctionCallInfo fcinfo, int arg)
 {
-	Jsonb	   *policy = check_object(arg_jsonb(fcinfo, arg), "retry");
+	Jsonb	   *policy = arg_object(fcinfo, arg, "retry");
 	JsonbIterator *it;
 	JsonbIteratorToken token;
 	JsonbValue	v;
@@ -304,7 +309,7 @@ arg_weight(FunctionCallInfo fcinfo, int arg)
 Jsonb *
 arg_weights(FunctionCallInfo fcinfo, int arg)
 {
-	Jsonb	   *weights = check_object(arg_jsonb(fcinfo, arg), "fairness_weights");
+	Jsonb	   *weights = arg_object(fcinfo, arg, "fairness_weights");
 	JsonbIterator *it;
 	JsonbIteratorToken token;
 	JsonbValue	v;
@@ -345,8 +350,8 @@ start_options(FunctionCallInfo fcinfo, int first, StartOptions *options)
 	options->run_timeout = arg_interval(fcinfo, first + 4, "run_timeout");
 	options->start_delay = arg_interval(fcinfo, first + 5, "start_delay");
 	options->retry = arg_retry(fcinfo, first + 6);
-	options->memo = check_object(arg_jsonb(fcinfo, first + 7), "memo");
-	options->search_attributes = check_object(arg_jsonb(fcinfo, first + 8), "search_attributes");
+	options->memo = arg_object(fcinfo, first + 7, "memo");
+	options->search_attributes = arg_object(fcinfo, first + 8, "search_attributes");
 	options->priority = arg_priority(fcinfo, first + 9);
 	options->fairness_key = arg_fairness_key(fcinfo, first + 10);
 	options->weight = arg_weight(fcinfo, first + 11);

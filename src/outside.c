@@ -10,13 +10,17 @@
 #include "postgres.h"
 
 #include "batch.h"
+#include "child.h"
 #include "clock.h"
+#include "extension.h"
+#include "failure.h"
+#include "json.h"
 #include "notify.h"
 #include "outside.h"
 #include "payload.h"
 #include "sweep.h"
 #include "txn.h"
-#include "utils/fmgrprotos.h"
+#include "utils/builtins.h"
 
 /*
  * Send a message to an open run; its claim is woken at commit
@@ -40,7 +44,7 @@ run_signal(const Found *run, text *signal, Jsonb *payload, text *request_id)
 
 	/* SQL NULL is what a wait for a signal that did not come returns */
 	if (!payload)
-		message.payload = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("null")));
+		message.payload = json_null();
 	if (!execution_hold(&run->run_id))
 		return false;
 	txn_locked(run->owner, &run->run_id);
@@ -52,29 +56,124 @@ run_signal(const Found *run, text *signal, Jsonb *payload, text *request_id)
 }
 
 /*
- * Mail the run has not read yet, then its end
+ * Ask a run to cancel itself; false where it is closed
+ */
+bool
+run_cancel(const Found *run, text *reason)
+{
+	Message		message = {.kind = MESSAGE_CANCEL, .name = reason};
+
+	if (!execution_hold(&run->run_id))
+		return false;
+	txn_locked(run->owner, &run->run_id);
+	run_send(run, &message);
+	return true;
+}
+
+/*
+ * Collect the last row of history: mail the run has not read yet, then its
+ * end
  */
 static void
-write_last_events(Execution *e, text *reason)
+add_last_events(RowBatch *history, Execution *e, const Message *messages, int n, text *reason)
 {
 	Event		closing = {.type = EVENT_WORKFLOW_TERMINATED, .at = durable_now(), .name = reason};
-	Message    *messages;
-	int			n = mailbox_read(&e->run_id, 1, CurrentMemoryContext, &messages);
 	Datum	   *events = palloc((n + 1) * sizeof(Datum));
 	int			count = 0;
 	Event		event;
-	RowBatch	batch;
 
 	for (int i = 0; i < n; i++)
 		if (mail_to_event(&messages[i], &event))
 			events[count++] = event_form(&event);
 	events[count++] = event_form(&closing);
-	rows_init(&batch, TABLE_HISTORY, CurrentMemoryContext);
-	e->history_bytes += history_add(&batch, &e->run_id, e->owner, e->next_event, closing.at,
+	e->history_bytes += history_add(history, &e->run_id, e->owner, e->next_event, closing.at,
 									count - 1, false, false, events, count);
 	e->next_event += count;
+}
+
+static int
+compare_mail(const void *a, const void *b)
+{
+	const Message *x = a;
+	const Message *y = b;
+	int			order = memcmp(&x->run_id, &y->run_id, sizeof(pg_uuid_t));
+
+	return order ? order : (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+static int
+compare_executions(const void *a, const void *b)
+{
+	return memcmp(&((const Execution *) a)->run_id, &((const Execution *) b)->run_id, sizeof(pg_uuid_t));
+}
+
+/*
+ * Write the last events of some runs, and empty their mailboxes.  Sorts the
+ * runs.
+ */
+static void
+write_last_events(Execution *runs, const pg_uuid_t *ids, int count, text *reason)
+{
+	Message    *messages;
+	int			n = mailbox_read(ids, count, CurrentMemoryContext, &messages);
+	int			from = 0;
+	RowBatch	batch;
+
+	qsort(messages, n, sizeof(Message), compare_mail);
+	qsort(runs, count, sizeof(Execution), compare_executions);
+	rows_init(&batch, TABLE_HISTORY, CurrentMemoryContext);
+	for (int i = 0; i < count; i++)
+	{
+		int			end = from;
+
+		while (end < n && memcmp(&messages[end].run_id, &runs[i].run_id, sizeof(pg_uuid_t)) == 0)
+			end++;
+		add_last_events(&batch, &runs[i], &messages[from], end - from, reason);
+		from = end;
+	}
 	history_write(&batch);
-	mailbox_empty(&e->run_id, 1);
+	mailbox_empty(ids, count);
+}
+
+/*
+ * Close runs of one owner that are locked, without running code.  Their
+ * children are the caller's business.
+ */
+void
+runs_close_terminated(Execution *runs, int count, text *reason)
+{
+	pg_uuid_t  *ids = palloc(Max(count, 1) * sizeof(pg_uuid_t));
+	pg_uuid_t  *timed = palloc(Max(count, 1) * sizeof(pg_uuid_t));
+	int			ntimed = 0;
+	Jsonb	   *failure = failure_make("terminated", ERRCODE_WF_FAILED,
+									   reason && VARSIZE_ANY_EXHDR(reason) > 0 ? text_to_cstring(reason) : "terminated", 0);
+	RowBatch	closed;
+	RowBatch	reports;
+
+	if (count == 0)
+		return;
+	rows_init(&closed, TABLE_CLOSED, CurrentMemoryContext);
+	rows_init(&reports, TABLE_MESSAGE, CurrentMemoryContext);
+	for (int i = 0; i < count; i++)
+	{
+		ids[i] = runs[i].run_id;
+		if (runs[i].has_timers)
+			timed[ntimed++] = runs[i].run_id;
+	}
+	write_last_events(runs, ids, count, reason);
+	if (ntimed > 0)
+		sweep_runs(timed, ntimed, runs[0].owner);
+	if (!execution_remove(ids, count))
+		elog(ERROR, "could not remove a run that is locked");
+	for (int i = 0; i < count; i++)
+	{
+		closed_add(&closed, &runs[i], STATUS_TERMINATED, durable_now(), NULL);
+		child_report(&reports, &runs[i], STATUS_TERMINATED, NULL, failure);
+		txn_closed(&runs[i].run_id);
+		notify_status(&runs[i], STATUS_TERMINATED);
+	}
+	closed_write(&closed);
+	mailbox_write_to_open(&reports);
 }
 
 /*
@@ -85,20 +184,12 @@ bool
 run_terminate(const pg_uuid_t *run_id, text *reason)
 {
 	Execution	e;
-	RowBatch	batch;
 
 	if (!execution_lock(run_id, CurrentMemoryContext, &e))
 		return false;
 	txn_locked(e.owner, run_id);
-	write_last_events(&e, reason);
-	if (e.has_timers)
-		sweep_runs(run_id, 1, e.owner);
-	if (!execution_remove(run_id, 1))
-		elog(ERROR, "could not remove a run that is locked");
-	rows_init(&batch, TABLE_CLOSED, CurrentMemoryContext);
-	closed_add(&batch, &e, STATUS_TERMINATED, durable_now(), NULL);
-	closed_write(&batch);
-	txn_closed(run_id);
-	notify_status(&e, STATUS_TERMINATED);
+	runs_close_terminated(&e, 1, reason);
+	if (e.has_children)
+		children_close(run_id, 1, e.owner);
 	return true;
 }

@@ -309,6 +309,8 @@ return_to_mark(Turn *turn, const TurnMark *mark)
 	turn->attempts = NIL;
 	turn->scheduled = NIL;
 	turn->cancels = NIL;
+	turn->children = NIL;
+	turn->child_cancels = NIL;
 }
 
 /*

@@ -131,7 +131,16 @@ index_event(Turn *turn, int event)
 			break;
 		case EVENT_ACTIVITY_SCHEDULED:
 		case EVENT_TIMER_STARTED:
+		case EVENT_CHILD_INITIATED:
+		case EVENT_SIGNAL_EXTERNAL_INITIATED:
 			add_command(turn, event);
+			break;
+		case EVENT_CANCEL_EXTERNAL_INITIATED:
+			/* a command of its own, or a request to a child by the child's */
+			if (turn->events[event].command > turn->ncommands)
+				add_command(turn, event);
+			else
+				note_cancel_request(turn, event);
 			break;
 		case EVENT_ACTIVITY_COMPLETED:
 		case EVENT_ACTIVITY_FAILED:
@@ -139,6 +148,16 @@ index_event(Turn *turn, int event)
 		case EVENT_ACTIVITY_CANCELED:
 		case EVENT_TIMER_FIRED:
 		case EVENT_TIMER_CANCELED:
+		case EVENT_CHILD_START_FAILED:
+		case EVENT_CHILD_COMPLETED:
+		case EVENT_CHILD_FAILED:
+		case EVENT_CHILD_CANCELED:
+		case EVENT_CHILD_TIMED_OUT:
+		case EVENT_CHILD_TERMINATED:
+		case EVENT_EXTERNAL_SIGNALED:
+		case EVENT_SIGNAL_EXTERNAL_FAILED:
+		case EVENT_EXTERNAL_CANCEL_REQUESTED:
+		case EVENT_CANCEL_EXTERNAL_FAILED:
 			resolve_command(turn, event);
 			break;
 		case EVENT_ACTIVITY_CANCEL_REQUESTED:

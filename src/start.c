@@ -16,10 +16,13 @@
 #include "clock.h"
 #include "history.h"
 #include "identity.h"
+#include "json.h"
 #include "mailbox.h"
+#include "miscadmin.h"
 #include "payload.h"
 #include "port/pg_bswap.h"
 #include "start.h"
+#include "task.h"
 #include "timer.h"
 #include "txn.h"
 #include "utils/builtins.h"
@@ -48,6 +51,96 @@ generate_run_id(pg_uuid_t *id)
 	high = pg_hton64(((stamp >> 12) << 16) | 0x7000 | (stamp & 0xFFF));
 	memcpy(id->data, &high, sizeof(high));
 	id->data[8] = (id->data[8] & 0x3F) | 0x80;
+}
+
+/*
+ * The workflow function of a name; errors where the caller may not run it
+ */
+Callable *
+find_workflow(const char *name)
+{
+	Callable   *workflow = callable_get(callable_resolve(name, false));
+	AclResult	acl = function_aclcheck(workflow->oid, GetUserId());
+
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_FUNCTION, workflow->name);
+	if (workflow->procedure)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("workflow \"%s\" is a procedure", workflow->name),
+				 errhint("A workflow is a function.")));
+	return workflow;
+}
+
+/*
+ * A run as a start describes it
+ */
+void
+fill_execution(Execution *e, text *name, Callable *workflow, const StartOptions *o, Oid owner,
+			   ArrayType *settings)
+{
+	memset(e, 0, sizeof(Execution));
+	generate_run_id(&e->run_id);
+	e->namespace = o->namespace;
+	e->workflow_id = o->id ? o->id :
+		cstring_to_text(uuid_to_cstring(&e->run_id));
+	e->owner = owner;
+	e->settings = settings;
+	e->workflow = name;
+	e->function = cstring_to_text(workflow->name);
+	e->attempt = 1;
+	e->started_at = durable_now();
+	e->execution_deadline = o->execution_timeout ?
+		durable_add_interval(e->started_at, o->execution_timeout) : DT_NOEND;
+	e->run_timeout = o->run_timeout;
+	e->retry = o->retry;
+	e->request_id = o->request_id;
+	e->memo = o->memo;
+	e->search_attributes = o->search_attributes;
+	/* the default is not stored */
+	e->priority = o->priority == DEFAULT_PRIORITY ? 0 : o->priority;
+	e->fairness_key = o->fairness_key;
+	e->weight = o->weight == 1 ? 0 : o->weight;
+}
+
+/*
+ * Does a policy not let a run follow one of that outcome?
+ */
+bool
+closed_forbids(OnClosed policy, RunStatus last)
+{
+	bool		succeeded = last == STATUS_COMPLETED || last == STATUS_CONTINUED_AS_NEW;
+
+	return policy == ON_CLOSED_REJECT || (policy == ON_CLOSED_ALLOW_FAILED_ONLY && succeeded);
+}
+
+/*
+ * The state of a run that has had no turn yet.  not_before is 0 for at once.
+ */
+void
+run_prepare(Execution *e, TimestampTz not_before)
+{
+	bool		delayed = not_before > e->started_at;
+
+	e->history_bytes = 0;
+	e->next_event = delayed ? 2 : 1;
+	e->has_timers = delayed || e->run_timeout || e->execution_deadline != DT_NOEND;
+	e->version = 0;
+	e->has_children = false;
+	e->compensates = false;
+	e->paused_at = DT_NOEND;
+	e->pause_reason = NULL;
+	e->wait_signal = NULL;
+	e->wait_update = NULL;
+	e->wait_set = NULL;
+	e->wait_signals = NULL;
+	e->wait_command = delayed ? WAIT_START : WAIT_NOTHING;
+	e->waiting_since = delayed ? e->started_at : DT_NOEND;
+	e->waiting_for = delayed ? cstring_to_text("start delay") : NULL;
+	e->waiting_at = NULL;
+	e->turn_failures = 0;
+	e->turn_error = NULL;
+	e->turn_retry_at = DT_NOEND;
 }
 
 static void
@@ -84,25 +177,7 @@ run_start(Execution *e, Jsonb *input, TimestampTz not_before, int64 *seq)
 	int64		input_id;
 
 	*seq = 0;
-	e->history_bytes = 0;
-	e->next_event = delayed ? 2 : 1;
-	e->has_timers = delayed || e->run_timeout || e->execution_deadline != DT_NOEND;
-	e->version = 0;
-	e->has_children = false;
-	e->compensates = false;
-	e->paused_at = DT_NOEND;
-	e->pause_reason = NULL;
-	e->wait_signal = NULL;
-	e->wait_update = NULL;
-	e->wait_set = NULL;
-	e->wait_signals = NULL;
-	e->wait_command = delayed ? WAIT_START : WAIT_NOTHING;
-	e->waiting_since = delayed ? e->started_at : DT_NOEND;
-	e->waiting_for = delayed ? cstring_to_text("start delay") : NULL;
-	e->waiting_at = NULL;
-	e->turn_failures = 0;
-	e->turn_error = NULL;
-	e->turn_retry_at = DT_NOEND;
+	run_prepare(e, not_before);
 	durable_claim_identity();
 	if (!execution_insert(e))
 		return false;

@@ -35,6 +35,7 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "extension.h"
+#include "external.h"
 #include "funcapi.h"
 #include "failure.h"
 #include "guarded.h"
@@ -386,6 +387,8 @@ step_run(Turn *turn)
 	MemoryContext old;
 	int			attempt = 1;
 
+	if (turn->step.external)
+		return external_step(turn);
 	turn->steps++;
 	if (turn->step.recorded)
 	{

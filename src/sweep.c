@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * sweep.c
- *	  Activities of runs that close, and cancellations of activities.
+ *	  Activities and children of runs that close, and cancellations of both.
  *
- *	  Both are done by a turn, which must not wait for a worker that has an
+ *	  They are done by a turn, which must not wait for a worker that has an
  *	  activity's row locked, say by a poll in a transaction it has left open.
  *	  What is locked is left, and a timer sees to it that the scheduler comes
  *	  back to it (a sweep).
@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "child.h"
 #include "clock.h"
 #include "execution.h"
 #include "sweep.h"
@@ -22,7 +23,10 @@
 
 #define SWEEP_DELAY		(USECS_PER_SEC / 5)
 
-static void
+/*
+ * Have a run looked at again: what, a command or child.h tell
+ */
+void
 sweep_later(const pg_uuid_t *run_id, int32 command, Oid owner)
 {
 	timer_set(run_id, TIMER_SWEEP, command, owner, durable_now() + SWEEP_DELAY);
@@ -118,12 +122,16 @@ sweep_due(TimestampTz from, TimestampTz now)
 		AttemptEnds ends;
 
 		if (!execution_is_open(&run_id))
+		{
 			clear_activities(&run_id, 1, owner);
+			children_sweep(&run_id, command, owner);
+		}
 		else if (command > 0)
 		{
 			attempt_ends_init(&ends, CurrentMemoryContext);
 			request_activity_cancel(&ends, &(ActivityKey) {run_id, command, 0}, owner);
 			attempt_ends_write(&ends);
+			children_cancel(&run_id, &command, 1, owner);
 		}
 	}
 }

@@ -43,7 +43,7 @@ typedef enum TurnEnd
 /* A command of the code, as recorded. */
 typedef struct Command
 {
-	EventType	type;			/* EVENT_ACTIVITY_SCHEDULED or EVENT_TIMER_STARTED */
+	EventType	type;			/* of its first event */
 	int			event;			/* index of that event */
 	int			resolution;		/* index of the first event that ended it, or -1 */
 	int			cancel_event;	/* index of the event that asks to cancel it, or -1 */
@@ -89,6 +89,7 @@ typedef struct StepRequest
 	int64		schedule_to_close;
 	text	   *summary;
 	text	   *activity_id;
+	struct ExternalRequest *external;	/* no step of the user's: external.h */
 } StepRequest;
 
 /* An activity the code asks for that goes into a queue. */
@@ -213,6 +214,9 @@ typedef struct Turn
 	List	   *scheduled;		/* activities for queues: of Activity */
 	List	   *cancels;		/* commands of activities that are to cancel themselves */
 	List	   *attempts;		/* of steps, failed: of FailedAttempt */
+	List	   *children;		/* that it starts: of ChildStart */
+	List	   *child_cancels;	/* commands of children that are to cancel themselves */
+	List	   *self_mail;		/* seqs of messages to itself: of int64 */
 } Turn;
 
 extern Turn *current_turn;

@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * child_start.h
+ *	  Writing the children that a batch of turns starts.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_CHILD_START_H
+#define DURABLE_CHILD_START_H
+
+#include "batch.h"
+
+extern void child_starts_add(Batch *batch, Turn *turn, bool closing);
+extern void child_starts_write(Batch *batch);
+
+#endif							/* DURABLE_CHILD_START_H */

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * family.h
+ *	  Open runs found by their parent.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_FAMILY_H
+#define DURABLE_FAMILY_H
+
+#include "store.h"
+
+/* A child as its parent knows it */
+typedef struct Member
+{
+	pg_uuid_t	parent;
+	int32		command;
+} Member;
+
+extern int	family_insert(RowBatch *batch, pg_uuid_t *inserted);
+extern int	family_cancel(const pg_uuid_t *parents, int count, const int32 *commands, int ncommands,
+						  const char *reason, Member **left);
+extern int	family_parents(const pg_uuid_t *parents, int count, int policy, pg_uuid_t **having);
+extern char *family_workflow_id(const pg_uuid_t *run_id);
+
+#endif							/* DURABLE_FAMILY_H */
