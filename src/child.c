@@ -174,18 +174,6 @@ children_close(const pg_uuid_t *parents, int count, Oid owner)
 }
 
 /*
- * The same, for what was left the time before
- */
-void
-children_sweep(const pg_uuid_t *parent, int32 command, Oid owner)
-{
-	if (command == SWEEP_CANCEL_CHILDREN)
-		cancel_children(parent, 1, owner);
-	else
-		terminate_all(parent, 1, owner, false);
-}
-
-/*
  * A parent asks children of its own to cancel themselves
  */
 void
@@ -196,4 +184,18 @@ children_cancel(const pg_uuid_t *parent, const int32 *commands, int count, Oid o
 
 	for (int i = 0; i < nleft; i++)
 		sweep_later(parent, left[i].command, owner);
+}
+
+/*
+ * Go on with what was left the time before; the parent is closed
+ */
+void
+children_sweep(const pg_uuid_t *parent, int32 command, Oid owner)
+{
+	if (command > 0)
+		children_cancel(parent, &command, 1, owner);
+	else if (command == SWEEP_CANCEL_CHILDREN)
+		cancel_children(parent, 1, owner);
+	else
+		terminate_all(parent, 1, owner, false);
 }

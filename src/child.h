@@ -20,7 +20,7 @@ typedef enum ParentClosePolicy
 	CLOSE_ABANDON				/* it stays */
 } ParentClosePolicy;
 
-/* Sweeps of closed runs, as the command of a TIMER_SWEEP */
+/* Sweeps of closed runs, as the command of a TIMER_SWEEP; a number: cancel that child */
 #define SWEEP_RUN				0	/* activities, and children to terminate */
 #define SWEEP_CANCEL_CHILDREN	(-1)
 

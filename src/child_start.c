@@ -46,6 +46,7 @@ typedef struct NewChild
 	Datum		first_event;	/* of one that starts later, or 0 */
 	TimestampTz not_before;
 	bool		large;			/* its input was set aside */
+	bool		refused;
 } NewChild;
 
 /*
@@ -145,11 +146,11 @@ refuse(Batch *batch, const NewChild *child, const char *message)
 }
 
 /*
- * Does the policy for closed runs of its id let the child start?  If not, it is
- * taken back.
+ * Does the policy for closed runs of its id let the child start?  If not, its
+ * parent is told.
  */
 static bool
-settle_closed(Batch *batch, const NewChild *child)
+may_follow(Batch *batch, const NewChild *child)
 {
 	Found		last;
 
@@ -157,10 +158,48 @@ settle_closed(Batch *batch, const NewChild *child)
 		!find_closed(PointerGetDatum(child->namespace), PointerGetDatum(child->workflow_id), &last) ||
 		!closed_forbids(child->on_closed, last.status))
 		return true;
-	if (!execution_remove(&child->run_id, 1))
-		elog(ERROR, "could not take back a child that was just inserted");
 	refuse(batch, child, psprintf("workflow \"%s\" exists: its last run %s",
 								  text_to_cstring(child->workflow_id), status_name(last.status)));
+	return false;
+}
+
+/*
+ * Leave out children that may not follow a closed run, before they can be in
+ * the way of others
+ */
+static void
+filter_children(Batch *batch)
+{
+	int			kept = 0;
+	ListCell   *cell;
+
+	foreach(cell, batch->new_children)
+	{
+		NewChild   *child = lfirst(cell);
+		int			i = foreach_current_index(cell);
+
+		if (!may_follow(batch, child))
+		{
+			child->refused = true;
+			continue;
+		}
+		batch->children.rows[kept] = batch->children.rows[i];
+		batch->child_mail.rows[kept++] = batch->child_mail.rows[i];
+	}
+	batch->children.count = batch->child_mail.count = kept;
+}
+
+/*
+ * The same question once more, now that no run of that id can close any more:
+ * if the answer has changed, the child is taken back
+ */
+static bool
+may_stay(Batch *batch, const NewChild *child)
+{
+	if (may_follow(batch, child))
+		return true;
+	if (!execution_remove(&child->run_id, 1))
+		elog(ERROR, "could not take back a child that was just inserted");
 	return false;
 }
 
@@ -194,25 +233,30 @@ child_starts_write(Batch *batch)
 	Datum	   *mail = batch->child_mail.rows;
 	ListCell   *cell;
 	int			n;
+	int			i = -1;			/* its rows */
 	int			next = 0;
 	int			kept = 0;
 
 	if (batch->new_children == NIL)
 		return;
-	inserted = palloc(batch->children.count * sizeof(pg_uuid_t));
+	filter_children(batch);
+	inserted = palloc(Max(batch->children.count, 1) * sizeof(pg_uuid_t));
 	n = insert_children(batch, inserted);
 	foreach(cell, batch->new_children)
 	{
 		NewChild   *child = lfirst(cell);
 
+		if (child->refused)
+			continue;
+		i++;
 		if (next == n || memcmp(&inserted[next], &child->run_id, sizeof(pg_uuid_t)) != 0)
 		{
 			refuse(batch, child, psprintf("workflow \"%s\" is already running", text_to_cstring(child->workflow_id)));
 			continue;
 		}
 		next++;
-		if (settle_closed(batch, child) && add_start(batch, child))
-			mail[kept++] = mail[foreach_current_index(cell)];
+		if (may_stay(batch, child) && add_start(batch, child))
+			mail[kept++] = mail[i];
 	}
 	batch->child_mail.count = kept;
 	mailbox_write(&batch->child_mail);

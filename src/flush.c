@@ -494,7 +494,7 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 		batch_consume(batch, run->mail[i]);
 	batch->acted |= status != STATUS_RUNNING || turn->steps > 0 || turn->npublished > 0;
 	if (status != STATUS_RUNNING)
-		turn->scheduled = turn->cancels = turn->child_cancels = NIL;	/* go with the run */
+		turn->scheduled = turn->cancels = NIL;	/* go with the run */
 	add_effects(batch, turn, status != STATUS_RUNNING);
 	if (status == STATUS_RUNNING)
 	{
