@@ -18,6 +18,14 @@ CREATE FUNCTION wf_start_activity(name text, input jsonb DEFAULT '{}', task_queu
 RETURNS wf_handle AS 'MODULE_PATHNAME', 'wf_start_activity' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_start_activity IS 'start an activity and do not wait for it';
 
+CREATE FUNCTION wf_start_child(workflow text, input jsonb DEFAULT '{}', id text DEFAULT NULL,
+	parent_close_policy text DEFAULT 'terminate', on_closed text DEFAULT 'allow',
+	execution_timeout interval DEFAULT NULL, run_timeout interval DEFAULT NULL, start_delay interval DEFAULT NULL,
+	retry jsonb DEFAULT NULL, memo jsonb DEFAULT NULL, search_attributes jsonb DEFAULT NULL, priority int DEFAULT NULL,
+	fairness_key text DEFAULT NULL, fairness_weight float8 DEFAULT NULL, cancellation text DEFAULT 'wait')
+RETURNS wf_handle AS 'MODULE_PATHNAME', 'wf_start_child' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_start_child IS 'start a workflow as a child of this one and do not wait for it';
+
 CREATE FUNCTION wf_start_timer(duration interval)
 RETURNS wf_handle AS 'MODULE_PATHNAME', 'wf_start_timer' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_start_timer IS 'start a timer and do not wait for it';

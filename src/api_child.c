@@ -10,6 +10,7 @@
 #include "api_child.h"
 #include "command.h"
 #include "external.h"
+#include "handle.h"
 #include "json.h"
 #include "options.h"
 #include "payload.h"
@@ -25,14 +26,16 @@ child_request(FunctionCallInfo fcinfo, ChildRequest *request)
 {
 	static const char *const policies[] = {"terminate", "cancel", "abandon"};
 	static const char *const closed[] = {"allow", "allow_failed_only", "reject"};
-	static const char *const cancellations[] = {"wait", "wait_requested", "try_cancel", "abandon"};
+	/* a request is delivered with the turn, so it is requested when code goes on */
+	static const char *const cancellations[] = {"try_cancel", "wait", "abandon", "wait_requested"};
 	StartOptions *o = &request->options;
+	int			cancellation;
 	JsonBuilder b;
 
 	memset(request, 0, sizeof(ChildRequest));
 	request->workflow = arg_id(fcinfo, 0, "workflow", true);
-	request->cancellation = (ChildCancellation)
-		arg_choice(fcinfo, 14, "cancellation", cancellations, lengthof(cancellations));
+	cancellation = arg_choice(fcinfo, 14, "cancellation", cancellations, lengthof(cancellations));
+	request->cancellation = cancellation < 3 ? (Cancellation) cancellation : CANCELLATION_TRY;
 	if (!command_is_new(current_turn))
 		return;
 	request->input = arg_jsonb(fcinfo, 1);
@@ -72,6 +75,18 @@ wf_child(PG_FUNCTION_ARGS)
 	if (!result)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(result);
+}
+
+/* wf_start_child(the same) */
+PG_FUNCTION_INFO_V1(wf_start_child);
+Datum
+wf_start_child(PG_FUNCTION_ARGS)
+{
+	Turn	   *turn = turn_in_code("wf_start_child()");
+	ChildRequest request;
+
+	child_request(fcinfo, &request);
+	PG_RETURN_INT64(handle_make(HANDLE_CHILD, command_child_start(turn, &request)));
 }
 
 /* wf_signal_external(id, signal, payload, run_id) */

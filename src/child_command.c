@@ -191,11 +191,13 @@ start(Turn *turn, const ChildRequest *request, int32 number)
 int32
 command_child_start(Turn *turn, const ChildRequest *request)
 {
-	Command    *command = turn_match(turn, EVENT_CHILD_INITIATED, "child workflow", text_to_cstring(request->workflow));
-	int32		number = turn->next_command - 1;
+	int32		number;
 
-	if (!command)
-		start(turn, request, number);
+	command_raise_if_cancelled(turn);
+	if (!turn_match(turn, EVENT_CHILD_INITIATED, "child workflow", text_to_cstring(request->workflow)))
+		start(turn, request, turn->next_command - 1);
+	number = turn->next_command - 1;
+	turn->commands[number - 1].cancellation = request->cancellation;
 	return number;
 }
 
@@ -210,7 +212,7 @@ command_child_outcome(Turn *turn, Command *command)
 	turn_see(turn, command->resolution);
 	/* cancelled with its parent: that is what the code is to be told */
 	if (event->type == EVENT_CHILD_CANCELED && command_pending_cancel(turn) < turn->horizon)
-		command_raise_cancelled(turn);
+		command_raise_cancelled(turn, NULL);
 	if (event->type != EVENT_CHILD_COMPLETED)
 		failure_raise(ERRCODE_WF_CHILD_FAILED, event->attributes);
 	return command_event_payload(event);
@@ -219,19 +221,48 @@ command_child_outcome(Turn *turn, Command *command)
 /*
  * Ask a child to cancel itself, once
  */
-void
-command_child_cancel(Turn *turn, int32 number)
+static void
+request_cancel(Turn *turn, Command *command, int32 number)
 {
-	Command    *command = &turn->commands[number - 1];
 	MemoryContext old;
 
-	if (command->cancel_requested || command->resolution >= 0)
+	if (command->cancel_event >= 0)
 		return;
 	(void) command_record(turn, EVENT_CANCEL_EXTERNAL_INITIATED, number, NULL,
 						  turn->events[command->event].attributes);
+	if (command->cancellation == CANCELLATION_ABANDON)
+		return;
 	old = MemoryContextSwitchTo(turn->context);
 	turn->child_cancels = lappend_int(turn->child_cancels, number);
 	MemoryContextSwitchTo(old);
+}
+
+/*
+ * The workflow is cancelled while it waits for a child.  Returns false where
+ * the child's end is to be waited for all the same.
+ */
+bool
+command_interrupt_child(Turn *turn, int32 number)
+{
+	Command    *command = &turn->commands[number - 1];
+
+	if (command->resolution < 0 && command->cancellation != CANCELLATION_ABANDON)
+		request_cancel(turn, command, number);
+	return command->cancellation != CANCELLATION_WAIT;
+}
+
+/*
+ * The code cancels a child by its handle.  The event is recorded even if the
+ * child is not told, for it is what ends the waits for the handle.
+ */
+void
+command_cancel_child(Turn *turn, int32 number)
+{
+	Command    *command = &turn->commands[number - 1];
+
+	command->cancelled = true;
+	if (command->resolution < 0)
+		request_cancel(turn, command, number);
 }
 
 /*
@@ -240,25 +271,15 @@ command_child_cancel(Turn *turn, int32 number)
 Jsonb *
 command_child(Turn *turn, const ChildRequest *request)
 {
-	Command    *command;
-	int32		number;
-	int			cancel;
-	int			end;
+	int32		number = command_child_start(turn, request);
+	Command    *command = &turn->commands[number - 1];
+	int			end = command->resolution >= 0 ? command->resolution : NEVER;
+	int			cancel = command_pending_cancel(turn);
 
-	command_raise_if_cancelled(turn);
-	number = command_child_start(turn, request);
-	command = &turn->commands[number - 1];
-	end = command->resolution >= 0 ? command->resolution : NEVER;
-	cancel = command_pending_cancel(turn);
-	if (cancel < end)
+	if (cancel < end && command_interrupt_child(turn, number))
 	{
-		if (request->cancellation != CHILD_ABANDON)
-			command_child_cancel(turn, number);
-		if (request->cancellation != CHILD_WAIT)
-		{
-			turn_see(turn, cancel);
-			command_raise_cancelled(turn);
-		}
+		turn_see(turn, cancel);
+		command_raise_cancelled(turn, NULL);
 	}
 	if (end == NEVER)
 		command_wait_for(turn, number, NULL, psprintf("child workflow %s", text_to_cstring(request->workflow)));

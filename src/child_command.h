@@ -12,22 +12,13 @@
 #include "start.h"
 #include "turn.h"
 
-/* What a wait for a child does when its workflow is cancelled */
-typedef enum ChildCancellation
-{
-	CHILD_WAIT,					/* asks the child to cancel itself, and waits for its end */
-	CHILD_WAIT_REQUESTED,		/* asks, and goes on */
-	CHILD_TRY_CANCEL,			/* the same: the request is delivered with the turn */
-	CHILD_ABANDON				/* goes on */
-} ChildCancellation;
-
 typedef struct ChildRequest
 {
 	text	   *workflow;
 	Jsonb	   *input;			/* this and the options are not needed of one that is recorded */
 	StartOptions options;
 	ParentClosePolicy policy;
-	ChildCancellation cancellation;
+	Cancellation cancellation;	/* what a cancelled workflow does */
 } ChildRequest;
 
 /* A child whose start is written with the turn */
@@ -42,7 +33,8 @@ typedef struct ChildStart
 extern bool command_is_new(Turn *turn);
 extern int32 command_child_start(Turn *turn, const ChildRequest *request);
 extern Jsonb *command_child_outcome(Turn *turn, Command *command);
-extern void command_child_cancel(Turn *turn, int32 command);
+extern bool command_interrupt_child(Turn *turn, int32 number);
+extern void command_cancel_child(Turn *turn, int32 number);
 extern Jsonb *command_child(Turn *turn, const ChildRequest *request);
 
 #endif							/* DURABLE_CHILD_COMMAND_H */

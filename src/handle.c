@@ -22,13 +22,14 @@
  *
  *	  4. When the workflow is cancelled in a wait, what it waits for is cancelled
  *	  with it.  A handle that was cancelled by the code is done at once, but for
- *	  activities of cancellation `wait'.
+ *	  activities and children of cancellation `wait'.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "child_command.h"
 #include "extension.h"
 #include "handle.h"
 #include "utils/builtins.h"
@@ -215,6 +216,9 @@ handle_cancel(Turn *turn, Handle handle)
 			command_cancel_timer(turn, number);
 			command_of(turn, handle)->cancelled = true;
 			break;
+		case HANDLE_CHILD:
+			command_cancel_child(turn, number);
+			break;
 		default:
 			break;
 	}
@@ -280,10 +284,17 @@ outcome(Turn *turn, Handle handle)
 					(errcode(ERRCODE_WF_CANCELLED),
 					 errmsg_internal("activity cancelled")));
 			break;
+		case EVENT_CANCEL_EXTERNAL_INITIATED:
+			turn_see(turn, end);
+			ereport(ERROR,
+					(errcode(ERRCODE_WF_CANCELLED),
+					 errmsg_internal("child workflow cancelled")));
+			break;
 		default:
 			break;
 	}
-	return command_activity_outcome(turn, command_of(turn, handle));
+	return handle_kind(handle) == HANDLE_CHILD ? command_child_outcome(turn, command_of(turn, handle)) :
+		command_activity_outcome(turn, command_of(turn, handle));
 }
 
 /* What a wait for several handles is made of */
@@ -390,6 +401,8 @@ interrupt(Turn *turn, const Handle *handles, int count)
 	for (int i = 0; i < count; i++)
 		if (handle_kind(handles[i]) == HANDLE_ACTIVITY && is_open(turn, handles[i]))
 			leave &= command_interrupt_activity(turn, handle_number(handles[i]));
+		else if (handle_kind(handles[i]) == HANDLE_CHILD && is_open(turn, handles[i]))
+			leave &= command_interrupt_child(turn, handle_number(handles[i]));
 	for (int i = 0; i < count && leave; i++)
 		if (handle_kind(handles[i]) == HANDLE_TIMER && is_open(turn, handles[i]))
 			command_cancel_timer(turn, handle_number(handles[i]));
