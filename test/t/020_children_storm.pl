@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 my $kills = $ENV{DURABLE_KILLS} || 6;
-my $parents = 40;
+my $parents = 20 * $kills;
 my $children = 50;
 my $seed = $ENV{DURABLE_SEED} || 20261121;
 my $db = 'family';
@@ -60,16 +60,19 @@ BEGIN
 END $$;
 SQL
 
-$node->safe_psql($db, "SELECT count(wf_start('parent', '{\"count\": $children}', id => 'p' || n)) FROM generate_series(1, $parents) n");
+my $open = 0;
 for my $kill (1 .. $kills)
 {
+	$node->safe_psql($db, "SELECT count(wf_start('parent', '{\"count\": $children}', id => 'p$kill-' || n)) FROM generate_series(1, $parents / $kills) n");
 	$node->safe_psql($db, "SELECT wf_start('doomed', '{\"depth\": 3}', id => 'd$kill')");
-	usleep(50_000 + rand(300_000));
+	usleep(rand(200_000));
 	$node->safe_psql($db, "SELECT wf_terminate('d$kill')") if rand() < 0.7;
+	$open += $node->safe_psql($db, "SELECT count(*) FROM durable.execution");
 	kill_postmaster($node);
 	$node->start;
 }
 $node->safe_psql($db, "SELECT count(wf_terminate(workflow_id)) FROM wf_executions WHERE workflow_id LIKE 'd_' AND status = 'running'");
+note("$open runs were open when the server was killed");
 ok(until_true(sub { $node->safe_psql($db, "SELECT NOT EXISTS (SELECT 1 FROM durable.execution)") eq 't' }), 'all runs have ended')
   or diag($node->safe_psql($db, "SELECT workflow, waiting_for, turn_failures, count(*) FROM durable.execution GROUP BY 1, 2, 3"));
 
