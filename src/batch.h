@@ -39,14 +39,6 @@ typedef struct TimerKey
 	bool		activity;		/* a pending activity, not a timer */
 } TimerKey;
 
-/* Children of a run that are to cancel themselves */
-typedef struct ChildCancels
-{
-	pg_uuid_t	parent;
-	int			count;
-	int32	   *commands;
-} ChildCancels;
-
 typedef struct Batch
 {
 	Oid			owner;
@@ -84,7 +76,7 @@ typedef struct Batch
 	RowBatch	children;
 	RowBatch	child_mail;
 	RowBatch	reports;		/* to the parents of runs that close */
-	List	   *child_cancels;	/* of ChildCancels */
+	List	   *child_cancels;	/* of ChildCancels (child_start.c) */
 	RowBatch	history;
 	RowBatch	updates;
 	RowBatch	closed;

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * child_start.c
- *	  Writing the children that a batch of turns starts.
+ *	  Writing the children that a batch of turns starts, and cancel requests to
+ *	  children.
  *
  *	  1. All children of a batch are one INSERT into durable.execution and one
  *	  into durable.message, however many parents have however many of them.
@@ -30,6 +31,14 @@
 #include "storage/proc.h"
 #include "timer.h"
 #include "utils/builtins.h"
+
+/* Children of a run that are to cancel themselves */
+typedef struct ChildCancels
+{
+	pg_uuid_t	parent;
+	int			count;
+	int32	   *commands;
+} ChildCancels;
 
 /* A child as the batch keeps it, besides its rows */
 typedef struct NewChild
@@ -260,4 +269,40 @@ child_starts_write(Batch *batch)
 	}
 	batch->child_mail.count = kept;
 	mailbox_write(&batch->child_mail);
+}
+
+/*
+ * Collect the children of a turn that are to cancel themselves, in the batch's
+ * memory
+ */
+void
+child_cancels_add(Batch *batch, Turn *turn)
+{
+	ChildCancels *cancels;
+	ListCell   *cell;
+
+	if (turn->child_cancels == NIL)
+		return;
+	cancels = palloc(sizeof(ChildCancels));
+	*cancels = (ChildCancels) {.parent = turn->execution->run_id};
+	cancels->commands = palloc(list_length(turn->child_cancels) * sizeof(int32));
+	foreach(cell, turn->child_cancels)
+		cancels->commands[cancels->count++] = lfirst_int(cell);
+	batch->child_cancels = lappend(batch->child_cancels, cancels);
+}
+
+/*
+ * Send them the requests
+ */
+void
+child_cancels_write(Batch *batch)
+{
+	ListCell   *cell;
+
+	foreach(cell, batch->child_cancels)
+	{
+		ChildCancels *cancels = lfirst(cell);
+
+		children_cancel(&cancels->parent, cancels->commands, cancels->count, batch->owner);
+	}
 }

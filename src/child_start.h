@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * child_start.h
- *	  Writing the children that a batch of turns starts.
+ *	  Writing the children that a batch of turns starts, and cancel requests to
+ *	  children.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,5 +13,7 @@
 
 extern void child_starts_add(Batch *batch, Turn *turn, bool closing);
 extern void child_starts_write(Batch *batch);
+extern void child_cancels_add(Batch *batch, Turn *turn);
+extern void child_cancels_write(Batch *batch);
 
 #endif							/* DURABLE_CHILD_START_H */

@@ -309,25 +309,6 @@ add_activities(Batch *batch, Turn *turn)
 }
 
 /*
- * Children that are to cancel themselves
- */
-static void
-add_child_cancels(Batch *batch, Turn *turn)
-{
-	ChildCancels *cancels;
-	ListCell   *cell;
-
-	if (turn->child_cancels == NIL)
-		return;
-	cancels = palloc(sizeof(ChildCancels));
-	*cancels = (ChildCancels) {.parent = turn->execution->run_id};
-	cancels->commands = palloc(list_length(turn->child_cancels) * sizeof(int32));
-	foreach(cell, turn->child_cancels)
-		cancels->commands[cancels->count++] = lfirst_int(cell);
-	batch->child_cancels = lappend(batch->child_cancels, cancels);
-}
-
-/*
  * Mail of a run to itself that it does not read any more would keep it open
  */
 static void
@@ -361,7 +342,7 @@ add_effects(Batch *batch, Turn *turn, bool closing)
 	add_scheduled(batch, turn);
 	add_activities(batch, turn);
 	child_starts_add(batch, turn, closing);
-	add_child_cancels(batch, turn);
+	child_cancels_add(batch, turn);
 	for (int i = 0; i < turn->npublished; i++)
 		state_add(&batch->state, &e->run_id, turn->published[i].key, e->owner,
 				  turn->published[i].value, turn->at);
@@ -544,19 +525,6 @@ write_cancels(Batch *batch)
 }
 
 static void
-write_child_cancels(Batch *batch)
-{
-	ListCell   *cell;
-
-	foreach(cell, batch->child_cancels)
-	{
-		ChildCancels *cancels = lfirst(cell);
-
-		children_cancel(&cancels->parent, cancels->commands, cancels->count, batch->owner);
-	}
-}
-
-static void
 write_new(Batch *batch)
 {
 	ListCell   *cell;
@@ -611,7 +579,7 @@ batch_write(Batch *batch)
 	write_cancels(batch);
 	write_new(batch);
 	mailbox_write_to_open(&batch->reports);
-	write_child_cancels(batch);
+	child_cancels_write(batch);
 	/* last, since it may close runs that had a turn in this batch */
 	if (batch->nparents > 0)
 		children_close(batch->parents, batch->nparents, batch->owner);

@@ -84,8 +84,6 @@ SELECT * FROM left_behind();
 
 -- What cannot be started: no function, no right, an input that does not fit, an id in use.
 CREATE PROCEDURE no_function() LANGUAGE sql AS $$ $$;
-CREATE FUNCTION not_yours() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$;
-REVOKE EXECUTE ON FUNCTION not_yours FROM PUBLIC;
 SELECT wf_start('try_child', '{"workflow": "missing", "id": "m"}', id => 'no-1') \gset
 SELECT wf_start('try_child', '{"workflow": "no_function"}', id => 'no-2') \gset
 SELECT wf_start('try_child', '{"workflow": "double", "input": {"m": 1}}', id => 'no-3') \gset

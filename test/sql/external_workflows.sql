@@ -55,7 +55,16 @@ RESET client_min_messages;
 GRANT USAGE ON SCHEMA test TO regress_other;
 SELECT wf_start('listener', id => 'ours') \gset
 CALL wf_work();
+-- (Nor may a child be what the owner may not execute.)
+CREATE FUNCTION not_yours() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$;
+REVOKE EXECUTE ON FUNCTION not_yours FROM PUBLIC;
+CREATE FUNCTION hires() RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN wf_child('not_yours');
+EXCEPTION WHEN SQLSTATE 'WF004' THEN RETURN to_jsonb(SQLERRM);
+END $$;
 SET SESSION AUTHORIZATION regress_other;
+SELECT wf_start('hires', id => 'theirs-3') \gset
 SELECT wf_start('tries', '{"call": "signal", "id": "ours"}', id => 'theirs') \gset
 SELECT wf_start('tries', '{"call": "cancel", "id": "ours"}', id => 'theirs-2') \gset
 CALL wf_work();
@@ -154,5 +163,5 @@ SELECT event, length(attributes::text) > 20000 AS large FROM events('large');
 SELECT wf_terminate(id) FROM runs('ours');
 SELECT count(*) FROM durable.execution;
 DROP OWNED BY regress_other;
-SELECT wf_delete('theirs'), wf_delete('theirs-2');
+SELECT count(wf_delete(id)) FROM runs('theirs%');
 DROP ROLE regress_other;
