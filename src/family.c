@@ -6,6 +6,9 @@
  *	  None of these waits for a lock: a child may be in its turn, or in a
  *	  transaction that somebody left open.
  *
+ *	  Thousands of children may be named at once: IN (SELECT unnest()) is a look
+ *	  into a hash table, where = ANY () of a parameter would walk the array.
+ *
  *	  All functions run between store_begin() and store_end().
  *
  *-------------------------------------------------------------------------
@@ -62,8 +65,8 @@ find_others(Datum *values, const char *nulls, Member **left)
 	static Statement statement = {
 		"SELECT e.parent_run_id, e.parent_command FROM durable.execution e"
 		" WHERE e.parent_run_id = ANY ($1) AND e.parent_run_id IS NOT NULL"
-		" AND CASE WHEN $2 IS NULL THEN e.parent_close_policy = 1 ELSE e.parent_command = ANY ($2) END"
-		" AND NOT e.run_id = ANY ($3)",
+		" AND CASE WHEN $2 IS NULL THEN e.parent_close_policy = 1 ELSE e.parent_command IN (SELECT pg_catalog.unnest($2)) END"
+		" AND e.run_id NOT IN (SELECT pg_catalog.unnest($3))",
 		3, {UUIDARRAYOID, INT4ARRAYOID, UUIDARRAYOID}
 	};
 	int			n = (int) store_execute(&statement, values, nulls);
@@ -87,7 +90,7 @@ family_cancel(const pg_uuid_t *parents, int count, const int32 *commands, int nc
 	static Statement statement = {
 		"WITH c AS MATERIALIZED (SELECT e.run_id, e.owner FROM durable.execution e"
 		"  WHERE e.parent_run_id = ANY ($1) AND e.parent_run_id IS NOT NULL"
-		"  AND CASE WHEN $2 IS NULL THEN e.parent_close_policy = 1 ELSE e.parent_command = ANY ($2) END"
+		"  AND CASE WHEN $2 IS NULL THEN e.parent_close_policy = 1 ELSE e.parent_command IN (SELECT pg_catalog.unnest($2)) END"
 		"  FOR KEY SHARE SKIP LOCKED)"
 		" INSERT INTO durable.message (owner, seq, run_id, kind, alone, at, name)"
 		" SELECT c.owner, pg_catalog.nextval('durable.message_seq'), c.run_id, 3, false, $3, $4 FROM c"
