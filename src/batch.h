@@ -72,6 +72,7 @@ typedef struct Batch
 	List	   *cancels;		/* of ActivityKey: activities that are to cancel themselves */
 	RowBatch	history;
 	RowBatch	updates;
+	RowBatch	upserts;		/* the same, with memo and search attributes */
 	RowBatch	closed;
 	RowBatch	timers;
 	RowBatch	activities;
