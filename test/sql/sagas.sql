@@ -234,6 +234,52 @@ TRUNCATE log;
 SELECT * FROM runs('b-%');
 SELECT jsonb_path_query_array(error->'cause'->'compensation_failures', '$[*].message') FROM wf_executions WHERE workflow_id = 'b-bad';
 
+-- By hand, too, nothing interrupts them: what came meanwhile counts at the next wait.
+CREATE FUNCTION slowly(then_what text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_compensate('undo', what('one'));
+  PERFORM wf_compensate('undo', what('two'), task_queue => 'slow');
+  BEGIN
+    RAISE EXCEPTION 'by hand';
+  EXCEPTION WHEN raise_exception THEN
+    PERFORM wf_run_compensations();
+  END;
+  PERFORM wf_compensate('undo', what('three'));
+  IF then_what = 'wait' THEN PERFORM wf_sleep('1 hour'); END IF;
+  RETURN 'well';
+END $$;
+SELECT count(wf_start('slowly', jsonb_build_object('then_what', w), id => w || '-cancelled')) FROM unnest('{wait,return}'::text[]) w;
+SELECT count(wf_start('slowly', jsonb_build_object('then_what', w), id => w || '-timeout', run_timeout => '1 min')) FROM unnest('{wait,return}'::text[]) w;
+CALL wf_work();
+SELECT count(wf_cancel(workflow_id)) FROM wf_executions WHERE workflow_id LIKE '%-cancelled';
+SET durable.clock_offset = '2min';
+CALL wf_work();
+SELECT workflow_id, status, waiting_for FROM wf_executions WHERE workflow = 'slowly' ORDER BY 1;
+SELECT said();
+SELECT count(wf_complete_activity(task_token, 'null')) FROM wf_poll_activities('slow', 10);
+CALL wf_work();
+RESET durable.clock_offset;
+SELECT workflow_id, status, result, error->>'message' AS error FROM wf_executions WHERE workflow = 'slowly' ORDER BY 1;
+SELECT what, count(*) FROM log GROUP BY 1 ORDER BY 1;
+TRUNCATE log;
+
+-- A handler may deal with a cancellation; then there is nothing left to undo.
+CREATE FUNCTION forgiving() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_compensate('undo', what('it'));
+  PERFORM wf_sleep('1 hour');
+EXCEPTION WHEN SQLSTATE 'WF003' THEN
+  PERFORM wf_run_compensations();
+  RETURN 'never mind';
+END $$;
+SELECT wf_start('forgiving', id => 'forgiving') \gset
+CALL wf_work();
+SELECT wf_cancel('forgiving');
+CALL wf_work();
+SELECT * FROM runs('forgiving');
+SELECT said();
+TRUNCATE log;
+
 -- The workflow's own retry comes after its compensations.
 SELECT wf_start('trip', '{"then_what": "fail"}', id => 'again', retry => wf_retry(2)) \gset
 CALL wf_work();
@@ -243,6 +289,15 @@ CALL wf_work();
 RESET durable.clock_offset;
 SELECT said();
 SELECT * FROM runs('again');
+TRUNCATE log;
+SELECT wf_start('trip', '{"then_what": "sleep"}', id => 'late', run_timeout => '1 min', retry => wf_retry(2)) \gset
+CALL wf_work();
+SET durable.clock_offset = '2min';
+CALL wf_work();
+SELECT * FROM runs('late');
+SELECT said();
+SELECT wf_terminate('late');
+RESET durable.clock_offset;
 TRUNCATE log;
 
 -- Code that changes in the middle of it is told, and nothing is undone on its account.
