@@ -105,6 +105,23 @@ SELECT * FROM events('e-sleep') WHERE n > 8;
 SELECT count(*) AS timers FROM wf_timers;
 SELECT count(*) AS activities FROM wf_activities;
 TRUNCATE log;
+-- The same at waits for handles; of activities started, those awaited are told.
+CREATE FUNCTION handles(cancellation text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_compensate('undo', what('handles'));
+  PERFORM wf_await_all(ARRAY[wf_start_timer('1 hour'), wf_start_activity('a', task_queue => 'q', cancellation => handles.cancellation), wf_signal_handle('s')]);
+EXCEPTION WHEN OTHERS OR query_canceled THEN
+  PERFORM wf_run_compensations();
+END $$;
+SELECT count(wf_start('handles', jsonb_build_object('cancellation', c), id => 'hs-' || c, run_timeout => '10 min')) FROM unnest('{try_cancel,wait,abandon}'::text[]) c;
+CALL wf_work();
+SET durable.clock_offset = '11min';
+CALL wf_work();
+RESET durable.clock_offset;
+SELECT * FROM runs('hs-%');
+SELECT said();
+SELECT * FROM events('hs-wait') WHERE n > 3;
+TRUNCATE log;
 -- Without compensations no code runs, as ever.
 CREATE FUNCTION plain() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
