@@ -50,6 +50,8 @@ END $$;
 -- a leg of the way there, after which it may fail yet
 CREATE FUNCTION go(id text, leg int, src text, dst text, amount int, risk float8) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+	-- long enough for a timeout to come meanwhile
+	PERFORM pg_sleep(CASE leg WHEN 1 THEN 0.012 * random() ELSE 0 END);
 	PERFORM move(id, leg, 1, src, dst, amount);
 	IF random() < risk THEN
 		RAISE EXCEPTION 'leg % failed', leg;
@@ -112,7 +114,7 @@ CREATE FUNCTION begin_transfer(batch int, n int) RETURNS uuid LANGUAGE sql AS $$
 	SELECT wf_start('transfer', jsonb_build_object('n', n, 'src', 'customer ' || 1 + (batch * 7 + n) % 40,
 			'dst', 'customer ' || 1 + (batch * 11 + n * 3) % 40, 'amount', 1 + n % 90),
 		id => format('transfer %s-%s', batch, n), request_id => format('transfer %s-%s', batch, n),
-		run_timeout => CASE n % 4 WHEN 1 THEN make_interval(secs => 0.05 + n / 25.0) END,
+		run_timeout => CASE n % 4 WHEN 1 THEN make_interval(secs => 0.01 + n / 50.0) END,
 		execution_timeout => CASE n % 8 WHEN 2 THEN make_interval(secs => 0.05 + n / 25.0) END)
 $$;
 SQL
