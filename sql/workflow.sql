@@ -16,6 +16,22 @@ CREATE FUNCTION wf_sql(query text)
 RETURNS jsonb AS 'MODULE_PATHNAME', 'wf_sql' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_sql(text) IS 'run a SQL statement as a step; returns its rows as an array of objects';
 
+CREATE FUNCTION wf_compensate(activity text, input jsonb DEFAULT '{}', task_queue text DEFAULT NULL, mode text DEFAULT NULL,
+	start_to_close interval DEFAULT NULL, schedule_to_close interval DEFAULT NULL,
+	schedule_to_start interval DEFAULT NULL, heartbeat interval DEFAULT NULL, retry jsonb DEFAULT NULL,
+	priority int DEFAULT NULL, fairness_key text DEFAULT NULL, fairness_weight float8 DEFAULT NULL,
+	activity_id text DEFAULT NULL, summary text DEFAULT NULL, cancellation text DEFAULT 'try_cancel')
+RETURNS void AS 'MODULE_PATHNAME', 'wf_compensate' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_compensate IS 'register an activity that is run if the workflow fails, is cancelled or times out; the last one first';
+
+CREATE FUNCTION wf_run_compensations()
+RETURNS void AS 'MODULE_PATHNAME', 'wf_run_compensations' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_run_compensations IS 'run the registered compensations now, and forget them';
+
+CREATE FUNCTION wf_clear_compensations()
+RETURNS void AS 'MODULE_PATHNAME', 'wf_clear_compensations' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_clear_compensations IS 'forget the registered compensations';
+
 CREATE FUNCTION wf_sleep(duration interval)
 RETURNS void AS 'MODULE_PATHNAME', 'wf_sleep' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_sleep IS 'sleep, for milliseconds or years, without occupying anything';
@@ -63,6 +79,14 @@ COMMENT ON FUNCTION wf_info IS 'what the run knows of itself';
 CREATE FUNCTION wf_set(key text, value jsonb)
 RETURNS void AS 'MODULE_PATHNAME', 'wf_set' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_set IS 'publish state for wf_query';
+
+CREATE FUNCTION wf_upsert_search_attributes(search_attributes jsonb)
+RETURNS void AS 'MODULE_PATHNAME', 'wf_upsert_search_attributes' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_upsert_search_attributes IS 'set search attributes of this run; null removes one';
+
+CREATE FUNCTION wf_upsert_memo(memo jsonb)
+RETURNS void AS 'MODULE_PATHNAME', 'wf_upsert_memo' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_upsert_memo IS 'set values of the memo of this run; null removes one';
 
 CREATE FUNCTION wf_shield("on" boolean DEFAULT true)
 RETURNS void AS 'MODULE_PATHNAME', 'wf_shield' LANGUAGE C VOLATILE;

@@ -20,6 +20,7 @@
 #include "extension.h"
 #include "failure.h"
 #include "json.h"
+#include "saga.h"
 #include "task.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -195,7 +196,8 @@ command_start_activity(Turn *turn, const TaskRequest *request)
 
 /*
  * The workflow is cancelled while it waits for an activity.  Returns false
- * where the activity's end is to be waited for all the same.
+ * where the activity's end is to be waited for all the same: but not by a run
+ * that is over its timeout.
  */
 bool
 command_interrupt_activity(Turn *turn, int32 number)
@@ -204,7 +206,8 @@ command_interrupt_activity(Turn *turn, int32 number)
 
 	if (command->resolution < 0 && command->cancellation != CANCELLATION_ABANDON)
 		request_cancel(turn, command, number);
-	return command->cancellation != CANCELLATION_WAIT;
+	return command->cancellation != CANCELLATION_WAIT ||
+		command_pending_cancel(turn) == saga_pending_timeout(turn);
 }
 
 /*
@@ -222,10 +225,10 @@ command_cancel_activity(Turn *turn, int32 number)
 }
 
 /*
- * An activity in a queue: returns its result or raises its failure
+ * An activity in a queue that has ended
  */
-Jsonb *
-command_activity(Turn *turn, const TaskRequest *request)
+Command *
+command_activity_end(Turn *turn, const TaskRequest *request)
 {
 	int32		number = command_start_activity(turn, request);
 	Command    *command = &turn->commands[number - 1];
@@ -239,5 +242,14 @@ command_activity(Turn *turn, const TaskRequest *request)
 	}
 	if (end == NEVER)
 		command_wait_for(turn, number, NULL, psprintf("activity %s", text_to_cstring(request->name)));
-	return command_activity_outcome(turn, &turn->commands[number - 1]);
+	return &turn->commands[number - 1];
+}
+
+/*
+ * An activity in a queue: returns its result or raises its failure
+ */
+Jsonb *
+command_activity(Turn *turn, const TaskRequest *request)
+{
+	return command_activity_outcome(turn, command_activity_end(turn, request));
 }

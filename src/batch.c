@@ -32,6 +32,7 @@
 #include "guc.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "saga.h"
 #include "settings.h"
 #include "step.h"
 #include "storage/lock.h"
@@ -125,7 +126,6 @@ take_runs(Batch *batch, const pg_uuid_t *ids, int count)
 	Message    *messages;
 	pg_uuid_t  *locked = palloc(Max(count, 1) * sizeof(pg_uuid_t));
 	int			nmessages;
-
 	int			claimed = execution_claim(ids, count, batch->context, &executions);
 
 	batch->nruns = 0;
@@ -511,6 +511,8 @@ take_mail(Turn *turn, const BatchRun *run)
 		else if (m->kind == MESSAGE_EXECUTION_TIMEOUT)
 			turn->timeout = "execution";
 	}
+	if (turn->timeout)
+		saga_take_timeout(turn);
 	turn_end_mail(turn);
 }
 
@@ -561,6 +563,8 @@ run_code(Batch *batch, Turn *turn)
 				return TURN_COMPLETED;
 			case PASS_FAILED:
 				return turn->cancelled ? TURN_CANCELLED : TURN_FAILED;
+			case PASS_TIMED_OUT:
+				return TURN_TIMED_OUT;
 			case PASS_WAIT:
 				turn->workflow->straight = turn->steps > 0 ? 0 : turn->workflow->straight;
 				return TURN_WAITS;
@@ -631,6 +635,8 @@ init_turn(Batch *batch, BatchRun *run, Turn *turn)
 	turn->mode = (StepMode) {.shared = batch->nruns > 1, .alone = run->alone};
 	turn->at = durable_now();
 	turn->cancel_event = -1;
+	turn->saga.timeout = -1;
+	turn->saga.started = -1;
 	turn->wait_command = WAIT_NOTHING;
 }
 
@@ -659,6 +665,8 @@ batch_run(Batch *batch)
 			current_turn = &turn;
 			end = take_turn(batch, run, &turn);
 			current_turn = NULL;
+			if (end == TURN_STUCK && saga_gives_up(&turn))
+				end = TURN_TIMED_OUT;
 		}
 		batch->subxids += turn.subxids;
 		batch_add_turn(batch, run, &turn, end);

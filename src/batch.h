@@ -79,6 +79,7 @@ typedef struct Batch
 	List	   *child_cancels;	/* of ChildCancels (child_start.c) */
 	RowBatch	history;
 	RowBatch	updates;
+	RowBatch	upserts;		/* the same, with memo and search attributes */
 	RowBatch	closed;
 	RowBatch	timers;
 	RowBatch	activities;

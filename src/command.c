@@ -9,7 +9,8 @@
  *	  first in the history does.
  *
  *	  Cancellation is delivered once: as WF003, at the first wait at which it is
- *	  visible and the code is not shielded.
+ *	  visible and the code is not shielded.  A timeout of a run with compensations
+ *	  interrupts waits the same way, but ends the code for good (saga.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +24,9 @@
 #include "guc.h"
 #include "json.h"
 #include "payload.h"
+#include "saga.h"
 #include "step.h"
+#include "upsert.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/datum.h"
@@ -32,14 +35,18 @@
 
 /*
  * Cancellation of the workflow, or only of an activity where nobody asked for
- * the other; `details' are those of the activity, or NULL
+ * the other; `details' are those of the activity, or NULL.  What led to it has
+ * been seen.  If that is the run's timeout, the code is left for good.
  */
 void
 command_raise_cancelled(Turn *turn, Jsonb *details)
 {
-	Event	   *event = turn->cancel_event >= 0 ? &turn->events[turn->cancel_event] : NULL;
+	Event	   *event = command_cancel_requested(turn) ? &turn->events[turn->cancel_event] : NULL;
+	int			timeout = saga_pending_timeout(turn);
 	JsonBuilder b;
 
+	if (timeout < turn->horizon && timeout == command_pending_cancel(turn))
+		turn_leave(turn, PASS_TIMED_OUT);
 	turn->cancel_delivered |= event != NULL;
 	json_begin(&b);
 	json_add_text(&b, "type", "cancelled");
@@ -59,8 +66,11 @@ command_raise_cancelled(Turn *turn, Jsonb *details)
 int
 command_pending_cancel(Turn *turn)
 {
-	return turn->cancel_event < 0 || turn->cancel_delivered || turn->shielded ?
-		NEVER : turn->cancel_event;
+	int			timeout = saga_pending_timeout(turn);
+
+	if (turn->cancel_event < 0 || turn->cancel_delivered || turn->shielded || turn->saga.running)
+		return timeout;
+	return Min(timeout, turn->cancel_event);
 }
 
 bool
@@ -285,10 +295,10 @@ command_activity_outcome(Turn *turn, Command *command)
 }
 
 /*
- * An inline step: returns its result or raises its failure
+ * An inline step that has ended
  */
-Jsonb *
-command_step(Turn *turn, const StepRequest *request)
+Command *
+command_step_end(Turn *turn, const StepRequest *request)
 {
 	char	   *name = text_to_cstring(request->name);
 	Command    *command;
@@ -297,8 +307,16 @@ command_step(Turn *turn, const StepRequest *request)
 	command = turn_match(turn, EVENT_ACTIVITY_SCHEDULED, "activity", name);
 	if (!command || command->resolution < 0)
 		command = want_step(turn, request, turn->next_command - 1, command != NULL);
+	return command;
+}
 
-	return command_activity_outcome(turn, command);
+/*
+ * An inline step: returns its result or raises its failure
+ */
+Jsonb *
+command_step(Turn *turn, const StepRequest *request)
+{
+	return command_activity_outcome(turn, command_step_end(turn, request));
 }
 
 void
@@ -484,7 +502,7 @@ command_info(Turn *turn)
 		json_add_time(&b, "run_deadline", durable_add_interval(e->started_at, e->run_timeout));
 	json_add_int(&b, "history_events", turn->horizon);
 	json_add_bool(&b, "cancel_requested", command_cancel_requested(turn));
-	json_add_jsonb(&b, "memo", e->memo);
-	json_add_jsonb(&b, "search_attributes", e->search_attributes);
+	json_add_jsonb(&b, "memo", upsert_value(turn, EVENT_MEMO_UPSERTED));
+	json_add_jsonb(&b, "search_attributes", upsert_value(turn, EVENT_SEARCH_ATTRIBUTES_UPSERTED));
 	return json_end(&b);
 }

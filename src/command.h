@@ -27,6 +27,8 @@ extern void command_start_timer(Turn *turn, int32 command, text *name, Timestamp
 extern void command_cancel_timer(Turn *turn, int32 command);
 extern int	command_fired(Turn *turn, const Command *command);
 extern int	command_next_signal(SignalQueue *queue);
+extern Command *command_activity_end(Turn *turn, const TaskRequest *request);
+extern Command *command_step_end(Turn *turn, const StepRequest *request);
 
 extern Jsonb *command_activity(Turn *turn, const TaskRequest *request);
 extern int32 command_start_activity(Turn *turn, const TaskRequest *request);

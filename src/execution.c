@@ -414,24 +414,28 @@ execution_add(RowBatch *batch, const Execution *e)
 	rows_add(batch, values, nulls);
 }
 
+#define SET_STATE(columns, values) \
+	"UPDATE durable.execution e SET (" columns "version, next_event, history_bytes, has_timers, has_children, compensates," \
+	" wait_signal, wait_command, wait_update, wait_set, wait_left, wait_signals," \
+	" waiting_for, waiting_at, waiting_since, turn_failures, turn_error, turn_retry_at)" \
+	" = (" values "n.version, n.next_event, n.history_bytes, n.has_timers, n.has_children, n.compensates," \
+	" n.wait_signal, n.wait_command, n.wait_update, n.wait_set, n.wait_left, n.wait_signals," \
+	" n.waiting_for, n.waiting_at, n.waiting_since, n.turn_failures, n.turn_error, n.turn_retry_at)" \
+	" FROM pg_catalog.unnest($1) n WHERE e.run_id = n.run_id"
+
 /*
- * Write the collected states: only what turns change
+ * Write the collected states: only what turns change, which is seldom memo and
+ * search attributes
  */
 void
-execution_write_updates(RowBatch *batch)
+execution_write_updates(RowBatch *batch, bool upserts)
 {
-	static Statement statement = {
-		"UPDATE durable.execution e SET (version, next_event, history_bytes, has_timers, has_children, compensates,"
-		" wait_signal, wait_command, wait_update, wait_set, wait_left, wait_signals,"
-		" waiting_for, waiting_at, waiting_since, turn_failures, turn_error, turn_retry_at)"
-		" = (n.version, n.next_event, n.history_bytes, n.has_timers, n.has_children, n.compensates,"
-		" n.wait_signal, n.wait_command, n.wait_update, n.wait_set, n.wait_left, n.wait_signals,"
-		" n.waiting_for, n.waiting_at, n.waiting_since, n.turn_failures, n.turn_error, n.turn_retry_at)"
-		" FROM pg_catalog.unnest($1) n WHERE e.run_id = n.run_id",
-		1, {ROWS_OF(TABLE_EXECUTION)}
+	static Statement statement = {SET_STATE("", ""), 1, {ROWS_OF(TABLE_EXECUTION)}};
+	static Statement with_upserts = {
+		SET_STATE("memo, search_attributes, ", "n.memo, n.search_attributes, "), 1, {ROWS_OF(TABLE_EXECUTION)}
 	};
 
-	rows_write(batch, &statement);
+	rows_write(batch, upserts ? &with_upserts : &statement);
 }
 
 /*

@@ -99,7 +99,7 @@ extern bool execution_is_open(const pg_uuid_t *run_id);
 extern bool execution_can_close(const pg_uuid_t *run_id);
 extern bool execution_remove(const pg_uuid_t *run_ids, int count);
 extern void execution_add(RowBatch *batch, const Execution *e);
-extern void execution_write_updates(RowBatch *batch);
+extern void execution_write_updates(RowBatch *batch, bool upserts);
 extern void closed_add(RowBatch *batch, const Execution *e, RunStatus status, TimestampTz at, const pg_uuid_t *next);
 extern void closed_write(RowBatch *batch);
 extern bool find_open(Datum namespace, Datum workflow_id, Found *found);

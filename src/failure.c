@@ -91,6 +91,15 @@ failure_make(const char *type, int sqlstate, const char *message, int attempt)
 }
 
 /*
+ * The failure of a run that was over its timeout
+ */
+Jsonb *
+failure_of_timeout(const char *which)
+{
+	return failure_make("timeout", ERRCODE_WF_ACTIVITY_TIMED_OUT, psprintf("%s timeout", which), 0);
+}
+
+/*
  * A failure as an activity reports it of itself; details and delay may be NULL
  */
 Jsonb *

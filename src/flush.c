@@ -27,12 +27,14 @@
 #include "notify.h"
 #include "payload.h"
 #include "retry.h"
+#include "saga.h"
 #include "start.h"
 #include "state.h"
 #include "sweep.h"
 #include "task.h"
 #include "timer.h"
 #include "txn.h"
+#include "upsert.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -50,6 +52,7 @@ batch_init(Batch *batch, Oid owner)
 	rows_init(&batch->reports, TABLE_MESSAGE, batch->context);
 	rows_init(&batch->history, TABLE_HISTORY, batch->context);
 	rows_init(&batch->updates, TABLE_EXECUTION, batch->context);
+	rows_init(&batch->upserts, TABLE_EXECUTION, batch->context);
 	rows_init(&batch->closed, TABLE_CLOSED, batch->context);
 	rows_init(&batch->timers, TABLE_TIMER, batch->context);
 	rows_init(&batch->activities, TABLE_ACTIVITY, batch->context);
@@ -145,17 +148,16 @@ closing_event(Turn *turn, RunStatus status, const RetryRun *retry)
 			break;
 		case STATUS_CANCELLED:
 			event.type = EVENT_WORKFLOW_CANCELED;
-			event.attributes = turn->failure;
+			event.attributes = saga_failure(turn, turn->failure);
 			break;
 		case STATUS_TIMED_OUT:
 			event.type = EVENT_WORKFLOW_TIMED_OUT;
 			event.name = cstring_to_text(turn->timeout);
-			event.attributes = failure_make("timeout", ERRCODE_WF_ACTIVITY_TIMED_OUT,
-											psprintf("%s timeout", turn->timeout), 0);
+			event.attributes = saga_failure(turn, failure_of_timeout(turn->timeout));
 			break;
 		default:
 			event.type = EVENT_WORKFLOW_FAILED;
-			event.attributes = turn->failure;
+			event.attributes = saga_failure(turn, turn->failure);
 			break;
 	}
 	if (status == STATUS_FAILED || status == STATUS_TIMED_OUT)
@@ -423,7 +425,7 @@ wait_again(Execution *e, Turn *turn)
 }
 
 static void
-keep_open(Batch *batch, Turn *turn, TurnEnd end)
+keep_open(Batch *batch, Turn *turn, TurnEnd end, bool upserts)
 {
 	Execution  *e = turn->execution;
 
@@ -433,12 +435,14 @@ keep_open(Batch *batch, Turn *turn, TurnEnd end)
 	{
 		e->turn_failures++;
 		e->turn_error = failure_from_error(turn->problem, e->turn_failures);
+		e->compensates |= saga_is_open(turn);
 		e->turn_retry_at = turn->at + turn_retry_delay(e->turn_failures);
 		e->has_timers = true;
 		timer_add(&batch->timers, &e->run_id, MESSAGE_WAKE, 0, e->owner, e->turn_retry_at);
 	}
 	else if (end != TURN_MAIL_ONLY)
 	{
+		e->compensates = saga_is_open(turn);
 		e->turn_failures = 0;
 		e->turn_error = NULL;
 		e->turn_retry_at = DT_NOEND;
@@ -458,7 +462,7 @@ keep_open(Batch *batch, Turn *turn, TurnEnd end)
 		batch->cut_alone = message->alone;
 		MemoryContextSwitchTo(old);
 	}
-	execution_add(&batch->updates, e);
+	execution_add(upserts ? &batch->upserts : &batch->updates, e);
 	if (turn->npublished > 0)
 		notify_status(e, STATUS_RUNNING);
 }
@@ -470,6 +474,7 @@ void
 batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 {
 	RunStatus	status = status_of(end);
+	bool		upserts = upsert_apply(turn, batch->context);
 
 	for (int i = 0; i < run->nmail; i++)
 		batch_consume(batch, run->mail[i]);
@@ -480,7 +485,7 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 	if (status == STATUS_RUNNING)
 	{
 		add_history(batch, run, turn, end, NULL);
-		keep_open(batch, turn, end);
+		keep_open(batch, turn, end, upserts);
 	}
 	else
 	{
@@ -569,7 +574,8 @@ batch_write(Batch *batch)
 	}
 	child_starts_write(batch);
 	history_write(&batch->history);
-	execution_write_updates(&batch->updates);
+	execution_write_updates(&batch->updates, false);
+	execution_write_updates(&batch->upserts, true);
 	closed_write(&batch->closed);
 	write_cancelled(batch);
 	timer_write(&batch->timers);

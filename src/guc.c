@@ -21,6 +21,7 @@ int			durable_turn_timeout;
 int			durable_max_history_events;
 int			durable_max_history_size;
 int			durable_max_payload_size;
+int			durable_max_search_attributes_size;
 int			durable_max_turn_commands;
 int			durable_max_turn_retry_delay;
 int			durable_default_start_to_close;
@@ -82,6 +83,9 @@ define_limits(void)
 	define_int("durable.max_payload_size",
 			   "Size of one input, result, signal or published value at most.", NULL,
 			   &durable_max_payload_size, 200 * 1024, 1, 255 * 1024, PGC_SUSET, GUC_UNIT_KB);
+	define_int("durable.max_search_attributes_size",
+			   "Size of the search attributes of one run that its code may set at most.", NULL,
+			   &durable_max_search_attributes_size, 40, 1, 1024, PGC_SUSET, GUC_UNIT_KB);
 	define_int("durable.max_turn_commands",
 			   "Commands one turn of a workflow may give at most.", NULL,
 			   &durable_max_turn_commands, 20000, 1, INT_MAX, PGC_SUSET, 0);

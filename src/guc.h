@@ -17,6 +17,7 @@ extern int	durable_turn_timeout;	/* ms */
 extern int	durable_max_history_events;
 extern int	durable_max_history_size;	/* kB */
 extern int	durable_max_payload_size;	/* kB */
+extern int	durable_max_search_attributes_size; /* kB */
 extern int	durable_max_turn_commands;
 extern int	durable_max_turn_retry_delay;	/* ms */
 extern int	durable_default_start_to_close; /* s */

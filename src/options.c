@@ -101,7 +101,7 @@ arg_object(FunctionCallInfo fcinfo, int arg, const char *name)
 	if (value && !JB_ROOT_IS_OBJECT(value))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" must be a JSON object", name)));
+				 errmsg("\"%s\" must be a JSON object: %s", name, json_to_cstring(value))));
 	return value;
 }
 

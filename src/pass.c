@@ -19,7 +19,11 @@
  *	  4. A refusal (nondeterminism, the fence, a limit) is noted before it is
  *	  raised, so that code cannot swallow it either.
  *
- *	  5. While replaying, messages are dropped: they were sent when the code
+ *	  5. If the code fails with compensations registered, or has failed that way
+ *	  before, they are run in a second subtransaction of the same kind (saga.c).
+ *	  Their waits and steps are the end of the pass then.
+ *
+ *	  6. While replaying, messages are dropped: they were sent when the code
  *	  came by for the first time.
  *
  *-------------------------------------------------------------------------
@@ -35,6 +39,7 @@
 #include "miscadmin.h"
 #include "payload.h"
 #include "running.h"
+#include "saga.h"
 #include "storage/proc.h"
 #include "turn.h"
 #include "utils/memutils.h"
@@ -138,6 +143,19 @@ turn_leave(Turn *turn, PassEnd end)
 	pg_unreachable();
 }
 
+static void
+note_problem(Turn *turn, int sqlstate, const char *message, const char *hint)
+{
+	MemoryContext old = MemoryContextSwitchTo(turn->context);
+
+	turn->problem = palloc0(sizeof(ErrorData));
+	turn->problem->elevel = ERROR;
+	turn->problem->sqlerrcode = sqlstate;
+	turn->problem->message = pstrdup(message);
+	turn->problem->hint = hint ? pstrdup(hint) : NULL;
+	MemoryContextSwitchTo(old);
+}
+
 /*
  * Fail the turn: the run stays open, and goes on when the cause is mended
  */
@@ -147,16 +165,7 @@ turn_refuse(int sqlstate, const char *message, const char *hint)
 	Turn	   *turn = current_turn;
 
 	if (turn && !turn->problem)
-	{
-		MemoryContext old = MemoryContextSwitchTo(turn->context);
-
-		turn->problem = palloc0(sizeof(ErrorData));
-		turn->problem->elevel = ERROR;
-		turn->problem->sqlerrcode = sqlstate;
-		turn->problem->message = pstrdup(message);
-		turn->problem->hint = hint ? pstrdup(hint) : NULL;
-		MemoryContextSwitchTo(old);
-	}
+		note_problem(turn, sqlstate, message, hint);
 	ereport(ERROR,
 			(errcode(sqlstate), errmsg_internal("%s", message), hint ? errhint("%s", hint) : 0));
 	pg_unreachable();
@@ -234,7 +243,8 @@ sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 	}
 	else if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		turn->interrupt = edata;
-	else if (edata->sqlerrcode == ERRCODE_WF_LIMIT || is_outside_cause(edata->sqlerrcode))
+	else if (edata->sqlerrcode == ERRCODE_WF_LIMIT || is_outside_cause(edata->sqlerrcode) ||
+			 turn->saga.after_code)
 		turn->problem = edata;
 	else if (!turn_all_matched(turn))
 	{
@@ -314,19 +324,40 @@ return_to_mark(Turn *turn, const TurnMark *mark)
 }
 
 /*
+ * Code that failed and was followed by compensations has to fail again
+ */
+static void
+check_outcome(Turn *turn)
+{
+	int			event = turn->saga.started;
+
+	if (turn->problem || turn->interrupt)
+		return;
+	if (turn->end == PASS_TIMED_OUT && turn_all_matched(turn))
+		return;
+	if (turn->end == PASS_TIMED_OUT)
+		event = turn->commands[turn->next_command - 1].event;
+	else if (turn->end == PASS_FAILED || !saga_follows(turn))
+		return;
+	note_problem(turn, ERRCODE_WF_NONDETERMINISM,
+				 psprintf("event %d is %s, but the code now ends otherwise before it",
+						  event + 1, event_type_name(turn->events[event].type)),
+				 "Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
+}
+
+/*
  * Run the code in the current subtransaction and sort out how it ended
  */
 static void
-try_code(Turn *turn)
+try_code(Turn *turn, void (*code) (Turn *))
 {
-	MemoryContextReset(turn->pass_context);
 	MemoryContextSwitchTo(turn->pass_context);
 	watchdog_guard((int64) durable_turn_timeout * 1000, WATCHDOG_CODE);
 	PG_TRY();
 	{
 		XactReadOnly = true;
 		PushActiveSnapshot(GetTransactionSnapshot());
-		call_workflow(turn);
+		code(turn);
 		PopActiveSnapshot();
 		turn->in_code = false;
 		unmute();
@@ -349,20 +380,22 @@ try_code(Turn *turn)
 			sort_out_error(turn, edata, watchdog_release());
 	}
 	PG_END_TRY();
+	check_outcome(turn);
 	if (turn->problem)
 		turn->end = PASS_PROBLEM;
 }
 
 /*
- * Run the code once.  On return the subtransaction is gone, and with it all
- * but what lies in the turn's own memory, and steps taken in place.
+ * Run the workflow function, or what follows it, once.  On return the
+ * subtransaction is gone, and with it all but what lies in the turn's own
+ * memory, and steps taken in place.
  */
-PassEnd
-turn_pass(Turn *turn, bool in_place)
+static void
+run_pass(Turn *turn, void (*code) (Turn *), bool in_place)
 {
 	MemoryContext old_context = CurrentMemoryContext;
 	ResourceOwner old_owner = CurrentResourceOwner;
-	TurnMark	mark = take_mark(turn);
+	int			steps = turn->steps;
 	int			depth = store_depth();
 	int			nestlevel;
 
@@ -370,8 +403,8 @@ turn_pass(Turn *turn, bool in_place)
 	turn->in_place = in_place;
 	turn->pass_level = GetCurrentTransactionNestLevel();
 	nestlevel = NewGUCNestLevel();
-	try_code(turn);
-	if (turn->steps > mark.steps && turn->end == PASS_COMPLETED)
+	try_code(turn, code);
+	if (turn->steps > steps && turn->end == PASS_COMPLETED)
 	{
 		AtEOXact_GUC(false, nestlevel);
 		turn->subxids += TransactionIdIsValid(GetCurrentTransactionIdIfAny());
@@ -384,11 +417,26 @@ turn_pass(Turn *turn, bool in_place)
 	CurrentResourceOwner = old_owner;
 	if (turn->interrupt)
 		ReThrowError(turn->interrupt);
+}
 
+/*
+ * Run the code once, and what is to be undone if it fails
+ */
+PassEnd
+turn_pass(Turn *turn, bool in_place)
+{
+	TurnMark	mark = take_mark(turn);
+
+	MemoryContextReset(turn->pass_context);
+	turn->failure = NULL;
+	turn->cancelled = false;
+	run_pass(turn, call_workflow, in_place);
 	if (turn->steps > mark.steps && turn->end != PASS_COMPLETED)
 	{
 		return_to_mark(turn, &mark);
 		turn->end = PASS_REDO;
 	}
+	else if ((turn->end == PASS_FAILED || turn->end == PASS_TIMED_OUT) && saga_begin(turn))
+		run_pass(turn, saga_after_code, false);
 	return turn->end;
 }

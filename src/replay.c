@@ -25,6 +25,7 @@
 #include "postgres.h"
 
 #include "extension.h"
+#include "saga.h"
 #include "turn.h"
 #include "utils/builtins.h"
 
@@ -163,6 +164,19 @@ index_event(Turn *turn, int event)
 		case EVENT_ACTIVITY_CANCEL_REQUESTED:
 			note_cancel_request(turn, event);
 			break;
+		case EVENT_SEARCH_ATTRIBUTES_UPSERTED:
+		case EVENT_MEMO_UPSERTED:
+			add_command(turn, event);
+			resolve_command(turn, event);
+			turn->upserts = true;
+			break;
+		case EVENT_WORKFLOW_TIMEOUT_REACHED:
+			turn->saga.timeout = event;
+			break;
+		case EVENT_COMPENSATION_STARTED:
+			turn->saga.started = event;
+			turn->saga.code_commands = turn->ncommands;
+			break;
 		default:
 			elog(ERROR, "event %d of an open run is %s",
 				 event + 1, event_type_name(turn->events[event].type));
@@ -292,6 +306,7 @@ turn_begin_pass(Turn *turn)
 	turn->nsignal_handles = 0;
 	memcpy(seed, turn->execution->seed ? turn->execution->seed : &turn->execution->run_id, sizeof(seed));
 	pg_prng_seed(&turn->random, seed[0] ^ seed[1]);
+	saga_begin_pass(turn);
 	turn_see(turn, 0);
 }
 
@@ -312,11 +327,17 @@ turn_match(Turn *turn, EventType type, const char *what, const char *name)
 	Event	   *event;
 	text	   *recorded;
 
-	if (turn->next_command > turn->ncommands)
+	if (turn->next_command > turn->ncommands && !saga_follows(turn))
 	{
 		turn->next_command++;
 		return NULL;
 	}
+	if (turn_all_matched(turn))
+		turn_refuse(ERRCODE_WF_NONDETERMINISM,
+					psprintf("event %d is %s, but the code now calls %s%s before it",
+							 turn->saga.started + 1, event_type_name(EVENT_COMPENSATION_STARTED),
+							 what, name ? psprintf(" %s", quote_literal_cstr(name)) : ""),
+					"Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
 	command = &turn->commands[turn->next_command - 1];
 	event = &turn->events[command->event];
 	recorded = event->name;
@@ -345,10 +366,10 @@ turn_outcome_unknown(Turn *turn)
 }
 
 /*
- * Has the code given every command that is recorded?
+ * Has the code given every command that is recorded as its own?
  */
 bool
 turn_all_matched(Turn *turn)
 {
-	return turn->next_command > turn->ncommands;
+	return turn->next_command > (saga_follows(turn) ? turn->saga.code_commands : turn->ncommands);
 }

@@ -23,7 +23,8 @@ typedef enum PassEnd
 	PASS_WAIT,					/* it waits: Turn.wait_* say for what */
 	PASS_STEP,					/* it wants Turn.step run */
 	PASS_PROBLEM,				/* the turn fails: Turn.problem */
-	PASS_REDO					/* steps were taken in place in vain: again without */
+	PASS_REDO,					/* steps were taken in place in vain: again without */
+	PASS_TIMED_OUT				/* it was left for good: Saga.timeout */
 } PassEnd;
 
 /* What becomes of the run after the turn. */
@@ -132,6 +133,20 @@ typedef struct SignalHandle
 	int			event;			/* the one it stands for once it was awaited, or -1 */
 } SignalHandle;
 
+/* What is to be undone if the run does not complete, see saga.c. */
+typedef struct Saga
+{
+	int			timeout;		/* index of workflow_timeout_reached, or -1 */
+	int			started;		/* index of compensation_started, or -1 */
+	int32		code_commands;	/* commands before it: those of the code */
+	/* of the pass */
+	List	   *compensations;	/* registered, the last one first */
+	List	   *failures;		/* of those that failed: Jsonb */
+	bool		running;		/* nothing interrupts them */
+	bool		after_code;		/* they are not run by the code itself */
+	PassEnd		outcome;		/* of the code, then */
+} Saga;
+
 /* How a step may behave towards others in the transaction. */
 typedef struct StepMode
 {
@@ -168,6 +183,8 @@ typedef struct Turn
 	int			nsignals;
 	int			cancel_event;	/* index, or -1 */
 	int			mail_end;		/* end of the last mail of all */
+	Saga		saga;
+	bool		upserts;		/* there are such commands: upsert.c */
 
 	/* what mail brought besides events */
 	const char *timeout;		/* "run" or "execution", or NULL */
