@@ -62,6 +62,10 @@ static Statement describe_open = {
 	"   'heartbeat_at', a.heartbeat_at, 'heartbeat_details', a.details,"
 	"   'next_attempt_at', a.next_attempt_at, 'last_failure', a.last_failure) ORDER BY a.command)"
 	"  FROM durable.activity a WHERE a.run_id = e.run_id), '[]'),"
+	" 'pending_updates', COALESCE((SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
+	"   'update_id', u.update_id, 'update', u.name, 'state', durable.update_state_name(u.state),"
+	"   'requested_at', u.requested_at, 'accepted_at', u.accepted_at) ORDER BY u.requested_at)"
+	"  FROM durable.update u WHERE u.run_id = e.run_id AND u.completed_at IS NULL), '[]'),"
 	" 'timers', COALESCE((SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
 	"   'command', t.command, 'fire_at', t.fire_at) ORDER BY t.fire_at)"
 	"  FROM durable.timer t WHERE t.run_id = e.run_id AND t.kind = 4), '[]'))"
@@ -77,7 +81,7 @@ static Statement describe_closed = {
 	" 'continued_from', c.continued_from, 'next_run_id', c.next_run_id,"
 	" 'history_events', c.history_events, 'history_bytes', c.history_bytes,"
 	" 'memo', c.memo, 'search_attributes', c.search_attributes,"
-	" 'pending_activities', '[]'::pg_catalog.jsonb, 'timers', '[]'::pg_catalog.jsonb)"
+	" 'pending_activities', '[]'::pg_catalog.jsonb, 'pending_updates', '[]'::pg_catalog.jsonb, 'timers', '[]'::pg_catalog.jsonb)"
 	" FROM durable.closed c WHERE c.run_id = $1",
 	1, {UUIDOID}
 };

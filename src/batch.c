@@ -354,6 +354,9 @@ wakes(Execution *e, const Message *m)
 		case MESSAGE_ACTIVITY_TIMED_OUT:
 		case MESSAGE_ACTIVITY_CANCELED:
 			return ends_wait(e, m->command, false);
+		case MESSAGE_UPDATE:
+			return e->wait_update &&
+				(VARSIZE_ANY_EXHDR(e->wait_update) == 0 || same_name(e->wait_update, m->name));
 		default:
 			elog(ERROR, "unrecognized message kind %d", (int) m->kind);
 	}
@@ -464,6 +467,9 @@ mail_to_event(const Message *m, Event *event)
 			return true;
 		case MESSAGE_ACTIVITY_CANCELED:
 			event->type = EVENT_ACTIVITY_CANCELED;
+			return true;
+		case MESSAGE_UPDATE:
+			event->type = EVENT_UPDATE_ACCEPTED;
 			return true;
 		default:
 			return false;

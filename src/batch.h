@@ -77,6 +77,7 @@ typedef struct Batch
 	RowBatch	activities;
 	RowBatch	attempts;
 	RowBatch	state;
+	RowBatch	answers;		/* to updates */
 } Batch;
 
 /* batch.c */

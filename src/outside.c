@@ -11,11 +11,14 @@
 
 #include "batch.h"
 #include "clock.h"
+#include "json.h"
 #include "notify.h"
 #include "outside.h"
 #include "payload.h"
 #include "sweep.h"
 #include "txn.h"
+#include "update.h"
+#include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
 /*
@@ -52,6 +55,35 @@ run_signal(const Found *run, text *signal, Jsonb *payload, text *request_id)
 }
 
 /*
+ * Send an update; false where the run is closed.  One that was sent before is
+ * not sent again.
+ */
+bool
+run_update(const Found *run, text *update_id, text *name, Jsonb *args)
+{
+	Message		message = {.kind = MESSAGE_UPDATE, .name = name, .payload = args};
+	Update		update = {
+		.run_id = run->run_id, .update_id = update_id, .owner = run->owner, .name = name,
+		.state = UPDATE_ADMITTED, .requested_at = durable_now()
+	};
+	JsonBuilder b;
+
+	if (!execution_hold(&run->run_id))
+		return false;
+	txn_locked(run->owner, &run->run_id);
+	message.payload_id = payload_set_aside(&run->run_id, &message.payload);
+	update.args = message.payload;
+	update.args_id = message.payload_id;
+	if (!update_insert(&update))
+		return true;
+	json_begin(&b);
+	json_add_text(&b, "update_id", text_to_cstring(update_id));
+	message.attributes = json_end(&b);
+	run_send(run, &message);
+	return true;
+}
+
+/*
  * Mail the run has not read yet, then its end
  */
 static void
@@ -66,7 +98,8 @@ write_last_events(Execution *e, text *reason)
 	RowBatch	batch;
 
 	for (int i = 0; i < n; i++)
-		if (mail_to_event(&messages[i], &event))
+		/* an update that nobody will answer is not accepted */
+		if (messages[i].kind != MESSAGE_UPDATE && mail_to_event(&messages[i], &event))
 			events[count++] = event_form(&event);
 	events[count++] = event_form(&closing);
 	rows_init(&batch, TABLE_HISTORY, CurrentMemoryContext);
