@@ -130,47 +130,74 @@ update_add(RowBatch *batch, const Update *u)
 
 	values[U_RUN_ID] = UUIDPGetDatum(&u->run_id);
 	values[U_UPDATE_ID] = PointerGetDatum(u->update_id);
-	nulls[U_OWNER] = nulls[U_NAME] = nulls[U_ARGS] = nulls[U_ARGS_ID] = nulls[U_REQUESTED_AT] = true;
+	values[U_OWNER] = ObjectIdGetDatum(u->owner);
+	values[U_NAME] = PointerGetDatum(u->name);
 	values[U_STATE] = Int16GetDatum(u->state);
+	set_pointer(values, nulls, U_ARGS, u->args);
+	values[U_ARGS_ID] = Int64GetDatum(u->args_id);
+	nulls[U_ARGS_ID] = u->args_id == 0;
 	set_pointer(values, nulls, U_RESULT, u->result);
 	values[U_RESULT_ID] = Int64GetDatum(u->result_id);
 	nulls[U_RESULT_ID] = u->result_id == 0;
 	set_pointer(values, nulls, U_FAILURE, u->failure);
+	values[U_REQUESTED_AT] = TimestampTzGetDatum(u->requested_at);
 	set_time(values, nulls, U_ACCEPTED_AT, u->accepted_at);
 	set_time(values, nulls, U_COMPLETED_AT, u->completed_at);
 	rows_add(batch, values, nulls);
 }
 
 /*
- * Write the collected states
+ * Write the collected states.  The row is there, unless the update came with
+ * the history of another run.
  */
 void
 update_write(RowBatch *batch)
 {
 	static Statement statement = {
-		"UPDATE durable.update u SET (state, result, result_id, failure, accepted_at, completed_at)"
-		" = (n.state, n.result, n.result_id, n.failure, COALESCE(u.accepted_at, n.accepted_at), n.completed_at)"
-		" FROM pg_catalog.unnest($1) n WHERE u.run_id = n.run_id AND u.update_id = n.update_id",
+		"INSERT INTO durable.update AS u SELECT n.* FROM pg_catalog.unnest($1) n"
+		" ON CONFLICT (run_id, update_id) DO UPDATE SET (state, result, result_id, failure, accepted_at, completed_at)"
+		" = (EXCLUDED.state, EXCLUDED.result, EXCLUDED.result_id, EXCLUDED.failure,"
+		" COALESCE(u.accepted_at, EXCLUDED.accepted_at), EXCLUDED.completed_at)",
 		1, {ROWS_OF(TABLE_UPDATE)}
 	};
 
 	rows_write(batch, &statement);
 }
 
+#define WHOLE_ARGS	"COALESCE(u.args, (SELECT p.data FROM durable.payload p WHERE p.payload_id = u.args_id))"
+#define WHOLE_RESULT	"COALESCE(u.result, (SELECT p.data FROM durable.payload p WHERE p.payload_id = u.result_id))"
+
 /*
- * A run goes on as another one, which gets its unread updates: those that are
- * still in the mailbox, and of those in the history the ones of these ids (an
- * array of text)
+ * A run goes on as another one, which gets what is not answered.  To be called
+ * after update_write().
  */
 void
-update_move(const pg_uuid_t *from, const pg_uuid_t *to, Datum update_ids)
+update_move(const pg_uuid_t *from, const pg_uuid_t *to)
 {
 	static Statement statement = {
-		"UPDATE durable.update u SET run_id = $2 WHERE u.run_id = $1 AND u.completed_at IS NULL"
-		" AND (u.state = 1 OR u.update_id = ANY ($3))",
-		3, {UUIDOID, UUIDOID, TEXTARRAYOID}
+		"UPDATE durable.update u SET (run_id, args, args_id) = ROW ($2, " WHOLE_ARGS ", NULL)"
+		" WHERE u.run_id = $1 AND u.completed_at IS NULL",
+		2, {UUIDOID, UUIDOID}
 	};
-	Datum		values[3] = {UUIDPGetDatum(from), UUIDPGetDatum(to), update_ids};
+	Datum		values[2] = {UUIDPGetDatum(from), UUIDPGetDatum(to)};
+
+	store_execute(&statement, values, NULL);
+}
+
+/*
+ * A run takes over the history of another one up to a time, and with it the
+ * answers given by then
+ */
+void
+update_copy(const pg_uuid_t *from, const pg_uuid_t *to, TimestampTz until)
+{
+	static Statement statement = {
+		"INSERT INTO durable.update SELECT $2, u.update_id, u.owner, u.name, u.state, " WHOLE_ARGS ", NULL, "
+		WHOLE_RESULT ", NULL, u.failure, u.requested_at, u.accepted_at, u.completed_at"
+		" FROM durable.update u WHERE u.run_id = $1 AND u.completed_at <= $3",
+		3, {UUIDOID, UUIDOID, TIMESTAMPTZOID}
+	};
+	Datum		values[3] = {UUIDPGetDatum(from), UUIDPGetDatum(to), TimestampTzGetDatum(until)};
 
 	store_execute(&statement, values, NULL);
 }

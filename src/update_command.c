@@ -209,22 +209,6 @@ command_reject(Turn *turn, const char *id, const char *message)
 }
 
 /*
- * Ids of the updates that the code has not read, for a run that goes on for
- * this one; an array of text
- */
-ArrayType *
-update_unread(const Turn *turn)
-{
-	Datum	   *ids = palloc(Max(turn->nupdates, 1) * sizeof(Datum));
-	int			n = 0;
-
-	for (int i = 0; i < turn->nupdates; i++)
-		if (!turn->updates[i].read)
-			ids[n++] = CStringGetTextDatum(turn->updates[i].id);
-	return construct_array(ids, n, TEXTOID, -1, false, TYPALIGN_INT);
-}
-
-/*
  * Has this turn answered the update, whose acceptance is new as well?  Then one
  * row says both.
  */
@@ -238,14 +222,48 @@ answered_in(const Turn *turn, const char *id)
 	return false;
 }
 
+/*
+ * Collect the row of an update; `request' is its acceptance
+ */
 static void
-add_row(Batch *batch, const pg_uuid_t *run_id, Update *update, const char *id)
+add_row(Batch *batch, const Execution *e, const char *id, const Event *request, Update *update)
 {
-	update->run_id = *run_id;
+	update->run_id = e->run_id;
 	update->update_id = cstring_to_text(id);
+	update->owner = e->owner;
+	update->name = request->name;
+	update->args = request->payload;
+	update->args_id = request->payload_id;
+	update->requested_at = request->at;
 	update_add(&batch->answers, update);
-	txn_update(run_id, update_hash(id));
+	txn_update(&e->run_id, update_hash(id));
 	batch->acted = true;
+}
+
+static void
+add_acceptance(Batch *batch, const Execution *e, Turn *turn, const Message *m)
+{
+	char	   *id = json_find_text(m->attributes, "update_id");
+	Event		request;
+
+	if (mail_to_event(m, &request) && !answered_in(turn, id))
+		add_row(batch, e, id, &request, &(Update) {.state = UPDATE_ACCEPTED, .accepted_at = turn->at,
+												   .completed_at = DT_NOEND});
+}
+
+static void
+add_answer(Batch *batch, const Execution *e, Turn *turn, Event *event)
+{
+	JsonbValue *failure = json_find(event->attributes, "failure");
+	UpdateRequest *update = turn_update(turn, json_find_text(event->attributes, "update_id"));
+
+	event->payload_id = payload_set_aside(&e->run_id, &event->payload);
+	add_row(batch, e, update->id, &turn->events[update->event], &(Update) {
+		.state = failure ? UPDATE_REJECTED : UPDATE_COMPLETED,
+		.result = event->payload, .result_id = event->payload_id,
+		.failure = failure ? JsonbValueToJsonb(failure) : NULL,
+		.accepted_at = turn->at, .completed_at = event->at
+	});
 }
 
 /*
@@ -255,34 +273,10 @@ add_row(Batch *batch, const pg_uuid_t *run_id, Update *update, const char *id)
 void
 batch_add_updates(Batch *batch, const BatchRun *run, Turn *turn)
 {
-	const pg_uuid_t *run_id = &run->execution->run_id;
-
 	for (int i = 0; i < run->nmail; i++)
-	{
-		const Message *m = run->mail[i];
-		char	   *id;
-
-		if (m->kind != MESSAGE_UPDATE)
-			continue;
-		id = json_find_text(m->attributes, "update_id");
-		if (!answered_in(turn, id))
-			add_row(batch, run_id, &(Update) {.state = UPDATE_ACCEPTED, .accepted_at = turn->at,
-											  .completed_at = DT_NOEND}, id);
-	}
+		if (run->mail[i]->kind == MESSAGE_UPDATE)
+			add_acceptance(batch, run->execution, turn, run->mail[i]);
 	for (int i = turn->recorded; i < turn->nevents; i++)
-	{
-		Event	   *event = &turn->events[i];
-		JsonbValue *failure;
-
-		if (event->type != EVENT_UPDATE_COMPLETED)
-			continue;
-		failure = json_find(event->attributes, "failure");
-		event->payload_id = payload_set_aside(run_id, &event->payload);
-		add_row(batch, run_id, &(Update) {
-			.state = failure ? UPDATE_REJECTED : UPDATE_COMPLETED,
-			.result = event->payload, .result_id = event->payload_id,
-			.failure = failure ? JsonbValueToJsonb(failure) : NULL,
-			.accepted_at = turn->at, .completed_at = event->at
-		}, json_find_text(event->attributes, "update_id"));
-	}
+		if (turn->events[i].type == EVENT_UPDATE_COMPLETED)
+			add_answer(batch, run->execution, turn, &turn->events[i]);
 }

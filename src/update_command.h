@@ -15,7 +15,6 @@ extern UpdateRequest *command_next_update(Turn *turn, text *name, const Interval
 extern UpdateRequest *command_poll_update(Turn *turn, text *name);
 extern void command_reply(Turn *turn, const char *id, Jsonb *result);
 extern void command_reject(Turn *turn, const char *id, const char *message);
-extern ArrayType *update_unread(const Turn *turn);
 extern void batch_add_updates(Batch *batch, const BatchRun *run, Turn *turn);
 
 #endif							/* DURABLE_UPDATE_COMMAND_H */
