@@ -55,23 +55,23 @@ is_unchanged(const WorkflowType *type)
 }
 
 /*
- * The validator of an update, NULL where there is none
+ * Is there a validator for the update, as far as the tables tell?
  */
-static char *
-find_validator(const Found *run, const char *update, ArrayType **settings)
+static bool
+find_validator(const Found *run, const char *update, WorkflowType *type, ArrayType **settings)
 {
 	MemoryContext context = CurrentMemoryContext;
-	WorkflowType type;
 	StoreScope	scope;
 	bool		found;
 	bool		open;
 
 	store_begin(&scope);
-	found = workflow_type_of_run(&run->run_id, context, &type);
+	found = workflow_type_of_run(&run->run_id, context, type) &&
+		json_find_text(type->validators, update) != NULL;
 	if (found)
 		*settings = execution_settings(&run->run_id, context, &open);
 	store_end(&scope);
-	return found && is_unchanged(&type) ? json_find_text(type.validators, update) : NULL;
+	return found;
 }
 
 /*
@@ -79,18 +79,19 @@ find_validator(const Found *run, const char *update, ArrayType **settings)
  * this
  */
 static Jsonb *
-call_validator(const char *name, Oid owner, ArrayType *settings, Jsonb *args)
+call_validator(const WorkflowType *type, const char *update, Oid owner, ArrayType *settings, Jsonb *args)
 {
 	Oid			save_userid;
 	int			sec_context;
-	Jsonb	   *result;
+	Jsonb	   *result = NULL;
 
 	settings_apply(settings);
 	GetUserIdAndSecContext(&save_userid, &sec_context);
 	SetUserIdAndSecContext(owner, sec_context | SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
 	XactReadOnly = true;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	result = callable_call(callable_get(callable_resolve(name, false)), args);
+	if (is_unchanged(type))
+		result = callable_call(callable_get(callable_resolve(json_find_text(type->validators, update), false)), args);
 	PopActiveSnapshot();
 	return result;
 }
@@ -141,18 +142,18 @@ validate_update(const Found *run, const text *update, Jsonb *args)
 	int			depth = store_depth();
 	char	   *update_name = text_to_cstring(update);
 	ArrayType  *settings = NULL;
-	char	   *name = find_validator(run, update_name, &settings);
+	WorkflowType type;
 	ErrorData  *volatile error = NULL;
 	Jsonb	   *volatile result = NULL;
 	char	   *message;
 
-	if (!name)
+	if (!find_validator(run, update_name, &type, &settings))
 		return;
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		result = call_validator(name, run->owner, settings, args);
+		result = call_validator(&type, update_name, run->owner, settings, args);
 	}
 	PG_CATCH();
 	{
