@@ -138,7 +138,7 @@ request(FunctionCallInfo fcinfo, Found *run, const UpdateCall *call)
 			already_closed(call->workflow_id, run->status);
 		if (call->stage != STAGE_ADMITTED)
 			check_may_send();
-		validate_update(run, call->update, call->args);
+		validate_update(run, call->workflow_id, call->update, call->args);
 		if (update_call_send(run, call))
 			return;
 		CHECK_FOR_INTERRUPTS();
@@ -201,7 +201,7 @@ wf_update_with_start(PG_FUNCTION_ARGS)
 			break;
 		if (found && run.status == STATUS_RUNNING)
 		{
-			validate_update(&run, call.update, call.args);
+			validate_update(&run, call.workflow_id, call.update, call.args);
 			if (update_call_send(&run, &call))
 				break;
 		}

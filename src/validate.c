@@ -30,6 +30,7 @@
 #include "miscadmin.h"
 #include "settings.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
@@ -75,11 +76,31 @@ find_validator(const Found *run, const char *update, WorkflowType *type, ArrayTy
 }
 
 /*
+ * The arguments of the validator: those of the update, and the workflow's id
+ * where it has a parameter of that name
+ */
+static Jsonb *
+complete_args(const Callable *validator, Jsonb *args, const char *workflow_id)
+{
+	bool		wanted = false;
+	JsonBuilder b;
+
+	for (int i = 0; i < validator->nargs; i++)
+		wanted |= strcmp(validator->argnames[i], "workflow_id") == 0;
+	if (!wanted || validator->whole_input || !JB_ROOT_IS_OBJECT(args) || json_find(args, "workflow_id"))
+		return args;
+	json_begin(&b);
+	json_add_text(&b, "workflow_id", workflow_id);
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(args), JsonbPGetDatum(json_end(&b))));
+}
+
+/*
  * Call it as the owner of the run; the (sub)transaction's abort undoes all of
  * this
  */
 static Jsonb *
-call_validator(const WorkflowType *type, const char *update, Oid owner, ArrayType *settings, Jsonb *args)
+call_validator(const WorkflowType *type, const char *update, Oid owner, ArrayType *settings, Jsonb *args,
+			   const char *workflow_id)
 {
 	Oid			save_userid;
 	int			sec_context;
@@ -91,7 +112,11 @@ call_validator(const WorkflowType *type, const char *update, Oid owner, ArrayTyp
 	XactReadOnly = true;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (is_unchanged(type))
-		result = callable_call(callable_get(callable_resolve(json_find_text(type->validators, update), false)), args);
+	{
+		Callable   *validator = callable_get(callable_resolve(json_find_text(type->validators, update), false));
+
+		result = callable_call(validator, complete_args(validator, args, workflow_id));
+	}
 	PopActiveSnapshot();
 	return result;
 }
@@ -135,7 +160,7 @@ reject(const char *update, const char *message, const ErrorData *error)
  * Raise WF014 where the update's validator says no
  */
 void
-validate_update(const Found *run, const text *update, Jsonb *args)
+validate_update(const Found *run, const char *workflow_id, const text *update, Jsonb *args)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner resources = CurrentResourceOwner;
@@ -153,7 +178,7 @@ validate_update(const Found *run, const text *update, Jsonb *args)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		result = call_validator(&type, update_name, run->owner, settings, args);
+		result = call_validator(&type, update_name, run->owner, settings, args, workflow_id);
 	}
 	PG_CATCH();
 	{

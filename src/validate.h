@@ -10,6 +10,6 @@
 
 #include "execution.h"
 
-extern void validate_update(const Found *run, const text *update, Jsonb *args);
+extern void validate_update(const Found *run, const char *workflow_id, const text *update, Jsonb *args);
 
 #endif							/* DURABLE_VALIDATE_H */

@@ -236,6 +236,13 @@ SELECT fails($$SELECT wf_update('many', 'add', '{"m": 1}')$$);
 SELECT fails($$SELECT wf_update('many', 'close', '{"why_not": "because"}')$$);
 SELECT fails($$SELECT wf_update('many', 'sing')$$);
 SELECT fails($$SELECT wf_update('many', 'write')$$);
+-- it may ask for the workflow's id, and by that for its state
+CREATE FUNCTION check_state(n int, workflow_id text) RETURNS text LANGUAGE sql AS $$
+  SELECT workflow_id || ': ' || (wf_query(workflow_id, '__stack')->>'waiting_for') || ' ' || n
+$$;
+SELECT wf_register_workflow('cart', validators => '{"add": "check_state", "who": "check_role"}');
+SELECT fails($$SELECT wf_update('many', 'add', '{"n": 0}')$$);
+SELECT wf_register_workflow('cart', validators => '{"add": "check_add", "who": "check_role"}');
 SET search_path = public, test;
 SELECT fails($$SELECT wf_update('many', 'who')$$);
 SHOW search_path;
