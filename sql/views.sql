@@ -14,11 +14,12 @@ RETURN CASE WHEN e.type IN (12, 13, 5, 24, 26, 27, 28, 29, 32, 35, 39) AND e.att
 	OPERATOR(pg_catalog.||) CASE WHEN e.name IS NULL THEN '{}'::pg_catalog.jsonb
 		ELSE pg_catalog.jsonb_build_object(CASE e.type WHEN 4 THEN 'timeout' WHEN 6 THEN 'reason'
 			WHEN 8 THEN 'reason' WHEN 10 THEN 'activity' WHEN 19 THEN 'reason' WHEN 21 THEN 'update'
+			WHEN 15 THEN CASE WHEN e.attributes OPERATOR(pg_catalog.->>) 'wait' OPERATOR(pg_catalog.=) 'update' THEN 'update' ELSE 'signal' END
 			WHEN 23 THEN 'workflow' WHEN 33 THEN 'reason' WHEN 36 THEN 'change' WHEN 40 THEN 'timeout'
 			WHEN 41 THEN 'reason' ELSE 'signal' END, e.name) END
 	OPERATOR(pg_catalog.||) CASE WHEN e.type IN (1, 10, 23) THEN
 			pg_catalog.jsonb_build_object('input', coalesce(e.payload, large))
-		WHEN e.type IN (2, 11, 22, 25) THEN pg_catalog.jsonb_build_object('result', coalesce(e.payload, large))
+		WHEN e.type IN (2, 11, 25) OR e.type = 22 AND NOT e.attributes OPERATOR(pg_catalog.?) 'failure' THEN pg_catalog.jsonb_build_object('result', coalesce(e.payload, large))
 		WHEN e.type IN (9, 30) THEN pg_catalog.jsonb_build_object('payload', coalesce(e.payload, large))
 		WHEN e.type = 21 THEN pg_catalog.jsonb_build_object('args', coalesce(e.payload, large))
 		ELSE '{}'::pg_catalog.jsonb END;

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "api_client.h"
 #include "await.h"
 #include "callable.h"
 #include "clock.h"
@@ -114,8 +115,8 @@ settle_conflict(const Execution *e, const StartOptions *o, pg_uuid_t *run_id)
  * Start a run, or find the one that stands for it.  *seq is that of its start
  * message, 0 where there is none.  Returns the run id.
  */
-static pg_uuid_t
-start(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
+pg_uuid_t
+start_workflow(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
 {
 	Callable   *workflow = find_workflow(text_to_cstring(name));
 	Oid			caller = GetUserId();
@@ -191,11 +192,11 @@ wf_start(PG_FUNCTION_ARGS)
 
 	refuse_in_code("wf_start()", "Start the other workflow in an activity.");
 	start_options(fcinfo, START_OPTIONS, &options);
-	run_id = start(arg_id(fcinfo, 0, "workflow", true), arg_jsonb(fcinfo, 1), &options, &seq);
+	run_id = start_workflow(arg_id(fcinfo, 0, "workflow", true), arg_jsonb(fcinfo, 1), &options, &seq);
 	return uuid_datum(&run_id);
 }
 
-static void
+void
 already_closed(const char *id, RunStatus status)
 {
 	ereport(ERROR,
@@ -254,7 +255,7 @@ wf_signal_with_start(PG_FUNCTION_ARGS)
 		bool		sent;
 		text	   *request_id = options.request_id;
 
-		run.run_id = start(name, arg_jsonb(fcinfo, 4), &options, &seq);
+		run.run_id = start_workflow(name, arg_jsonb(fcinfo, 4), &options, &seq);
 		store_begin(&scope);
 		sent = find_run(&run.run_id, &run) && run_signal(&run, signal, payload, request_id);
 		store_end(&scope);
@@ -333,7 +334,7 @@ wf_execute(PG_FUNCTION_ARGS)
 	start_options(fcinfo, EXECUTE_OPTIONS, &options);
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	MemoryContextSwitchTo(context);
-	run.run_id = start(arg_id(fcinfo, 0, "workflow", true), arg_jsonb(fcinfo, 1), &options, &seq);
+	run.run_id = start_workflow(arg_id(fcinfo, 0, "workflow", true), arg_jsonb(fcinfo, 1), &options, &seq);
 	if (seq)
 		txn_keep_mail(owner, seq);
 	SPI_commit();

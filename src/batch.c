@@ -362,6 +362,9 @@ wakes(Execution *e, const Message *m)
 		case MESSAGE_CHILD_TIMED_OUT:
 		case MESSAGE_CHILD_TERMINATED:
 			return ends_wait(e, m->command, false);
+		case MESSAGE_UPDATE:
+			return e->wait_update &&
+				(VARSIZE_ANY_EXHDR(e->wait_update) == 0 || same_name(e->wait_update, m->name));
 		default:
 			elog(ERROR, "unrecognized message kind %d", (int) m->kind);
 	}
@@ -490,6 +493,9 @@ mail_to_event(const Message *m, Event *event)
 			return true;
 		case MESSAGE_CHILD_TERMINATED:
 			event->type = EVENT_CHILD_TERMINATED;
+			return true;
+		case MESSAGE_UPDATE:
+			event->type = EVENT_UPDATE_ACCEPTED;
 			return true;
 		default:
 			return false;

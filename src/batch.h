@@ -85,6 +85,7 @@ typedef struct Batch
 	RowBatch	activities;
 	RowBatch	attempts;
 	RowBatch	state;
+	RowBatch	answers;		/* to updates */
 } Batch;
 
 /* batch.c */

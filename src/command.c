@@ -164,16 +164,27 @@ change_timer(Turn *turn, int32 command, TimestampTz fire_at)
 	turn->timers[turn->ntimers++] = (NewTimer) {MESSAGE_TIMER, command, fire_at};
 }
 
+/*
+ * Start the timer of a wait; `wait' says for what, NULL: nothing, or a signal
+ */
 void
-command_start_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at)
+command_start_wait_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at, const char *wait)
 {
 	JsonBuilder b;
 
 	command_check_limits(turn);
 	json_begin(&b);
 	json_add_time(&b, "fire_at", fire_at);
+	if (wait)
+		json_add_text(&b, "wait", wait);
 	command_record(turn, EVENT_TIMER_STARTED, command, name, json_end(&b));
 	change_timer(turn, command, fire_at);
+}
+
+void
+command_start_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at)
+{
+	command_start_wait_timer(turn, command, name, fire_at, NULL);
 }
 
 /*

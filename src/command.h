@@ -24,6 +24,7 @@ extern Jsonb *command_event_payload(const Event *event);
 extern Jsonb *command_activity_outcome(Turn *turn, Command *command);
 
 extern void command_start_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at);
+extern void command_start_wait_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at, const char *wait);
 extern void command_cancel_timer(Turn *turn, int32 command);
 extern int	command_fired(Turn *turn, const Command *command);
 extern int	command_next_signal(SignalQueue *queue);

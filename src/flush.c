@@ -34,6 +34,8 @@
 #include "task.h"
 #include "timer.h"
 #include "txn.h"
+#include "update.h"
+#include "update_command.h"
 #include "upsert.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -58,6 +60,7 @@ batch_init(Batch *batch, Oid owner)
 	rows_init(&batch->activities, TABLE_ACTIVITY, batch->context);
 	rows_init(&batch->attempts, TABLE_ATTEMPT, batch->context);
 	rows_init(&batch->state, TABLE_STATE, batch->context);
+	rows_init(&batch->answers, TABLE_UPDATE, batch->context);
 }
 
 /*
@@ -414,6 +417,7 @@ wait_again(Execution *e, Turn *turn)
 		strcmp(text_to_cstring(e->waiting_for), turn->waiting_for) == 0;
 
 	e->wait_signal = turn->wait_signal;
+	e->wait_update = turn->wait_update;
 	e->wait_command = turn->wait_command;
 	e->wait_set = turn->wait_set;
 	e->wait_left = turn->wait_left;
@@ -482,6 +486,7 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 	if (status != STATUS_RUNNING)
 		turn->scheduled = turn->cancels = NIL;	/* go with the run */
 	add_effects(batch, turn, status != STATUS_RUNNING);
+	batch_add_updates(batch, run, turn);
 	if (status == STATUS_RUNNING)
 	{
 		add_history(batch, run, turn, end, NULL);
@@ -582,6 +587,7 @@ batch_write(Batch *batch)
 	activity_write(&batch->activities);
 	attempt_log_write(&batch->attempts);
 	state_write(&batch->state);
+	update_write(&batch->answers);
 	write_cancels(batch);
 	write_new(batch);
 	mailbox_write_to_open(&batch->reports);

@@ -20,7 +20,9 @@
 #include "payload.h"
 #include "sweep.h"
 #include "txn.h"
+#include "update.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 /*
  * Send a message to an open run; its claim is woken at commit
@@ -71,6 +73,35 @@ run_cancel(const Found *run, text *reason)
 }
 
 /*
+ * Send an update; false where the run is closed.  One that was sent before is
+ * not sent again.
+ */
+bool
+run_update(const Found *run, text *update_id, text *name, Jsonb *args)
+{
+	Message		message = {.kind = MESSAGE_UPDATE, .name = name, .payload = args};
+	Update		update = {
+		.run_id = run->run_id, .update_id = update_id, .owner = run->owner, .name = name,
+		.state = UPDATE_ADMITTED, .requested_at = durable_now()
+	};
+	JsonBuilder b;
+
+	if (!execution_hold(&run->run_id))
+		return false;
+	txn_locked(run->owner, &run->run_id);
+	message.payload_id = payload_set_aside(&run->run_id, &message.payload);
+	update.args = message.payload;
+	update.args_id = message.payload_id;
+	if (!update_insert(&update))
+		return true;
+	json_begin(&b);
+	json_add_text(&b, "update_id", text_to_cstring(update_id));
+	message.attributes = json_end(&b);
+	run_send(run, &message);
+	return true;
+}
+
+/*
  * Collect the last row of history: mail the run has not read yet, then its
  * end
  */
@@ -83,7 +114,8 @@ add_last_events(RowBatch *history, Execution *e, const Message *messages, int n,
 	Event		event;
 
 	for (int i = 0; i < n; i++)
-		if (mail_to_event(&messages[i], &event))
+		/* an update that nobody will answer is not accepted */
+		if (messages[i].kind != MESSAGE_UPDATE && mail_to_event(&messages[i], &event))
 			events[count++] = event_form(&event);
 	events[count++] = event_form(&closing);
 	e->history_bytes += history_add(history, &e->run_id, e->owner, e->next_event, closing.at,

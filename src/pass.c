@@ -311,6 +311,9 @@ return_to_mark(Turn *turn, const TurnMark *mark)
 		if (turn->commands[i].cancel_event >= turn->nevents)
 			turn->commands[i].cancel_event = -1;
 	}
+	for (int i = 0; i < turn->nupdates; i++)
+		if (turn->updates[i].answer >= turn->nevents)
+			turn->updates[i].answer = -1;
 	turn->problem = NULL;
 	turn->failure = NULL;
 	turn->cancelled = false;

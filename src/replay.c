@@ -25,6 +25,7 @@
 #include "postgres.h"
 
 #include "extension.h"
+#include "json.h"
 #include "saga.h"
 #include "turn.h"
 #include "utils/builtins.h"
@@ -114,6 +115,50 @@ note_cancel_request(Turn *turn, int event)
 }
 
 static void
+add_update(Turn *turn, int event)
+{
+	UpdateRequest *update;
+
+	if (turn->nupdates == turn->updates_room)
+	{
+		turn->updates_room = turn->updates_room ? turn->updates_room * 2 : 8;
+		turn->updates = turn->updates ?
+			repalloc(turn->updates, turn->updates_room * sizeof(UpdateRequest)) :
+			MemoryContextAlloc(turn->context, turn->updates_room * sizeof(UpdateRequest));
+	}
+	update = &turn->updates[turn->nupdates++];
+	*update = (UpdateRequest) {.event = event, .answer = -1};
+	update->id = json_find_text(turn->events[event].attributes, "update_id");
+	if (!update->id)
+		elog(ERROR, "event %d has no update id", event + 1);
+	update->id = MemoryContextStrdup(turn->context, update->id);
+}
+
+/*
+ * The update of an id; NULL where there is none.  An answer mostly follows its
+ * request closely, so the last one comes first.
+ */
+UpdateRequest *
+turn_update(Turn *turn, const char *id)
+{
+	for (int i = turn->nupdates - 1; i >= 0; i--)
+		if (strcmp(turn->updates[i].id, id) == 0)
+			return &turn->updates[i];
+	return NULL;
+}
+
+static void
+resolve_update(Turn *turn, int event)
+{
+	char	   *id = json_find_text(turn->events[event].attributes, "update_id");
+	UpdateRequest *update = id ? turn_update(turn, id) : NULL;
+
+	if (!update)
+		elog(ERROR, "event %d answers an unknown update", event + 1);
+	update->answer = event;
+}
+
+static void
 index_event(Turn *turn, int event)
 {
 	switch (turn->events[event].type)
@@ -176,6 +221,12 @@ index_event(Turn *turn, int event)
 		case EVENT_COMPENSATION_STARTED:
 			turn->saga.started = event;
 			turn->saga.code_commands = turn->ncommands;
+			break;
+		case EVENT_UPDATE_ACCEPTED:
+			add_update(turn, event);
+			break;
+		case EVENT_UPDATE_COMPLETED:
+			resolve_update(turn, event);
 			break;
 		default:
 			elog(ERROR, "event %d of an open run is %s",
@@ -304,6 +355,10 @@ turn_begin_pass(Turn *turn)
 		turn->commands[i].cancelled = false;
 	turn->signal_handles = NULL;
 	turn->nsignal_handles = 0;
+	for (int i = 0; i < turn->nupdates; i++)
+		turn->updates[i].read = turn->updates[i].answered = false;
+	turn->updates_from = 0;
+	turn->wait_update = NULL;
 	memcpy(seed, turn->execution->seed ? turn->execution->seed : &turn->execution->run_id, sizeof(seed));
 	pg_prng_seed(&turn->random, seed[0] ^ seed[1]);
 	saga_begin_pass(turn);

@@ -15,11 +15,13 @@
  *	  a rate limit allows the next one, or when a session found its queue empty
  *	  while the task that came was not committed yet.
  *
- *	  4. At its start, and when asked to, it looks at everything: which owners
+ *	  4. It commits for sessions what they cannot commit themselves (errand.c).
+ *
+ *	  5. At its start, and when asked to, it looks at everything: which owners
  *	  have mail, which queues have tasks, and all timers.  So nothing depends on what shared memory knew
  *	  before a crash.
  *
- *	  5. Where the extension is not installed it leaves, and the database is
+ *	  6. Where the extension is not installed it leaves, and the database is
  *	  forgotten.  Where the tables belong to another database (identity.c) it
  *	  says so and waits.
  *
@@ -35,6 +37,7 @@
 #include "commands/dbcommands.h"
 #include "compat.h"
 #include "drive.h"
+#include "errand.h"
 #include "extension.h"
 #include "guc.h"
 #include "identity.h"
@@ -320,7 +323,7 @@ sleep_until_due(Slot *slot)
 	SpinLockAcquire(&database->mutex);
 	deadline = database->look ? 0 : database->deadline;
 	SpinLockRelease(&database->mutex);
-	if (deadline == 0 || any_notify())
+	if (deadline == 0 || any_notify() || errands_wait())
 		return;
 	wait = deadline == DT_NOEND ? MAX_SLEEP_MS :
 		TimestampDifferenceMilliseconds(durable_now(), deadline);
@@ -349,6 +352,7 @@ durable_scheduler_main(Datum arg)
 	slot_pin_settings("durable scheduler");
 	/* what a crash undoes is done again; what others build on it is flushed */
 	SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_OVERRIDE);
+	errands_reclaim();
 	SpinLockAcquire(&database->mutex);
 	database->look = true;
 	SpinLockRelease(&database->mutex);
@@ -360,6 +364,7 @@ durable_scheduler_main(Datum arg)
 
 		CHECK_FOR_INTERRUPTS();
 		process_reload_config();
+		errands_serve();
 		if (take_request(&from, &look))
 			work(from, look);
 		sleep_until_due(slot);

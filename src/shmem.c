@@ -75,6 +75,8 @@ shmem_startup(void)
 			SpinLockInit(&shared->slots[i].mutex);
 		for (int i = 0; i < MAX_TASK_QUEUES; i++)
 			SpinLockInit(&shared->task_queues[i].mutex);
+		for (int i = 0; i < MAX_ERRANDS; i++)
+			SpinLockInit(&shared->errands[i].mutex);
 	}
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -135,22 +137,29 @@ durable_wake_launcher(void)
 }
 
 /*
- * Set the latch of every attached process of a kind in a database
+ * Set the latch of every attached process of a kind in a database; false where
+ * there is none
  */
-void
+bool
 durable_wake_slots(SlotKind kind, Oid dbid)
 {
+	bool		any = false;
+
 	if (!shared)
-		return;
+		return false;
 	LWLockAcquire(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS; i++)
 	{
 		Slot	   *slot = &shared->slots[i];
 
 		if (slot->in_use && slot->kind == kind && slot->dbid == dbid && slot->proc)
+		{
 			SetLatch(&slot->proc->procLatch);
+			any = true;
+		}
 	}
 	LWLockRelease(shared->directory);
+	return any;
 }
 
 /*
@@ -201,7 +210,7 @@ durable_look_at_all(Oid dbid)
 	SpinLockAcquire(&db->mutex);
 	db->look = true;
 	SpinLockRelease(&db->mutex);
-	durable_wake_slots(SLOT_SCHEDULER, dbid);
+	(void) durable_wake_slots(SLOT_SCHEDULER, dbid);
 }
 
 /*
@@ -224,5 +233,5 @@ durable_new_deadline(Oid dbid, TimestampTz at)
 		db->deadline = at;
 	SpinLockRelease(&db->mutex);
 	if (earlier)
-		durable_wake_slots(SLOT_SCHEDULER, dbid);
+		(void) durable_wake_slots(SLOT_SCHEDULER, dbid);
 }

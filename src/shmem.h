@@ -8,6 +8,7 @@
 #ifndef DURABLE_SHMEM_H
 #define DURABLE_SHMEM_H
 
+#include "storage/dsm_impl.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 #include "storage/spin.h"
@@ -21,6 +22,7 @@
 #define MAX_TASK_QUEUES	2048
 #define MAX_POLLERS		512
 #define MAX_FAIR_KEYS	16384
+#define MAX_ERRANDS		128
 #define PRIORITIES		5
 
 /* A database that has, or may have, the extension. */
@@ -182,6 +184,7 @@ typedef struct Waiter
 	pg_uuid_t	run_id;
 	int64		topic;			/* of task queues; 0: waits for the run */
 	Oid			role;			/* that polls */
+	uint32		update;			/* hash of the update it waits for; 0: the run's end */
 } Waiter;
 
 typedef struct Listener
@@ -195,6 +198,27 @@ typedef struct Listener
 	bool		notify;			/* the scheduler is to tell them of tasks */
 	int64		notified;
 } Listener;
+
+/* What a session asks the scheduler to commit for it, see errand.c. */
+typedef enum ErrandState
+{
+	ERRAND_FREE,
+	ERRAND_ASKED,				/* by a session */
+	ERRAND_TAKEN,				/* by the scheduler */
+	ERRAND_DONE
+} ErrandState;
+
+typedef struct Errand
+{
+	slock_t		mutex;			/* guards these four */
+	ErrandState state;
+	Oid			dbid;
+	PGPROC	   *proc;			/* who asked; NULL: has left */
+	dsm_handle	request;
+	int			end;			/* ErrandEnd; the scheduler's while taken, as the following */
+	int			sqlstate;		/* 0: no error */
+	char		message[256];
+} Errand;
 
 typedef struct Shared
 {
@@ -217,6 +241,7 @@ typedef struct Shared
 	TaskQueue	task_queues[MAX_TASK_QUEUES];
 	Poller		pollers[MAX_POLLERS];
 	FairKey		fair_keys[MAX_FAIR_KEYS];
+	Errand		errands[MAX_ERRANDS];
 	Listener	listeners[MAX_LISTENERS];
 	Waiter		waiters[FLEXIBLE_ARRAY_MEMBER]; /* MaxBackends */
 } Shared;
@@ -227,7 +252,7 @@ extern Shared *shared;
 extern void durable_shmem_init(void);
 extern Database *durable_database(Oid dbid, bool create);
 extern void durable_wake_launcher(void);
-extern void durable_wake_slots(SlotKind kind, Oid dbid);
+extern bool durable_wake_slots(SlotKind kind, Oid dbid);
 extern void durable_terminate_slots(SlotKind kind, Oid dbid);
 extern void durable_want_scheduler(Oid dbid);
 extern void durable_look_at_all(Oid dbid);

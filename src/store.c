@@ -41,7 +41,7 @@
 #include "utils/typcache.h"
 
 static const char *const table_names[TABLE_COUNT] = {
-	"execution", "closed", "history", "message", "timer", "activity", "attempt", "state", "event"
+	"execution", "closed", "history", "message", "timer", "activity", "attempt", "state", "update", "event"
 };
 
 static Statement *prepared = NULL;

@@ -40,6 +40,7 @@ typedef enum TableId
 	TABLE_ACTIVITY,
 	TABLE_ATTEMPT,
 	TABLE_STATE,
+	TABLE_UPDATE,
 	TABLE_EVENT,				/* the type of an event, no table */
 	TABLE_COUNT
 } TableId;

@@ -72,6 +72,16 @@ typedef struct SignalQueue
 	int			read;			/* of this pass */
 } SignalQueue;
 
+/* An update in the history. */
+typedef struct UpdateRequest
+{
+	int			event;			/* index of its acceptance */
+	char	   *id;
+	int			answer;			/* index of the event that answered it, or -1 */
+	bool		read;			/* of this pass, as the next */
+	bool		answered;
+} UpdateRequest;
+
 /* A step the code asks for. */
 typedef struct StepRequest
 {
@@ -181,6 +191,10 @@ typedef struct Turn
 	int			commands_room;
 	SignalQueue *signals;
 	int			nsignals;
+	UpdateRequest *updates;
+	int			nupdates;
+	int			updates_room;
+	int			updates_from;	/* those before are read, in this pass */
 	int			cancel_event;	/* index, or -1 */
 	int			mail_end;		/* end of the last mail of all */
 	Saga		saga;
@@ -214,6 +228,7 @@ typedef struct Turn
 	ErrorData  *interrupt;		/* a cancel by the user, to be raised again */
 	StepRequest step;
 	text	   *wait_signal;
+	text	   *wait_update;	/* empty: of any name */
 	int32		wait_command;
 	ArrayType  *wait_set;		/* see Execution, as the following */
 	int32		wait_left;
@@ -250,6 +265,7 @@ extern bool turn_outcome_unknown(Turn *turn);
 extern bool turn_all_matched(Turn *turn);
 extern SignalQueue *turn_signal_queue(Turn *turn, text *name);
 extern bool turn_replaying(Turn *turn);
+extern UpdateRequest *turn_update(Turn *turn, const char *id);
 
 /* pass.c */
 extern Turn *turn_in_code(const char *call);

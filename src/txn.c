@@ -48,6 +48,9 @@ static int	note_room = 0;
 static pg_uuid_t *closed = NULL;
 static int	closed_count = 0;
 static int	closed_room = 0;
+static AnsweredUpdate *answered = NULL;
+static int	answered_count = 0;
+static int	answered_room = 0;
 static TimestampTz deadline = DT_NOEND;
 static bool forgettable = false;
 static XLogRecPtr forgettable_end = 0;
@@ -161,6 +164,25 @@ txn_closed(const pg_uuid_t *run_id)
 }
 
 /*
+ * An update was accepted or answered
+ */
+void
+txn_update(const pg_uuid_t *run_id, uint32 update)
+{
+	if (!shared)
+		return;
+	if (answered_count == answered_room)
+	{
+		int			room = answered_room ? answered_room * 2 : 64;
+
+		answered = answered ? repalloc(answered, room * sizeof(AnsweredUpdate)) :
+			MemoryContextAlloc(TopMemoryContext, room * sizeof(AnsweredUpdate));
+		answered_room = room;
+	}
+	answered[answered_count++] = (AnsweredUpdate) {*run_id, update};
+}
+
+/*
  * CREATE or DROP EXTENSION: our processes should see for themselves
  */
 void
@@ -228,6 +250,7 @@ forget_all(void)
 			pfree(notes[i].locked);
 	note_count = 0;
 	closed_count = 0;
+	answered_count = 0;
 	deadline = DT_NOEND;
 	extension_changed = false;
 	extension_dropped = false;
@@ -273,6 +296,8 @@ xact_callback(XactEvent event, void *arg)
 			durable_new_deadline(MyDatabaseId, deadline);
 		if (closed_count > 0)
 			waiter_wake(closed, closed_count);
+		if (answered_count > 0)
+			waiter_wake_updates(answered, answered_count);
 		if (OidIsValid(new_database))
 			durable_want_scheduler(new_database);
 		if (extension_changed)

@@ -4,7 +4,8 @@
  *	  Sessions that wait for a run to close or for tasks, and those that LISTEN.
  *
  *	  A session in wf_result has an entry with its run, and whoever closes the
- *	  run sets its latch after the commit.  One that waits in a poll has an entry
+ *	  run sets its latch after the commit; one in wf_update also says which update,
+ *	  by a hash, and is woken at its acceptance and its answer.  One that waits in a poll has an entry
  *	  with its topic, and of those one is woken.  A listened-to workflow is
  *	  known by a hash of its namespace and id, task queues by their topic; a
  *	  collision costs a NOTIFY too many.  Entries go with their session.
@@ -68,9 +69,13 @@ take_entry(void)
 		if (shared->waiters[i].proc == NULL)
 		{
 			my_waiter = &shared->waiters[i];
-			my_waiter->topic = 0;
 			shared->nwaiters++;
 		}
+	if (my_waiter)
+	{
+		my_waiter->topic = 0;
+		my_waiter->update = 0;
+	}
 	return my_waiter;
 }
 
@@ -96,6 +101,22 @@ waiter_begin(const pg_uuid_t *run_id)
 		return;
 	if (take_entry())
 		my_waiter->run_id = *run_id;
+	publish();
+}
+
+/*
+ * The same when an update of it is accepted or answered, too
+ */
+void
+waiter_begin_update(const pg_uuid_t *run_id, uint32 update)
+{
+	if (!shared)
+		return;
+	if (take_entry())
+	{
+		my_waiter->run_id = *run_id;
+		my_waiter->update = update;
+	}
 	publish();
 }
 
@@ -184,6 +205,38 @@ waiter_wake(const pg_uuid_t *run_ids, int n)
 			continue;
 		for (int j = 0; j < n; j++)
 			if (memcmp(&waiter->run_id, &run_ids[j], sizeof(pg_uuid_t)) == 0)
+			{
+				SetLatch(&waiter->proc->procLatch);
+				break;
+			}
+	}
+	LWLockRelease(shared->waiting);
+}
+
+/*
+ * These updates are accepted or answered, and the commit is done
+ */
+void
+waiter_wake_updates(const AnsweredUpdate *updates, int n)
+{
+	int			left;
+
+	if (!shared || shared->nwaiters == 0)
+		return;
+	LWLockAcquire(shared->waiting, LW_SHARED);
+	left = shared->nwaiters;
+	for (int i = 0; i < MaxBackends && left > 0; i++)
+	{
+		Waiter	   *waiter = &shared->waiters[i];
+
+		if (waiter->proc == NULL)
+			continue;
+		left--;
+		if (waiter->dbid != MyDatabaseId || waiter->topic != 0 || waiter->update == 0)
+			continue;
+		for (int j = 0; j < n; j++)
+			if (waiter->update == updates[j].update &&
+				memcmp(&waiter->run_id, &updates[j].run_id, sizeof(pg_uuid_t)) == 0)
 			{
 				SetLatch(&waiter->proc->procLatch);
 				break;

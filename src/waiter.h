@@ -10,7 +10,16 @@
 
 #include "shmem.h"
 
+/* An update that a transaction accepted or answered. */
+typedef struct AnsweredUpdate
+{
+	pg_uuid_t	run_id;
+	uint32		update;			/* hash of its id, not 0 */
+} AnsweredUpdate;
+
 extern void waiter_begin(const pg_uuid_t *run_id);
+extern void waiter_begin_update(const pg_uuid_t *run_id, uint32 update);
+extern void waiter_wake_updates(const AnsweredUpdate *updates, int n);
 extern void waiter_begin_poll(int64 topic, Oid role);
 extern void waiter_end(void);
 extern void waiter_wake(const pg_uuid_t *run_ids, int n);

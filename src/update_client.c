@@ -1,0 +1,248 @@
+/*-------------------------------------------------------------------------
+ *
+ * update_client.c
+ *	  An update, as its client sees it: sending it, and waiting for the answer.
+ *
+ *	  1. Who waits needs the request committed, and cannot commit it himself in
+ *	  the middle of his statement.  So the scheduler does that for him (errand.c).
+ *	  Who does not wait sends it with his own transaction, like a signal.
+ *
+ *	  2. From then on there is a row in durable.update, and it tells everything:
+ *	  the client sleeps until the commit that changes it, or that closes the run.
+ *	  He looks at the run first and at the row then, so that of a run that is
+ *	  closed he knows the last word.
+ *
+ *	  3. Where the run has gone on as another one, so have its unread updates,
+ *	  row and all; the client follows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "errand.h"
+#include "extension.h"
+#include "json.h"
+#include "miscadmin.h"
+#include "outside.h"
+#include "payload.h"
+#include "shmem.h"
+#include "storage/latch.h"
+#include "update_client.h"
+#include "update_command.h"
+#include "utils/builtins.h"
+#include "waiter.h"
+
+/* Where nobody can set our latch we look ourselves, that often */
+#define POLL_MS			20
+/* and as a safety net this often otherwise */
+#define SAFETY_MS		60000
+/* after this an errand that met a lock is tried again */
+#define BUSY_MS			50
+
+/*
+ * Has this update been requested before?  Errors where it was another one.
+ */
+bool
+update_call_find(const Found *run, const UpdateCall *call, Update *update)
+{
+	MemoryContext context = CurrentMemoryContext;
+	StoreScope	scope;
+	bool		found;
+
+	store_begin(&scope);
+	found = update_find(&run->run_id, call->update_id, context, update);
+	store_end(&scope);
+	if (found && strcmp(text_to_cstring(update->name), text_to_cstring(call->update)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("update \"%s\" of workflow \"%s\" is an update \"%s\", not \"%s\"",
+						text_to_cstring(call->update_id), call->workflow_id,
+						text_to_cstring(update->name), text_to_cstring(call->update)),
+				 errhint("An update_id stands for one request.")));
+	return found;
+}
+
+/*
+ * Sleep until something may have changed, at most so long; false when the time
+ * is over
+ */
+static bool
+doze(TimestampTz until, long timeout)
+{
+	static uint32 event = 0;
+
+	if (until != DT_NOEND)
+	{
+		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+
+		if (left <= 0)
+			return false;
+		timeout = Min(timeout, left);
+	}
+	if (event == 0)
+		event = wait_event("DurableUpdate");
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, event);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	return true;
+}
+
+static void
+timed_out(const UpdateCall *call, const char *stage)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WF_TIMEOUT),
+			 errmsg("update \"%s\" of workflow \"%s\" is not %s after the timeout",
+					text_to_cstring(call->update_id), call->workflow_id, stage),
+			 errhint("The same update_id asks for it again.")));
+}
+
+/*
+ * Send the request; false where the run is closed
+ */
+bool
+update_call_send(const Found *run, const UpdateCall *call)
+{
+	if (call->stage == STAGE_ADMITTED)
+	{
+		StoreScope	scope;
+		bool		sent;
+
+		store_begin(&scope);
+		sent = run_update(run, call->update_id, call->update, call->args);
+		store_end(&scope);
+		return sent;
+	}
+	for (;;)
+	{
+		switch (errand_update(run, call->update_id, call->update, call->args, call->until))
+		{
+			case ERRAND_SENT:
+				return true;
+			case ERRAND_RUN_CLOSED:
+				return false;
+			case ERRAND_TOO_LATE:
+				timed_out(call, "admitted");
+				break;
+			case ERRAND_BUSY:
+				break;
+		}
+		if (!doze(call->until, BUSY_MS))
+			timed_out(call, "admitted");
+	}
+}
+
+/*
+ * The run is closed, and did not say more
+ */
+static void
+never_answered(const Found *run, const UpdateCall *call, const Update *update)
+{
+	const char *id = text_to_cstring(call->update_id);
+	const char *status = status_name(run->status);
+
+	if (update->state == UPDATE_ADMITTED)
+		ereport(ERROR,
+				(errcode(ERRCODE_WF_ALREADY_CLOSED),
+				 errmsg("workflow \"%s\" closed before it accepted update \"%s\"", call->workflow_id, id),
+				 errdetail("Its status is %s.", status)));
+	ereport(ERROR,
+			(errcode(ERRCODE_WF_FAILED),
+			 errmsg("workflow \"%s\" closed before it answered update \"%s\"", call->workflow_id, id),
+			 errdetail_internal("{\"type\": \"accepted_update_completed_workflow\", \"status\": \"%s\"}", status)));
+}
+
+/*
+ * Is the update as far as the client waits?  Follows the run; errors where the
+ * update will never be.
+ */
+static bool
+look(Found *run, const UpdateCall *call, Update *update)
+{
+	for (;;)
+	{
+		MemoryContext context = CurrentMemoryContext;
+		pg_uuid_t	run_id = run->run_id;
+		StoreScope	scope;
+		bool		found_run;
+		bool		found;
+
+		store_begin(&scope);
+		found_run = find_run(&run_id, run);
+		found = found_run && update_find(&run_id, call->update_id, context, update);
+		store_end(&scope);
+		if (found && update->state >= (call->stage == STAGE_ACCEPTED ? UPDATE_ACCEPTED : UPDATE_COMPLETED))
+			return true;
+		if (found && run->status == STATUS_RUNNING)
+			return false;
+		if (found)
+			never_answered(run, call, update);
+		if (!found_run || !run->has_next)
+			ereport(ERROR,
+					(errcode(ERRCODE_WF_NOT_FOUND),
+					 errmsg("workflow \"%s\" was deleted", call->workflow_id)));
+		run->run_id = run->next_run_id;
+	}
+}
+
+static bool
+is_same_run(const Found *run, const pg_uuid_t *run_id)
+{
+	return memcmp(&run->run_id, run_id, sizeof(pg_uuid_t)) == 0;
+}
+
+/*
+ * Wait while it is this run that has the update
+ */
+static pg_noinline void
+wait_with_run(const pg_uuid_t *run_id, Found *run, const UpdateCall *call, Update *update)
+{
+	waiter_begin_update(run_id, update_hash(text_to_cstring(call->update_id)));
+	PG_TRY();
+	{
+		while (!look(run, call, update) && is_same_run(run, run_id))
+			if (!doze(call->until, shared ? SAFETY_MS : POLL_MS))
+				timed_out(call, call->stage == STAGE_ACCEPTED ? "accepted" : "completed");
+	}
+	PG_FINALLY();
+	{
+		waiter_end();
+	}
+	PG_END_TRY();
+}
+
+static void
+raise_rejection(const UpdateCall *call, Jsonb *failure)
+{
+	char	   *message = json_find_text(failure, "message");
+
+	ereport(ERROR,
+			(errcode(ERRCODE_WF_UPDATE_REJECTED),
+			 errmsg_internal("%s", message ? message : "update rejected"),
+			 errdetail_internal("%s", json_to_cstring(failure))));
+}
+
+/*
+ * Wait for an update that was sent.  Returns its result (NULL for SQL NULL, and
+ * where only its acceptance was waited for) in the current memory context;
+ * raises WF014 when it was rejected, WF015 when the time is over, WF012 or
+ * WF007 when the run closed.
+ */
+Jsonb *
+update_call_await(Found *run, const UpdateCall *call)
+{
+	Update		update;
+	pg_uuid_t	waits_for;
+
+	do
+	{
+		waits_for = run->run_id;
+		wait_with_run(&waits_for, run, call, &update);
+	} while (!is_same_run(run, &waits_for));
+	if (update.state == UPDATE_REJECTED)
+		raise_rejection(call, update.failure);
+	if (call->stage == STAGE_ACCEPTED || update.state != UPDATE_COMPLETED)
+		return NULL;
+	return update.result_id ? payload_load(update.result_id) : update.result;
+}
