@@ -21,6 +21,7 @@
 #include "failure.h"
 #include "guc.h"
 #include "json.h"
+#include "marker.h"
 #include "payload.h"
 #include "step.h"
 #include "utils/builtins.h"
@@ -462,5 +463,7 @@ command_info(Turn *turn)
 	json_add_bool(&b, "cancel_requested", command_cancel_requested(turn));
 	json_add_jsonb(&b, "memo", e->memo);
 	json_add_jsonb(&b, "search_attributes", e->search_attributes);
+	json_add_int(&b, "version", version_seen(turn));
+	json_add_jsonb(&b, "versions", markers_seen(turn));
 	return json_end(&b);
 }

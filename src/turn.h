@@ -111,6 +111,15 @@ typedef struct FailedAttempt
 	Jsonb	   *failure;
 } FailedAttempt;
 
+/* A change the code asked about with wf_version, as recorded. */
+typedef struct Marker
+{
+	text	   *change;
+	int32		version;
+	int			event;			/* index; -1: the code went by before there was one */
+	bool		seen;			/* by this pass */
+} Marker;
+
 typedef struct PublishedValue
 {
 	text	   *key;
@@ -138,6 +147,9 @@ typedef struct StepMode
 	bool		alone;			/* the run asked for a transaction of its own */
 } StepMode;
 
+struct Turn;
+typedef void (*TurnTrace) (struct Turn *turn, const Event *event);
+
 typedef struct Turn
 {
 	Execution  *execution;
@@ -151,6 +163,9 @@ typedef struct Turn
 	Callable   *workflow;
 	Jsonb	   *input;
 	int64		input_id;
+	const char *clone;			/* the workflow is a clone of that name (clone.c), or NULL */
+	bool		replay_only;	/* nothing is to be done that is not recorded */
+	TurnTrace	trace;			/* told of each command that was matched, or NULL */
 
 	/* history: what is recorded, then what this turn adds */
 	Event	   *events;
@@ -165,6 +180,9 @@ typedef struct Turn
 	int			commands_room;
 	SignalQueue *signals;
 	int			nsignals;
+	Marker	   *markers;
+	int			nmarkers;
+	int			markers_room;
 	int			cancel_event;	/* index, or -1 */
 	int			mail_end;		/* end of the last mail of all */
 
@@ -193,6 +211,7 @@ typedef struct Turn
 	Jsonb	   *failure;
 	bool		cancelled;		/* the failure is the cancellation itself */
 	ErrorData  *problem;
+	int			problem_event;	/* id of the event it does not fit, or 0 */
 	ErrorData  *interrupt;		/* a cancel by the user, to be raised again */
 	StepRequest step;
 	text	   *wait_signal;
@@ -229,12 +248,16 @@ extern bool turn_outcome_unknown(Turn *turn);
 extern bool turn_all_matched(Turn *turn);
 extern SignalQueue *turn_signal_queue(Turn *turn, text *name);
 extern bool turn_replaying(Turn *turn);
+extern Marker *turn_marker(Turn *turn, const text *change);
+extern void turn_forget_markers(Turn *turn);
+extern Marker *turn_add_marker(Turn *turn, const text *change, int32 version, int event);
 
 /* pass.c */
 extern Turn *turn_in_code(const char *call);
 pg_noreturn extern void turn_leave(Turn *turn, PassEnd end);
 pg_noreturn extern void turn_refuse(int sqlstate, const char *message, const char *hint);
 extern PassEnd turn_pass(Turn *turn, bool in_place);
+extern PassEnd turn_replay(Turn *turn);
 extern void turn_mute(Turn *turn);
 
 #endif							/* DURABLE_TURN_H */

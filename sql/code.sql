@@ -1,0 +1,29 @@
+/* Versions of workflow functions: pinning, changes by the code itself, checks. */
+
+CREATE FUNCTION wf_version(change text, min int, max int)
+RETURNS int AS 'MODULE_PATHNAME', 'wf_version' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_version IS 'which version of a change in its code the run has; -1 is the code before it';
+
+CREATE FUNCTION wf_patched(id text) RETURNS boolean AS 'MODULE_PATHNAME', 'wf_patched' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_patched IS 'whether the run has a change in its code; false where it went by before';
+
+CREATE PROCEDURE wf_maintain() AS 'MODULE_PATHNAME', 'wf_maintain' LANGUAGE C;
+COMMENT ON PROCEDURE wf_maintain IS 'remove what is no longer needed: clones of workflow functions without open runs';
+REVOKE ALL ON PROCEDURE wf_maintain FROM PUBLIC;
+
+CREATE FUNCTION durable.current_version(function text) RETURNS int4
+AS 'MODULE_PATHNAME', 'durable_current_version' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION durable.current_version IS 'the version of the text a workflow function has now; NULL where it is gone or was not run yet';
+
+CREATE VIEW wf_versions AS
+SELECT v.function, v.version, v.owner, v.created_at, coalesce(o.open_runs, 0) AS open_runs,
+	CASE WHEN v.clone IS NOT NULL THEN pg_catalog.format('durable.%I', v.clone) END AS clone,
+	v.version IS NOT DISTINCT FROM c.version AS is_current
+FROM durable.version v
+	JOIN (SELECT f.function, durable.current_version(f.function) AS version
+		FROM (SELECT DISTINCT v.function FROM durable.version v) f) c ON c.function = v.function
+	LEFT JOIN (SELECT e.function, e.version, count(*) AS open_runs FROM durable.execution e
+		WHERE pg_has_role(e.owner, 'MEMBER') GROUP BY 1, 2) o ON o.function = v.function AND o.version = v.version
+WHERE o.open_runs > 0 OR pg_has_role(v.owner, 'MEMBER');
+COMMENT ON VIEW wf_versions IS 'the texts that workflow functions have had, and how many open runs go on with each';
+GRANT SELECT ON wf_versions TO PUBLIC;
