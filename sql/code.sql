@@ -7,6 +7,16 @@ COMMENT ON FUNCTION wf_version IS 'which version of a change in its code the run
 CREATE FUNCTION wf_patched(id text) RETURNS boolean AS 'MODULE_PATHNAME', 'wf_patched' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_patched IS 'whether the run has a change in its code; false where it went by before';
 
+CREATE FUNCTION wf_check_replay(workflow text, function regprocedure DEFAULT NULL, namespace text DEFAULT NULL)
+RETURNS TABLE (workflow_id text, run_id uuid, ok boolean, event_id bigint, problem text)
+AS 'MODULE_PATHNAME', 'wf_check_replay' LANGUAGE C VOLATILE ROWS 1000;
+COMMENT ON FUNCTION wf_check_replay IS 'replay all open runs of a workflow against a function, without effects: which of them would not go on, and why';
+
+CREATE FUNCTION wf_migrate(workflow text, to_version int DEFAULT NULL, namespace text DEFAULT NULL)
+RETURNS TABLE (workflow_id text, run_id uuid, migrated boolean, event_id bigint, problem text)
+AS 'MODULE_PATHNAME', 'wf_migrate' LANGUAGE C VOLATILE ROWS 1000;
+COMMENT ON FUNCTION wf_migrate IS 'move the open runs of a workflow whose history fits to a version of its function, the current one by default';
+
 CREATE PROCEDURE wf_maintain() AS 'MODULE_PATHNAME', 'wf_maintain' LANGUAGE C;
 COMMENT ON PROCEDURE wf_maintain IS 'remove what is no longer needed: clones of workflow functions without open runs';
 REVOKE ALL ON PROCEDURE wf_maintain FROM PUBLIC;

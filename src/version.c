@@ -103,6 +103,29 @@ version_clone_taken(const char *clone)
 }
 
 /*
+ * The open runs of a function that a role may see, in the order of their ids;
+ * `except' not 0: only those that are pinned to another version
+ */
+int
+version_open_runs(const char *function, text *namespace, Oid role, int32 except,
+				  MemoryContext context, pg_uuid_t **run_ids)
+{
+	static Statement statement = {
+		"SELECT e.run_id FROM durable.execution e WHERE e.function = $1 AND ($2 IS NULL OR e.namespace = $2)"
+		" AND pg_catalog.pg_has_role($3, e.owner, 'MEMBER') AND ($4 = 0 OR e.version <> $4) ORDER BY e.run_id",
+		4, {TEXTOID, TEXTOID, OIDOID, INT4OID}
+	};
+	Datum		values[4] = {CStringGetTextDatum(function), PointerGetDatum(namespace), ObjectIdGetDatum(role),
+	Int32GetDatum(except)};
+	int			n = (int) store_execute(&statement, values, namespace ? NULL : " n  ");
+
+	*run_ids = MemoryContextAlloc(context, Max(n, 1) * sizeof(pg_uuid_t));
+	for (int i = 0; i < n; i++)
+		(*run_ids)[i] = *DatumGetUUIDP(store_value(i, 1));
+	return n;
+}
+
+/*
  * Clones that no open run needs
  */
 int
