@@ -72,18 +72,6 @@ workflow_function(const char *workflow, Oid *live)
 }
 
 static void
-check_may_run(Oid function)
-{
-	if (function_aclcheck(function, GetUserId()) != ACLCHECK_OK)
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, callable_get(function)->name);
-	if (callable_get(function)->procedure)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("%s is a procedure", callable_get(function)->name),
-				 errhint("A workflow is a function.")));
-}
-
-static void
 no_such_function(const char *name)
 {
 	ereport(ERROR,

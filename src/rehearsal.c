@@ -4,7 +4,9 @@
  *	  Replaying a history against code, without any effect.
  *
  *	  1. It is one pass of a turn that has no mail and is not written, in the
- *	  caller's session and as the caller.  The pass goes as far as what is
+ *	  caller's session.  A check of runs is made as their owner, and nothing gets
+ *	  back to the caller's role; who replays a history by hand does it as himself.
+ *	  The pass goes as far as what is
  *	  recorded; where the code wants more it leaves (turn_match), so no step is
  *	  run, and what it records on the way is forgotten (turn_replay).
  *
@@ -21,6 +23,7 @@
 #include "clock.h"
 #include "extension.h"
 #include "json.h"
+#include "miscadmin.h"
 #include "rehearsal.h"
 #include "settings.h"
 #include "utils/guc.h"
@@ -88,8 +91,8 @@ rehearse(Turn *turn, Execution *e, const HistoryRow *rows, int nrows, Oid functi
 /*
  * What a problem says, and at which event
  */
-static Misfit
-misfit_of(Turn *turn)
+Misfit
+rehearse_misfit(Turn *turn)
 {
 	const ErrorData *problem = turn->problem;
 	bool		early = problem->sqlerrcode == ERRCODE_WF_NONDETERMINISM && problem->detail;
@@ -110,16 +113,23 @@ rehearse_run(Execution *e, const HistoryRow *rows, int nrows, Oid function)
 {
 	Misfit		result = {0};
 	Turn		turn;
+	PassEnd		end;
+	Oid			save_userid;
+	int			save_sec_context;
 	char	   *failure;
 
 	/* nothing has been run yet */
 	if (nrows == 0)
 		return result;
 	settings_apply(e->settings);
-	switch (rehearse(&turn, e, rows, nrows, function, NULL))
+	GetUserIdAndSecContext(&save_userid, &save_sec_context);
+	SetUserIdAndSecContext(e->owner, save_sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	end = rehearse(&turn, e, rows, nrows, function, NULL);
+	SetUserIdAndSecContext(save_userid, save_sec_context);
+	switch (end)
 	{
 		case PASS_PROBLEM:
-			result = misfit_of(&turn);
+			result = rehearse_misfit(&turn);
 			break;
 		case PASS_FAILED:
 			if (turn.cancelled)

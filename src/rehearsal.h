@@ -27,6 +27,7 @@ typedef struct Misfit
 extern void stage_begin(Stage *stage, bool timed);
 extern void stage_end(Stage *stage);
 extern PassEnd rehearse(Turn *turn, Execution *e, const HistoryRow *rows, int nrows, Oid function, TurnTrace trace);
+extern Misfit rehearse_misfit(Turn *turn);
 extern Misfit rehearse_run(Execution *e, const HistoryRow *rows, int nrows, Oid function);
 
 #endif							/* DURABLE_REHEARSAL_H */
