@@ -247,6 +247,7 @@ CREATE TABLE durable.version (
 	CONSTRAINT version_pkey PRIMARY KEY (function, version),
 	CONSTRAINT version_fingerprint_key UNIQUE (function, fingerprint)
 );
+CREATE UNIQUE INDEX version_clone_key ON durable.version (clone) WHERE clone IS NOT NULL;
 COMMENT ON TABLE durable.version IS 'texts of workflow functions';
 
 /* Request ids of signals, so that a repeated call signals once. */

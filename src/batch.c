@@ -589,6 +589,9 @@ take_turn(Batch *batch, BatchRun *run, Turn *turn)
 		turn->input = payload_load(turn->input_id);
 	if (!pinned_code(turn))
 		return TURN_STUCK;
+	/* that is done once, and nobody's finished work has waited for it */
+	if (turn->looked_up && batch->turns == 0)
+		batch->started = GetCurrentTimestamp();
 	end = run_code(batch, turn);
 	if (end == TURN_STUCK && pinned_move_on(turn))
 		end = run_code(batch, turn);

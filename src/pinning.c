@@ -145,6 +145,7 @@ try_lookup(Turn *turn, GuardedWork work, Lookup *lookup)
 {
 	GuardedEnd	end;
 
+	turn->looked_up = true;
 	guarded_call(work, lookup, turn->context, &end);
 	turn->subxids += end.wrote;
 	if (end.error && error_may_pass(end.error->sqlerrcode))

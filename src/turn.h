@@ -164,6 +164,7 @@ typedef struct Turn
 	Jsonb	   *input;
 	int64		input_id;
 	const char *clone;			/* the workflow is a clone of that name (clone.c), or NULL */
+	bool		looked_up;		/* the workflow's text was not known to this process */
 	bool		replay_only;	/* nothing is to be done that is not recorded */
 	TurnTrace	trace;			/* told of each command that was matched, or NULL */
 
