@@ -232,6 +232,24 @@ CREATE TABLE durable.state (
 );
 COMMENT ON TABLE durable.state IS 'state published by wf_set';
 
+/*
+ * The texts that workflow functions have had.  A run goes on with the one it
+ * began with; where the function has another by now, by a clone.
+ */
+CREATE TABLE durable.version (
+	function	text NOT NULL,					-- as in durable.execution
+	version		int4 NOT NULL,
+	fingerprint	bytea NOT NULL,					-- of the definition
+	definition	text NOT NULL,					-- pg_get_functiondef(), all qualified
+	owner		regrole NOT NULL,				-- of the function
+	created_at	timestamptz NOT NULL,
+	clone		text,							-- its name in this schema; null: has none
+	CONSTRAINT version_pkey PRIMARY KEY (function, version),
+	CONSTRAINT version_fingerprint_key UNIQUE (function, fingerprint)
+);
+CREATE UNIQUE INDEX version_clone_key ON durable.version (clone) WHERE clone IS NOT NULL;
+COMMENT ON TABLE durable.version IS 'texts of workflow functions';
+
 /* Request ids of signals, so that a repeated call signals once. */
 CREATE TABLE durable.signal_request (
 	run_id		uuid NOT NULL,
@@ -283,5 +301,6 @@ SELECT pg_catalog.pg_extension_config_dump('durable.task_queue', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.payload_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.payload', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.state', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.version', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.signal_request', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.identity', '');

@@ -19,7 +19,7 @@ RETURN CASE WHEN e.type IN (12, 13, 5, 24, 26, 27, 28, 29, 32, 35, 39) AND e.att
 			WHEN 41 THEN 'reason' ELSE 'signal' END, e.name) END
 	OPERATOR(pg_catalog.||) CASE WHEN e.type IN (1, 10, 23) THEN
 			pg_catalog.jsonb_build_object('input', coalesce(e.payload, large))
-		WHEN e.type IN (2, 11, 25) OR e.type = 22 AND NOT e.attributes OPERATOR(pg_catalog.?) 'failure' THEN pg_catalog.jsonb_build_object('result', coalesce(e.payload, large))
+		WHEN e.type IN (2, 11, 25) OR e.type = 22 AND NOT coalesce(e.attributes OPERATOR(pg_catalog.?) 'failure', false) THEN pg_catalog.jsonb_build_object('result', coalesce(e.payload, large))
 		WHEN e.type IN (9, 30) THEN pg_catalog.jsonb_build_object('payload', coalesce(e.payload, large))
 		WHEN e.type = 21 THEN pg_catalog.jsonb_build_object('args', coalesce(e.payload, large))
 		ELSE '{}'::pg_catalog.jsonb END;
@@ -28,13 +28,16 @@ COMMENT ON FUNCTION durable.event_attributes IS 'what an event says, as in wf_ev
 CREATE VIEW wf_events AS
 SELECT h.run_id, (h.first_event + n.position - 1)::bigint AS event_id,
 	durable.event_type_name(n.type) AS event_type, n.at,
-	durable.event_attributes(ROW(n.type, n.at, n.command, n.name, n.payload, n.payload_id, n.attributes)::durable.event, p.data) AS attributes
+	durable.event_attributes(ROW(n.type, n.at, n.command, n.name, n.payload, n.payload_id, n.attributes)::durable.event, p.data) AS attributes,
+	h.first_event::bigint AS turn, h.turn_at, n.position <= h.mail AS mail, h.ran, h.goes_on,
+	n.payload IS NOT NULL OR n.payload_id IS NOT NULL AS has_payload
 FROM durable.history h
 	CROSS JOIN LATERAL unnest(h.events) WITH ORDINALITY AS n(type, at, command, name, payload, payload_id, attributes, position)
 	LEFT JOIN durable.payload p ON p.payload_id = n.payload_id
 WHERE pg_has_role(h.owner, 'MEMBER')
 UNION ALL
-SELECT m.run_id, 1, 'workflow_started', m.at, jsonb_build_object('input', coalesce(m.payload, p.data))
+SELECT m.run_id, 1, 'workflow_started', m.at, jsonb_build_object('input', coalesce(m.payload, p.data)),
+	1, m.at, true, false, false, true
 FROM durable.message m LEFT JOIN durable.payload p ON p.payload_id = m.payload_id
 WHERE m.kind = 1 AND pg_has_role(m.owner, 'MEMBER');
 COMMENT ON VIEW wf_events IS 'the events of all runs';
@@ -218,10 +221,12 @@ COMMENT ON VIEW wf_stuck IS 'runs that will not move by themselves, and why';
 GRANT SELECT ON wf_events, wf_executions, wf_timers, wf_activities, wf_attempts, wf_task_queues, wf_workers, wf_stuck TO PUBLIC;
 
 CREATE FUNCTION wf_history(id text, run_id uuid DEFAULT NULL, namespace text DEFAULT NULL)
-RETURNS TABLE (run_id uuid, event_id bigint, event_type text, at timestamptz, attributes jsonb)
+RETURNS TABLE (run_id uuid, event_id bigint, event_type text, at timestamptz, attributes jsonb,
+	turn bigint, turn_at timestamptz, mail boolean, ran boolean, goes_on boolean, has_payload boolean)
 LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	SELECT v.run_id, v.event_id, v.event_type, v.at, v.attributes FROM wf_events v
+	SELECT v.run_id, v.event_id, v.event_type, v.at, v.attributes, v.turn, v.turn_at, v.mail, v.ran, v.goes_on, v.has_payload
+	FROM wf_events v
 	WHERE v.run_id = (SELECT durable.find_run($1, $2, $3)) ORDER BY v.event_id;
 END;
 COMMENT ON FUNCTION wf_history IS 'the events of one run, in order';

@@ -31,7 +31,9 @@
 #include "failure.h"
 #include "guc.h"
 #include "miscadmin.h"
+#include "payload.h"
 #include "pgstat.h"
+#include "pinning.h"
 #include "saga.h"
 #include "settings.h"
 #include "step.h"
@@ -562,6 +564,9 @@ run_code(Batch *batch, Turn *turn)
 
 	for (;;)
 	{
+		/* the function may have been replaced since the last pass */
+		if (!turn->workflow->valid && !pinned_code(turn))
+			return TURN_STUCK;
 		switch (turn_pass(turn, in_place))
 		{
 			case PASS_COMPLETED:
@@ -606,7 +611,7 @@ run_code(Batch *batch, Turn *turn)
 static TurnEnd
 take_turn(Batch *batch, BatchRun *run, Turn *turn)
 {
-	Oid			function;
+	TurnEnd		end;
 
 	for (int i = 0; i < run->nhistory; i++)
 		turn_load_row(turn, &run->history[i]);
@@ -616,34 +621,24 @@ take_turn(Batch *batch, BatchRun *run, Turn *turn)
 		return TURN_TIMED_OUT;
 
 	settings_apply(run->execution->settings);
-	function = callable_resolve(text_to_cstring(run->execution->function), true);
-	if (!OidIsValid(function))
-	{
-		turn->problem = palloc0(sizeof(ErrorData));
-		turn->problem->sqlerrcode = ERRCODE_UNDEFINED_FUNCTION;
-		turn->problem->message = psprintf("workflow function %s does not exist",
-										  text_to_cstring(run->execution->function));
-		turn->problem->hint = pstrdup("Create it again, and the run goes on.");
+	if (!turn->input && turn->input_id)
+		turn->input = payload_load(turn->input_id);
+	if (!pinned_code(turn))
 		return TURN_STUCK;
-	}
-	turn->workflow = callable_get(function);
-	return run_code(batch, turn);
+	/* that is done once, and nobody's finished work has waited for it */
+	if (turn->looked_up && batch->turns == 0)
+		batch->started = GetCurrentTimestamp();
+	end = run_code(batch, turn);
+	if (end == TURN_STUCK && pinned_move_on(turn))
+		end = run_code(batch, turn);
+	return end;
 }
 
 static void
 init_turn(Batch *batch, BatchRun *run, Turn *turn)
 {
-	memset(turn, 0, sizeof(Turn));
-	turn->execution = run->execution;
-	turn->context = AllocSetContextCreate(batch->context, "durable turn", ALLOCSET_DEFAULT_SIZES);
-	turn->pass_context = AllocSetContextCreate(turn->context, "durable pass", ALLOCSET_DEFAULT_SIZES);
-	turn->step_context = AllocSetContextCreate(turn->context, "durable step", ALLOCSET_DEFAULT_SIZES);
+	turn_init(turn, run->execution, batch->context);
 	turn->mode = (StepMode) {.shared = batch->nruns > 1, .alone = run->alone};
-	turn->at = durable_now();
-	turn->cancel_event = -1;
-	turn->saga.timeout = -1;
-	turn->saga.started = -1;
-	turn->wait_command = WAIT_NOTHING;
 }
 
 /*

@@ -231,6 +231,7 @@ load(Callable *c)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(c->oid));
 	Form_pg_proc proc;
+	bool		quote_all = quote_all_identifiers;
 	MemoryContext old = MemoryContextSwitchTo(c->context);
 
 	if (!HeapTupleIsValid(tuple))
@@ -238,7 +239,9 @@ load(Callable *c)
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("function with OID %u does not exist", c->oid)));
 	proc = (Form_pg_proc) GETSTRUCT(tuple);
+	quote_all_identifiers = false;	/* it is a key of durable.execution */
 	c->name = quote_qualified_identifier(get_namespace_name(proc->pronamespace), NameStr(proc->proname));
+	quote_all_identifiers = quote_all;
 	if (proc->prokind != PROKIND_FUNCTION && proc->prokind != PROKIND_PROCEDURE)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -293,6 +296,17 @@ callable_get(Oid oid)
 		load(c);
 	}
 	return c;
+}
+
+/*
+ * The same if it is at hand, NULL otherwise: then callable_get() may fail
+ */
+Callable *
+callable_known(Oid oid)
+{
+	Callable   *c = callables ? hash_search(callables, &oid, HASH_FIND, NULL) : NULL;
+
+	return c && c->valid ? c : NULL;
 }
 
 /*

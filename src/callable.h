@@ -34,10 +34,12 @@ typedef struct Callable
 	FmgrInfo	to_jsonb;		/* to_jsonb for rettype */
 	double		usecs;			/* moving average of a call, < 0: never called */
 	int			straight;		/* as a workflow: turns in a row that ran to its end */
+	int32		version;		/* as a workflow: number of its text (pinning.c), 0: not known */
 } Callable;
 
 extern Oid	callable_resolve(const char *name, bool problem_ok);
 extern Callable *callable_get(Oid oid);
+extern Callable *callable_known(Oid oid);
 extern double callable_usecs(Oid oid);
 extern void callable_check_input(Callable *callable, Jsonb *input);
 extern Jsonb *callable_call(Callable *callable, Jsonb *input);

@@ -23,6 +23,7 @@
 #include "family.h"
 #include "guc.h"
 #include "json.h"
+#include "marker.h"
 #include "payload.h"
 #include "saga.h"
 #include "step.h"
@@ -515,5 +516,7 @@ command_info(Turn *turn)
 	json_add_bool(&b, "cancel_requested", command_cancel_requested(turn));
 	json_add_jsonb(&b, "memo", upsert_value(turn, EVENT_MEMO_UPSERTED));
 	json_add_jsonb(&b, "search_attributes", upsert_value(turn, EVENT_SEARCH_ATTRIBUTES_UPSERTED));
+	json_add_int(&b, "version", version_seen(turn));
+	json_add_jsonb(&b, "versions", markers_seen(turn));
 	return json_end(&b);
 }

@@ -262,6 +262,31 @@ execution_claim(const pg_uuid_t *run_ids, int count, MemoryContext context, Exec
 }
 
 /*
+ * Read those of the given runs that are open, in order; with `lock' as a turn
+ * locks them, but waiting.  Returns how many.
+ */
+int
+execution_read(const pg_uuid_t *run_ids, int count, bool lock, MemoryContext context, Execution **result)
+{
+	static Statement read = {
+		"SELECT e FROM durable.execution e WHERE e.run_id = ANY ($1) ORDER BY e.run_id", 1, {UUIDARRAYOID}
+	};
+	static Statement take = {
+		"SELECT e FROM durable.execution e WHERE e.run_id = ANY ($1) ORDER BY e.run_id FOR NO KEY UPDATE",
+		1, {UUIDARRAYOID}
+	};
+	Datum		ids = uuid_array(run_ids, count);
+	int			n = (int) store_execute(lock ? &take : &read, &ids, NULL);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	*result = palloc(Max(n, 1) * sizeof(Execution));
+	for (int i = 0; i < n; i++)
+		from_row(i, &(*result)[i]);
+	MemoryContextSwitchTo(old);
+	return n;
+}
+
+/*
  * Lock a run in order to close it from outside, waiting for a turn that has
  * it; false where it is not open
  */

@@ -91,6 +91,7 @@ typedef struct Found
 extern const char *status_name(RunStatus status);
 extern bool execution_insert(const Execution *e);
 extern int	execution_claim(const pg_uuid_t *run_ids, int count, MemoryContext context, Execution **result);
+extern int	execution_read(const pg_uuid_t *run_ids, int count, bool lock, MemoryContext context, Execution **result);
 extern bool execution_lock(const pg_uuid_t *run_id, MemoryContext context, Execution *result);
 extern int	execution_lock_children(const pg_uuid_t *parents, int count, int policy, int limit, Execution **result);
 extern bool execution_try_hold(const pg_uuid_t *run_id);

@@ -7,11 +7,14 @@
  */
 #include "postgres.h"
 
+#include "callable.h"
+#include "compat.h"
 #include "extension.h"
 #include "miscadmin.h"
 #include "named_run.h"
 #include "options.h"
 #include "turn.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 
 /*
@@ -51,3 +54,17 @@ named_run(FunctionCallInfo fcinfo, int id_arg, int run_id_arg, int namespace_arg
 	return found;
 }
 
+/*
+ * A function that the caller names as code of workflows
+ */
+void
+check_may_run(Oid function)
+{
+	if (function_aclcheck(function, GetUserId()) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, callable_get(function)->name);
+	if (callable_get(function)->procedure)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s is a procedure", callable_get(function)->name),
+				 errhint("A workflow is a function.")));
+}

@@ -11,6 +11,7 @@
 #include "execution.h"
 #include "fmgr.h"
 
+extern void check_may_run(Oid function);
 extern void refuse_in_code(const char *call, const char *instead);
 extern Found named_run(FunctionCallInfo fcinfo, int id_arg, int run_id_arg, int namespace_arg);
 

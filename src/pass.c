@@ -31,6 +31,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "clone.h"
 #include "compat.h"
 #include "extension.h"
 #include "failure.h"
@@ -42,6 +43,7 @@
 #include "saga.h"
 #include "storage/proc.h"
 #include "turn.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
@@ -69,7 +71,7 @@ unmute(void)
 void
 turn_mute(Turn *turn)
 {
-	bool		mute = turn->in_code && turn_replaying(turn);
+	bool		mute = turn->in_code && turn_replaying(turn) && !turn->trace;
 
 	if (mute == muted)
 		return;
@@ -104,6 +106,17 @@ turn_in_code(const char *call)
 }
 
 /*
+ * Where a clone runs for it, the workflow's function is to show under its own
+ * name
+ */
+static char *
+true_names(Turn *turn, char *context)
+{
+	return turn->clone && context ?
+		clone_hide(context, turn->clone, text_to_cstring(turn->execution->function)) : context;
+}
+
+/*
  * Where the code is, out of the context of the error being thrown
  */
 static void
@@ -111,7 +124,7 @@ note_location(Turn *turn)
 {
 	MemoryContext old = MemoryContextSwitchTo(turn->context);
 
-	turn->waiting_at = wait_location(CopyErrorData()->context);
+	turn->waiting_at = wait_location(true_names(turn, CopyErrorData()->context));
 	MemoryContextSwitchTo(old);
 }
 
@@ -192,6 +205,7 @@ call_workflow(Turn *turn)
 	{
 		Event	   *event = &turn->events[turn->commands[turn->next_command - 1].event];
 
+		turn->problem_event = turn->commands[turn->next_command - 1].event + 1;
 		turn_refuse(ERRCODE_WF_NONDETERMINISM,
 					psprintf("event %d is %s, but the code now returns before it",
 							 turn->commands[turn->next_command - 1].event + 1,
@@ -228,6 +242,7 @@ sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 {
 	if (turn->left)
 		return;
+	edata->context = true_names(turn, edata->context);
 	if (turn->problem)
 	{
 		if (!turn->problem->context)
@@ -254,6 +269,7 @@ sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 								 event_type_name(turn->events[turn->commands[turn->next_command - 1].event].type),
 								 edata->message);
 		edata->sqlerrcode = ERRCODE_WF_NONDETERMINISM;
+		turn->problem_event = turn->commands[turn->next_command - 1].event + 1;
 		turn->problem = edata;
 	}
 	else
@@ -314,7 +330,9 @@ return_to_mark(Turn *turn, const TurnMark *mark)
 	for (int i = 0; i < turn->nupdates; i++)
 		if (turn->updates[i].answer >= turn->nevents)
 			turn->updates[i].answer = -1;
+	turn_forget_markers(turn);
 	turn->problem = NULL;
+	turn->problem_event = 0;
 	turn->failure = NULL;
 	turn->cancelled = false;
 	turn->pending = NULL;
@@ -442,4 +460,35 @@ turn_pass(Turn *turn, bool in_place)
 	else if ((turn->end == PASS_FAILED || turn->end == PASS_TIMED_OUT) && saga_begin(turn))
 		run_pass(turn, saga_after_code, false);
 	return turn->end;
+}
+
+/*
+ * Run the code against what is recorded, and no further: it leaves at its
+ * first call that is not.  Nothing is added to the turn; problem, failure and
+ * what it waits for tell how it went.
+ */
+PassEnd
+turn_replay(Turn *turn)
+{
+	TurnMark	mark = take_mark(turn);
+	PassEnd		end;
+	ErrorData  *problem;
+	Jsonb	   *failure;
+	int			problem_event;
+	bool		cancelled;
+
+	turn->replay_only = true;
+	turn->problem_event = 0;
+	end = turn_pass(turn, false);
+	turn->replay_only = false;
+	problem = turn->problem;
+	problem_event = turn->problem_event;
+	failure = turn->failure;
+	cancelled = turn->cancelled;
+	return_to_mark(turn, &mark);
+	turn->problem = problem;
+	turn->problem_event = problem_event;
+	turn->failure = failure;
+	turn->cancelled = cancelled;
+	return end;
 }

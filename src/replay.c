@@ -24,11 +24,15 @@
  */
 #include "postgres.h"
 
+#include "clock.h"
 #include "extension.h"
 #include "json.h"
 #include "saga.h"
 #include "turn.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
 
 static bool
 text_equal(const text *a, const text *b)
@@ -74,6 +78,50 @@ add_signal(Turn *turn, int event)
 			MemoryContextAlloc(turn->context, queue->room * sizeof(int));
 	}
 	queue->events[queue->count++] = event;
+}
+
+/*
+ * The marker of a change, NULL where there is none
+ */
+Marker *
+turn_marker(Turn *turn, const text *change)
+{
+	for (int i = 0; i < turn->nmarkers; i++)
+		if (text_equal(turn->markers[i].change, change))
+			return &turn->markers[i];
+	return NULL;
+}
+
+Marker *
+turn_add_marker(Turn *turn, const text *change, int32 version, int event)
+{
+	Marker	   *marker = turn_marker(turn, change);
+	MemoryContext old;
+
+	if (marker)
+		return marker;
+	old = MemoryContextSwitchTo(turn->context);
+	if (turn->nmarkers == turn->markers_room)
+	{
+		turn->markers_room += 8;
+		turn->markers = turn->markers ? repalloc(turn->markers, turn->markers_room * sizeof(Marker)) :
+			palloc(turn->markers_room * sizeof(Marker));
+	}
+	marker = &turn->markers[turn->nmarkers++];
+	*marker = (Marker) {(text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(change)), version, event, false};
+	MemoryContextSwitchTo(old);
+	return marker;
+}
+
+static void
+load_marker(Turn *turn, int event)
+{
+	JsonbValue *version = json_find(turn->events[event].attributes, "version");
+
+	if (!version || version->type != jbvNumeric)
+		elog(ERROR, "event %d has no version", event + 1);
+	turn_add_marker(turn, turn->events[event].name,
+					DatumGetInt32(DirectFunctionCall1(numeric_int4, NumericGetDatum(version->val.numeric))), event);
 }
 
 static void
@@ -228,6 +276,11 @@ index_event(Turn *turn, int event)
 		case EVENT_UPDATE_COMPLETED:
 			resolve_update(turn, event);
 			break;
+		case EVENT_MARKER_RECORDED:
+			load_marker(turn, event);
+			break;
+		case EVENT_OPTIONS_UPDATED:
+			break;
 		default:
 			elog(ERROR, "event %d of an open run is %s",
 				 event + 1, event_type_name(turn->events[event].type));
@@ -277,6 +330,24 @@ set_mail_end(Turn *turn, int mail_end)
 	row->mail_end = mail_end;
 	if (mail_end > row->first)
 		turn->mail_end = mail_end;
+}
+
+/*
+ * A turn of a run that has no history yet.  Its memory is a child of `parent'.
+ */
+void
+turn_init(Turn *turn, Execution *execution, MemoryContext parent)
+{
+	memset(turn, 0, sizeof(Turn));
+	turn->execution = execution;
+	turn->context = AllocSetContextCreate(parent, "durable turn", ALLOCSET_DEFAULT_SIZES);
+	turn->pass_context = AllocSetContextCreate(turn->context, "durable pass", ALLOCSET_DEFAULT_SIZES);
+	turn->step_context = AllocSetContextCreate(turn->context, "durable step", ALLOCSET_DEFAULT_SIZES);
+	turn->at = durable_now();
+	turn->cancel_event = -1;
+	turn->saga.timeout = -1;
+	turn->saga.started = -1;
+	turn->wait_command = WAIT_NOTHING;
 }
 
 /*
@@ -336,6 +407,24 @@ turn_see(Turn *turn, int event)
 }
 
 /*
+ * What this pass has seen of markers is forgotten, and those that are not
+ * recorded are
+ */
+void
+turn_forget_markers(Turn *turn)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < turn->nmarkers; i++)
+		if (turn->markers[i].event >= 0 && turn->markers[i].event < turn->nevents)
+		{
+			turn->markers[kept] = turn->markers[i];
+			turn->markers[kept++].seen = false;
+		}
+	turn->nmarkers = kept;
+}
+
+/*
  * The code starts anew, with nothing consumed
  */
 void
@@ -359,6 +448,7 @@ turn_begin_pass(Turn *turn)
 		turn->updates[i].read = turn->updates[i].answered = false;
 	turn->updates_from = 0;
 	turn->wait_update = NULL;
+	turn_forget_markers(turn);
 	memcpy(seed, turn->execution->seed ? turn->execution->seed : &turn->execution->run_id, sizeof(seed));
 	pg_prng_seed(&turn->random, seed[0] ^ seed[1]);
 	saga_begin_pass(turn);
@@ -369,6 +459,21 @@ bool
 turn_replaying(Turn *turn)
 {
 	return turn->next_command <= turn->ncommands || turn->horizon < turn->mail_end;
+}
+
+/*
+ * A replay got further than the history: that far the code is good
+ */
+static void
+leave_ahead(Turn *turn, const char *what, const char *name)
+{
+	MemoryContext old = MemoryContextSwitchTo(turn->context);
+
+	turn->waiting_for = psprintf("%s%s%s, which is not in the history", what, name ? " " : "",
+								 name ? quote_literal_cstr(name) : "");
+	turn->waiting_at = NULL;
+	MemoryContextSwitchTo(old);
+	turn_leave(turn, PASS_WAIT);
 }
 
 /*
@@ -384,6 +489,8 @@ turn_match(Turn *turn, EventType type, const char *what, const char *name)
 
 	if (turn->next_command > turn->ncommands && !saga_follows(turn))
 	{
+		if (turn->replay_only)
+			leave_ahead(turn, what, name);
 		turn->next_command++;
 		return NULL;
 	}
@@ -400,13 +507,18 @@ turn_match(Turn *turn, EventType type, const char *what, const char *name)
 		(name == NULL) != (recorded == NULL) ||
 		(name && (strlen(name) != VARSIZE_ANY_EXHDR(recorded) ||
 				  memcmp(name, VARDATA_ANY(recorded), VARSIZE_ANY_EXHDR(recorded)) != 0)))
+	{
+		turn->problem_event = command->event + 1;
 		turn_refuse(ERRCODE_WF_NONDETERMINISM,
 					psprintf("event %d is %s %s, but the code now calls %s %s",
 							 command->event + 1, event_type_name(event->type),
 							 recorded ? quote_literal_cstr(text_to_cstring(recorded)) : "",
 							 what, name ? quote_literal_cstr(name) : ""),
 					"Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
+	}
 	turn->next_command++;
+	if (turn->trace)
+		turn->trace(turn, event);
 	return command;
 }
 

@@ -101,6 +101,19 @@ set_all(ArrayType *settings, GucAction action)
 }
 
 /*
+ * From here to AtEOXact_GUC() of the returned level all are as implied, so
+ * that text that is made does not depend on whose work it is made in
+ */
+int
+settings_push_implied(void)
+{
+	int			nestlevel = NewGUCNestLevel();
+
+	set_all(NULL, GUC_ACTION_SAVE);
+	return nestlevel;
+}
+
+/*
  * Have this session use a run's settings, over COMMITs, until they are set
  * again
  */

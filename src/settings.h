@@ -12,6 +12,7 @@
 
 extern ArrayType *settings_capture(void);
 extern void settings_apply(ArrayType *settings);
+extern int	settings_push_implied(void);
 extern void settings_set_session(ArrayType *settings);
 extern void settings_forget_applied(void);
 

@@ -123,6 +123,15 @@ typedef struct FailedAttempt
 	Jsonb	   *failure;
 } FailedAttempt;
 
+/* A change the code asked about with wf_version, as recorded. */
+typedef struct Marker
+{
+	text	   *change;
+	int32		version;
+	int			event;			/* index; -1: the code went by before there was one */
+	bool		seen;			/* by this pass */
+} Marker;
+
 typedef struct PublishedValue
 {
 	text	   *key;
@@ -164,6 +173,9 @@ typedef struct StepMode
 	bool		alone;			/* the run asked for a transaction of its own */
 } StepMode;
 
+struct Turn;
+typedef void (*TurnTrace) (struct Turn *turn, const Event *event);
+
 typedef struct Turn
 {
 	Execution  *execution;
@@ -177,6 +189,10 @@ typedef struct Turn
 	Callable   *workflow;
 	Jsonb	   *input;
 	int64		input_id;
+	const char *clone;			/* the workflow is a clone of that name (clone.c), or NULL */
+	bool		looked_up;		/* the workflow's text was not known to this process */
+	bool		replay_only;	/* nothing is to be done that is not recorded */
+	TurnTrace	trace;			/* told of each command that was matched, or NULL */
 
 	/* history: what is recorded, then what this turn adds */
 	Event	   *events;
@@ -195,6 +211,9 @@ typedef struct Turn
 	int			nupdates;
 	int			updates_room;
 	int			updates_from;	/* those before are read, in this pass */
+	Marker	   *markers;
+	int			nmarkers;
+	int			markers_room;
 	int			cancel_event;	/* index, or -1 */
 	int			mail_end;		/* end of the last mail of all */
 	Saga		saga;
@@ -225,6 +244,7 @@ typedef struct Turn
 	Jsonb	   *failure;
 	bool		cancelled;		/* the failure is the cancellation itself */
 	ErrorData  *problem;
+	int			problem_event;	/* id of the event it does not fit, or 0 */
 	ErrorData  *interrupt;		/* a cancel by the user, to be raised again */
 	StepRequest step;
 	text	   *wait_signal;
@@ -254,6 +274,7 @@ typedef struct Turn
 extern Turn *current_turn;
 
 /* replay.c */
+extern void turn_init(Turn *turn, Execution *execution, MemoryContext parent);
 extern void turn_load_row(Turn *turn, const HistoryRow *row);
 extern void turn_begin_row(Turn *turn);
 extern int	turn_add_event(Turn *turn, const Event *event);
@@ -266,12 +287,16 @@ extern bool turn_all_matched(Turn *turn);
 extern SignalQueue *turn_signal_queue(Turn *turn, text *name);
 extern bool turn_replaying(Turn *turn);
 extern UpdateRequest *turn_update(Turn *turn, const char *id);
+extern Marker *turn_marker(Turn *turn, const text *change);
+extern void turn_forget_markers(Turn *turn);
+extern Marker *turn_add_marker(Turn *turn, const text *change, int32 version, int event);
 
 /* pass.c */
 extern Turn *turn_in_code(const char *call);
 pg_noreturn extern void turn_leave(Turn *turn, PassEnd end);
 pg_noreturn extern void turn_refuse(int sqlstate, const char *message, const char *hint);
 extern PassEnd turn_pass(Turn *turn, bool in_place);
+extern PassEnd turn_replay(Turn *turn);
 extern void turn_mute(Turn *turn);
 
 #endif							/* DURABLE_TURN_H */

@@ -270,7 +270,7 @@ SELECT count(wf_start('bad_argument', jsonb_build_object('statement', s), id => 
 CALL wf_work();
 SELECT id, status, result FROM runs('argument-%');
 
--- Code that changed its mind.
+-- Code that changed its mind: the run keeps what it began with.
 CREATE OR REPLACE FUNCTION parent(n int) RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
   RETURN wf_child('bad', '{"how": "wait"}', id => 'fickle-kid');
@@ -284,5 +284,6 @@ END $$;
 SELECT wf_terminate('fickle-kid');
 CALL wf_work();
 SELECT workflow_id, why FROM wf_stuck;
+SELECT id, status, error FROM runs('fickle');
 SELECT wf_delete('fickle');
 SELECT * FROM left_behind();

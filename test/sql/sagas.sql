@@ -318,7 +318,9 @@ RESET durable.clock_offset;
 TRUNCATE log;
 
 -- Code that changes in the middle of it is told, and nothing is undone on its account.
-CREATE FUNCTION changing() RETURNS void LANGUAGE plpgsql AS $$
+-- (The run keeps its own text, but not that of the functions it calls.)
+CREATE FUNCTION changing() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM changing_body(); END $$;
+CREATE FUNCTION changing_body() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM wf_compensate('undo', what('one'));
   PERFORM wf_compensate('undo', what('two'), task_queue => 'far');
@@ -326,20 +328,20 @@ BEGIN
 END $$;
 SELECT wf_start('changing', id => 'changing') \gset
 CALL wf_work();
-CREATE OR REPLACE FUNCTION changing() RETURNS void LANGUAGE plpgsql AS $$ BEGIN NULL; END $$;
+CREATE OR REPLACE FUNCTION changing_body() RETURNS void LANGUAGE plpgsql AS $$ BEGIN NULL; END $$;
 SELECT wf_complete_activity(task_token, 'null') FROM wf_poll_activities('far');
 CALL wf_work();
 SELECT * FROM runs('changing');
-CREATE OR REPLACE FUNCTION changing() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_sleep('1 s'); END $$;
+CREATE OR REPLACE FUNCTION changing_body() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_sleep('1 s'); END $$;
 SET durable.clock_offset = '2s';
 CALL wf_work();
 SELECT * FROM runs('changing');
-CREATE OR REPLACE FUNCTION changing() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'changing'; END $$;
+CREATE OR REPLACE FUNCTION changing_body() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'changing'; END $$;
 SET durable.clock_offset = '10s';
 CALL wf_work();
 SELECT * FROM runs('changing');
 SELECT said();
-CREATE OR REPLACE FUNCTION changing() RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION changing_body() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM wf_compensate('undo', what('one'));
   PERFORM wf_compensate('undo', what('two'), task_queue => 'far');

@@ -51,7 +51,8 @@ CALL wf_work();
 SELECT * FROM shown() WHERE id = 'r';
 
 -- Again and again.
-CREATE FUNCTION loops() RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION loops() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM loops_body(); END $$;
+CREATE FUNCTION loops_body() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   FOR n IN 1 .. 1000 LOOP
     PERFORM wf_upsert_search_attributes(jsonb_build_object('n', n));
@@ -66,7 +67,7 @@ CALL wf_work();
 SELECT search_attributes FROM shown() WHERE id = 'l';
 
 -- Another call than recorded is told.
-CREATE OR REPLACE FUNCTION loops() RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION loops_body() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM wf_upsert_memo('{"n": 1}');
   PERFORM wf_wait_signal('go');

@@ -1,0 +1,77 @@
+/* Versions of workflow functions: pinning, changes by the code itself, checks. */
+
+CREATE FUNCTION wf_version(change text, min int, max int)
+RETURNS int AS 'MODULE_PATHNAME', 'wf_version' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_version IS 'which version of a change in its code the run has; -1 is the code before it';
+
+CREATE FUNCTION wf_patched(id text) RETURNS boolean AS 'MODULE_PATHNAME', 'wf_patched' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_patched IS 'whether the run has a change in its code; false where it went by before';
+
+CREATE FUNCTION wf_check_replay(workflow text, function regprocedure DEFAULT NULL, namespace text DEFAULT NULL)
+RETURNS TABLE (workflow_id text, run_id uuid, ok boolean, event_id bigint, problem text)
+AS 'MODULE_PATHNAME', 'wf_check_replay' LANGUAGE C VOLATILE ROWS 1000;
+COMMENT ON FUNCTION wf_check_replay IS 'replay all open runs of a workflow against a function, without effects: which of them would not go on, and why';
+
+CREATE FUNCTION wf_migrate(workflow text, to_version int DEFAULT NULL, namespace text DEFAULT NULL)
+RETURNS TABLE (workflow_id text, run_id uuid, migrated boolean, event_id bigint, problem text)
+AS 'MODULE_PATHNAME', 'wf_migrate' LANGUAGE C VOLATILE ROWS 1000;
+COMMENT ON FUNCTION wf_migrate IS 'move the open runs of a workflow whose history fits to a version of its function, the current one by default';
+
+CREATE PROCEDURE wf_maintain() AS 'MODULE_PATHNAME', 'wf_maintain' LANGUAGE C;
+COMMENT ON PROCEDURE wf_maintain IS 'remove what is no longer needed: clones of workflow functions without open runs';
+REVOKE ALL ON PROCEDURE wf_maintain FROM PUBLIC;
+
+CREATE FUNCTION durable.current_version(function text) RETURNS int4
+AS 'MODULE_PATHNAME', 'durable_current_version' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION durable.current_version IS 'the version of the text a workflow function has now; NULL where it is gone or was not run yet';
+
+CREATE VIEW wf_versions AS
+SELECT v.function, v.version, v.owner, v.created_at, coalesce(o.open_runs, 0) AS open_runs,
+	CASE WHEN v.clone IS NOT NULL THEN pg_catalog.format('durable.%I', v.clone) END AS clone,
+	v.version IS NOT DISTINCT FROM c.version AS is_current
+FROM durable.version v
+	JOIN (SELECT f.function, durable.current_version(f.function) AS version
+		FROM (SELECT DISTINCT v.function FROM durable.version v) f) c ON c.function = v.function
+	LEFT JOIN (SELECT e.function, e.version, count(*) AS open_runs FROM durable.execution e
+		WHERE pg_has_role(e.owner, 'MEMBER') GROUP BY 1, 2) o ON o.function = v.function AND o.version = v.version
+WHERE o.open_runs > 0 OR pg_has_role(v.owner, 'MEMBER');
+COMMENT ON VIEW wf_versions IS 'the texts that workflow functions have had, and how many open runs go on with each';
+GRANT SELECT ON wf_versions TO PUBLIC;
+
+/* Exported histories */
+
+CREATE FUNCTION durable.event_type_number(name text) RETURNS int2
+AS 'MODULE_PATHNAME', 'durable_event_type_number' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION durable.event_type_number IS 'the inverse of durable.event_type_name()';
+
+CREATE FUNCTION durable.event_name_key(type int2) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE type WHEN 4 THEN 'timeout' WHEN 6 THEN 'reason' WHEN 8 THEN 'reason' WHEN 10 THEN 'activity'
+	WHEN 19 THEN 'reason' WHEN 21 THEN 'update' WHEN 23 THEN 'workflow' WHEN 33 THEN 'reason' WHEN 36 THEN 'change'
+	WHEN 40 THEN 'timeout' WHEN 41 THEN 'reason' ELSE 'signal' END;
+COMMENT ON FUNCTION durable.event_name_key IS 'the attribute that is an event''s name';
+
+CREATE FUNCTION durable.event_payload_key(type int2) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN type IN (1, 10, 23) THEN 'input' WHEN type IN (2, 11, 22, 25) THEN 'result'
+	WHEN type IN (9, 30) THEN 'payload' WHEN type = 21 THEN 'args' END;
+COMMENT ON FUNCTION durable.event_payload_key IS 'the attribute that is an event''s payload';
+
+CREATE FUNCTION durable.event_rest_key(type int2) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN type IN (12, 13, 5, 24, 26, 27, 28, 29, 32, 35, 39) THEN 'failure' WHEN type = 14 THEN 'details' END;
+COMMENT ON FUNCTION durable.event_rest_key IS 'the attribute that is all of an event''s own attributes; NULL: they are among the others';
+
+CREATE FUNCTION durable.event_of(event_type text, at timestamptz, attributes jsonb, has_payload boolean) RETURNS durable.event
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT ROW(k.type, $2, ($3->>'command')::int4, $3->>k.name_key,
+		CASE WHEN $4 THEN $3->k.payload_key END, NULL,
+		CASE WHEN k.rest_key IS NOT NULL THEN $3->k.rest_key
+			ELSE nullif($3 - 'command' - k.name_key - coalesce(k.payload_key, 'command'), '{}') END)::durable.event
+	FROM (SELECT t.type, durable.event_name_key(t.type) AS name_key, durable.event_payload_key(t.type) AS payload_key,
+			durable.event_rest_key(t.type) AS rest_key
+		FROM (SELECT durable.event_type_number($1) AS type) t) k;
+END;
+COMMENT ON FUNCTION durable.event_of IS 'an event out of a row of wf_events: the inverse of durable.event_attributes()';
+
+CREATE FUNCTION wf_replay(history jsonb, function regprocedure, verbose boolean DEFAULT true)
+RETURNS jsonb AS 'MODULE_PATHNAME', 'wf_replay' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_replay IS 'replay an exported history against a function, without effects, telling of each command';

@@ -1,0 +1,164 @@
+/*-------------------------------------------------------------------------
+ *
+ * export.c
+ *	  Histories that were exported as JSON: an array of rows of wf_history().
+ *
+ *	  durable.event_of() is the inverse of durable.event_attributes().  Rows of
+ *	  one turn become a row of the history again.  The event that closed a run is
+ *	  set apart: for the code the history ends before it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "export.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+
+#define EXPORTED " FROM pg_catalog.jsonb_to_recordset($1) AS t(run_id uuid, event_id int8, event_type text, at timestamptz," \
+	" attributes jsonb, turn int8, turn_at timestamptz, mail boolean, ran boolean, goes_on boolean, has_payload boolean)"
+#define EVENT	"durable.event_of(t.event_type, t.at, t.attributes, t.has_payload)"
+/* workflow_completed to workflow_continued_as_new */
+#define CLOSES	"durable.event_type_number(t.event_type) BETWEEN 2 AND 7"
+
+static void
+read_rows(Datum history, MemoryContext context, Export *result)
+{
+	static Statement statement = {
+		"SELECT t.turn, pg_catalog.min(t.turn_at), (pg_catalog.count(*) FILTER (WHERE t.mail AND NOT " CLOSES "))::pg_catalog.int4,"
+		" pg_catalog.bool_and(t.ran), pg_catalog.bool_and(t.goes_on),"
+		" COALESCE(pg_catalog.array_agg(" EVENT " ORDER BY t.event_id) FILTER (WHERE NOT " CLOSES "), '{}'),"
+		" pg_catalog.min(t.run_id::pg_catalog.text)::pg_catalog.uuid" EXPORTED " GROUP BY t.turn ORDER BY t.turn",
+		1, {JSONBOID}
+	};
+	MemoryContext old;
+
+	result->nrows = (int) store_execute(&statement, &history, NULL);
+	old = MemoryContextSwitchTo(context);
+	result->rows = palloc0(Max(result->nrows, 1) * sizeof(HistoryRow));
+	for (int i = 0; i < result->nrows; i++)
+	{
+		HistoryRow *row = &result->rows[i];
+
+		for (int column = 1; column <= 5; column++)
+			if (store_is_null(i, column))
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("\"history\" does not tell its turns"),
+						 errhint("Export whole rows of wf_history(): SELECT jsonb_agg(to_jsonb(h)) FROM wf_history('id') h.")));
+		row->first_event = (int32) DatumGetInt64(store_value(i, 1));
+		row->turn_at = DatumGetTimestampTz(store_value(i, 2));
+		row->mail = DatumGetInt32(store_value(i, 3));
+		row->ran = DatumGetBool(store_value(i, 4));
+		row->goes_on = DatumGetBool(store_value(i, 5));
+		row->events = DatumGetArrayTypePCopy(store_value(i, 6));
+		if (i == 0 && !store_is_null(i, 7))
+			result->run_id = *DatumGetUUIDP(store_value(i, 7));
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static void
+read_closing(Datum history, MemoryContext context, Export *result)
+{
+	static Statement statement = {
+		"SELECT durable.event_type_number(t.event_type), t.event_id, (" EVENT ").payload, (" EVENT ").attributes" EXPORTED
+		" WHERE " CLOSES " ORDER BY t.event_id DESC LIMIT 1",
+		1, {JSONBOID}
+	};
+	MemoryContext old;
+
+	result->closed = store_execute(&statement, &history, NULL) > 0;
+	if (!result->closed)
+		return;
+	old = MemoryContextSwitchTo(context);
+	memset(&result->closing, 0, sizeof(Event));
+	result->closing.type = (EventType) DatumGetInt16(store_value(0, 1));
+	result->closing_id = (int) DatumGetInt64(store_value(0, 2));
+	if (!store_is_null(0, 3))
+		result->closing.payload = DatumGetJsonbPCopy(store_value(0, 3));
+	if (!store_is_null(0, 4))
+		result->closing.attributes = DatumGetJsonbPCopy(store_value(0, 4));
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Read an export, into the current memory context
+ */
+void
+export_read(Jsonb *history, Export *result)
+{
+	MemoryContext context = CurrentMemoryContext;
+	StoreScope	scope;
+
+	memset(result, 0, sizeof(Export));
+	store_begin(&scope);
+	read_rows(JsonbPGetDatum(history), context, result);
+	read_closing(JsonbPGetDatum(history), context, result);
+	store_end(&scope);
+	if (result->nrows == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"history\" is empty")));
+}
+
+static bool
+read_closed_run(const pg_uuid_t *run_id, Oid caller, MemoryContext context, Execution *e)
+{
+	static Statement statement = {
+		"SELECT c.namespace, c.workflow_id, c.workflow, c.attempt, c.started_at, c.memo, c.search_attributes, c.version"
+		" FROM durable.closed c WHERE c.run_id = $1 AND pg_catalog.pg_has_role($2, c.owner, 'MEMBER')",
+		2, {UUIDOID, OIDOID}
+	};
+	Datum		values[2] = {UUIDPGetDatum(run_id), ObjectIdGetDatum(caller)};
+	MemoryContext old;
+
+	if (store_execute(&statement, values, NULL) == 0)
+		return false;
+	old = MemoryContextSwitchTo(context);
+	e->namespace = DatumGetTextPCopy(store_value(0, 1));
+	e->workflow_id = DatumGetTextPCopy(store_value(0, 2));
+	e->workflow = DatumGetTextPCopy(store_value(0, 3));
+	e->attempt = DatumGetInt32(store_value(0, 4));
+	e->started_at = DatumGetTimestampTz(store_value(0, 5));
+	e->memo = store_is_null(0, 6) ? NULL : DatumGetJsonbPCopy(store_value(0, 6));
+	e->search_attributes = store_is_null(0, 7) ? NULL : DatumGetJsonbPCopy(store_value(0, 7));
+	e->version = store_is_null(0, 8) ? 0 : DatumGetInt32(store_value(0, 8));
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+/*
+ * The run of an export, for what wf_info() tells: as it is in this database if
+ * the caller may see it, or else made up
+ */
+void
+export_run(const Export *export, Oid caller, Execution *e)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Execution  *found;
+	Found		run;
+	StoreScope	scope;
+
+	memset(e, 0, sizeof(Execution));
+	e->run_id = export->run_id;
+	e->attempt = 1;
+	e->started_at = export->rows[0].turn_at;
+	e->execution_deadline = DT_NOEND;
+	e->waiting_since = e->turn_retry_at = e->paused_at = DT_NOEND;
+	e->namespace = cstring_to_text("default");
+	e->workflow = cstring_to_text("replay");
+	e->workflow_id = cstring_to_text(DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&e->run_id))));
+	store_begin(&scope);
+	if (find_run(&e->run_id, &run) && run.status == STATUS_RUNNING)
+	{
+		if (is_member_of_role(caller, run.owner) &&
+			execution_read(&e->run_id, 1, false, context, &found) > 0)
+			*e = *found;
+	}
+	else
+		(void) read_closed_run(&e->run_id, caller, context, e);
+	store_end(&scope);
+}

@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * rehearsal.h
+ *	  Replaying a history against code, without any effect.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_REHEARSAL_H
+#define DURABLE_REHEARSAL_H
+
+#include "turn.h"
+
+/* The session's settings, to be restored. */
+typedef struct Stage
+{
+	int			nestlevel;
+	bool		timed;
+} Stage;
+
+/* Where the code and a history do not fit. */
+typedef struct Misfit
+{
+	int			event;			/* id, 0: behind the last one */
+	char	   *problem;		/* NULL: they do */
+} Misfit;
+
+extern void stage_begin(Stage *stage, bool timed);
+extern void stage_end(Stage *stage);
+extern PassEnd rehearse(Turn *turn, Execution *e, const HistoryRow *rows, int nrows, Oid function, TurnTrace trace);
+extern Misfit rehearse_misfit(Turn *turn);
+extern Misfit rehearse_run(Execution *e, const HistoryRow *rows, int nrows, Oid function);
+
+#endif							/* DURABLE_REHEARSAL_H */
