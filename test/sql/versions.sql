@@ -18,10 +18,10 @@ CALL wf_work();
 SELECT DISTINCT version FROM wf_executions;
 SELECT * FROM versions();
 -- The settings of a session make no other version.
-SET DateStyle = 'German'; SET quote_all_identifiers = on; SET TimeZone = 'Asia/Tokyo';
+SET DateStyle = 'German'; SET IntervalStyle = 'sql_standard'; SET TimeZone = 'Asia/Tokyo';
 SELECT wf_start('flow', id => 'same') \gset
 CALL wf_work();
-RESET DateStyle; RESET quote_all_identifiers; RESET TimeZone;
+RESET DateStyle; RESET IntervalStyle; RESET TimeZone;
 SELECT * FROM versions();
 
 -- Replaced
