@@ -27,6 +27,7 @@
 #include "guc.h"
 #include "json.h"
 #include "payload.h"
+#include "saga.h"
 #include "utils/builtins.h"
 #include "watchdog.h"
 
@@ -248,7 +249,9 @@ command_interrupt_child(Turn *turn, int32 number)
 
 	if (command->resolution < 0 && command->cancellation != CANCELLATION_ABANDON)
 		request_cancel(turn, command, number);
-	return command->cancellation != CANCELLATION_WAIT;
+	/* nothing is waited for by a run that is over its timeout */
+	return command->cancellation != CANCELLATION_WAIT ||
+		command_pending_cancel(turn) == saga_pending_timeout(turn);
 }
 
 /*

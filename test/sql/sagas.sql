@@ -122,6 +122,25 @@ SELECT * FROM runs('hs-%');
 SELECT said();
 SELECT * FROM events('hs-wait') WHERE n > 3;
 TRUNCATE log;
+-- And at a child, which is not waited for.
+CREATE FUNCTION lingers() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_shield();
+  PERFORM wf_sleep('1 day');
+END $$;
+CREATE FUNCTION parent() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_compensate('undo', what('parent'));
+  PERFORM wf_child('lingers', id => 'child', cancellation => 'wait');
+END $$;
+SELECT wf_start('parent', id => 'elder', run_timeout => '10 min') \gset
+CALL wf_work();
+SET durable.clock_offset = '11min';
+CALL wf_work();
+RESET durable.clock_offset;
+SELECT workflow_id, status FROM wf_executions WHERE workflow_id IN ('elder', 'child') ORDER BY 1;
+SELECT said();
+TRUNCATE log;
 -- Without compensations no code runs, as ever.
 CREATE FUNCTION plain() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
