@@ -451,6 +451,7 @@ closed_add(RowBatch *batch, const Execution *e, RunStatus status, TimestampTz at
 	Datum		values[CLOSED_COLUMNS];
 	bool		nulls[CLOSED_COLUMNS] = {0};
 
+	test_mode_close_run(&e->run_id);
 	values[D_RUN_ID] = UUIDPGetDatum(&e->run_id);
 	values[D_NAMESPACE] = PointerGetDatum(e->namespace);
 	values[D_WORKFLOW_ID] = PointerGetDatum(e->workflow_id);

@@ -136,8 +136,6 @@ do_turn(const pg_uuid_t *run_id)
 			raise_problem(e);
 		if (!batch_write(&batch))
 			elog(ERROR, "a run of a test has mail that it did not see");
-		if (batch.nclosing > 0)
-			test_mode_close_run(run_id);
 	}
 	AtEOXact_GUC(false, nestlevel);
 	settings_forget_applied();
@@ -269,21 +267,6 @@ pass_time(TimestampTz target)
 }
 
 /*
- * Is the run closed?
- */
-static bool
-is_closed(const pg_uuid_t *run_id)
-{
-	bool		open;
-	StoreScope	scope;
-
-	store_begin(&scope);
-	open = execution_is_open(run_id);
-	store_end(&scope);
-	return !open;
-}
-
-/*
  * Do all there is to do until time is at the target, or a run has closed
  */
 static void
@@ -302,7 +285,7 @@ drive(TimestampTz target, const pg_uuid_t *awaited)
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(context);
 		busy = take_turns();
-		if (awaited && busy && is_closed(awaited))
+		if (awaited && test_mode_closed(awaited))
 			break;
 		busy = busy || testtask_run_all() || pass_time(target);
 	}
@@ -362,7 +345,7 @@ testkit_result(Found *run, TimestampTz until)
 		bool		found;
 		StoreScope	scope;
 
-		if (!is_closed(&run_id))
+		if (!test_mode_closed(&run_id))
 			drive(until, &run_id);
 		store_begin(&scope);
 		found = find_run(&run_id, run) && testrun_place(&run_id, context, &place);

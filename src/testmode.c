@@ -152,6 +152,14 @@ test_mode_close_run(const pg_uuid_t *run_id)
 }
 
 bool
+test_mode_closed(const pg_uuid_t *run_id)
+{
+	TestRun    *run = find_run(run_id);
+
+	return run && run->closed_level > 0;
+}
+
+bool
 test_mode_has_run(const pg_uuid_t *run_id)
 {
 	return test_mode && find_run(run_id) != NULL;

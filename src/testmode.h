@@ -24,6 +24,7 @@ extern TimestampTz test_mode_started_at(void);
 extern void test_mode_set_clock(TimestampTz at);
 extern void test_mode_add_run(const pg_uuid_t *run_id);
 extern void test_mode_close_run(const pg_uuid_t *run_id);
+extern bool test_mode_closed(const pg_uuid_t *run_id);
 extern bool test_mode_has_run(const pg_uuid_t *run_id);
 extern int	test_mode_open_runs(pg_uuid_t **run_ids);
 extern void durable_testmode_init(void);
