@@ -5,6 +5,8 @@
  *
  *	  The statements of mailbox.c, timer.c and activity_scan.c that look for work
  *	  look through all runs there are; those here look at the given ones only.
+ *	  Times are made expressions, so that no index by time is chosen, which has what
+ *	  is due for all runs.
  *
  *	  All functions run between store_begin() and store_end().
  *
@@ -15,9 +17,6 @@
 #include "catalog/pg_type.h"
 #include "testrun.h"
 #include "utils/builtins.h"
-
-/* So that no index by time is chosen, which has the due ones of all runs */
-#define BY_RUN	"+ '0'::pg_catalog.interval"
 
 /*
  * Those that have mail, in the order of their oldest message
@@ -62,7 +61,7 @@ testrun_due_activities(const pg_uuid_t *run_ids, int count, TimestampTz now, Mem
 					   Activity **result)
 {
 	static Statement statement = {
-		"SELECT a FROM durable.activity a WHERE a.run_id = ANY ($1) AND a.check_at " BY_RUN " <= $2"
+		"SELECT a FROM durable.activity a WHERE a.run_id = ANY ($1) AND a.check_at + '0'::pg_catalog.interval <= $2"
 		" ORDER BY a.check_at, a.run_id, a.command FOR NO KEY UPDATE",
 		2, {UUIDARRAYOID, TIMESTAMPTZOID}
 	};
@@ -78,7 +77,7 @@ void
 testrun_fire_timers(const pg_uuid_t *run_ids, int count, TimestampTz now)
 {
 	static Statement statement = {
-		"WITH fired AS (DELETE FROM durable.timer t WHERE t.run_id = ANY ($1) AND t.fire_at " BY_RUN " <= $2 AND t.kind <> 14"
+		"WITH fired AS (DELETE FROM durable.timer t WHERE t.run_id = ANY ($1) AND t.fire_at + '0'::pg_catalog.interval <= $2 AND t.kind <> 14"
 		"  RETURNING t.*)"
 		" INSERT INTO durable.message (owner, seq, run_id, kind, alone, at, command)"
 		" SELECT f.owner, pg_catalog.nextval('durable.message_seq'), f.run_id, f.kind, false, $2,"
@@ -98,8 +97,8 @@ TimestampTz
 testrun_next_deadline(const pg_uuid_t *run_ids, int count)
 {
 	static Statement statement = {
-		"SELECT LEAST((SELECT pg_catalog.min(t.fire_at " BY_RUN ") FROM durable.timer t WHERE t.run_id = ANY ($1) AND t.kind <> 14),"
-		" (SELECT pg_catalog.min(a.check_at " BY_RUN ") FROM durable.activity a WHERE a.run_id = ANY ($1)))",
+		"SELECT LEAST((SELECT pg_catalog.min(t.fire_at + '0'::pg_catalog.interval) FROM durable.timer t WHERE t.run_id = ANY ($1) AND t.kind <> 14),"
+		" (SELECT pg_catalog.min(a.check_at + '0'::pg_catalog.interval) FROM durable.activity a WHERE a.run_id = ANY ($1)))",
 		1, {UUIDARRAYOID}
 	};
 	Datum		ids = uuid_array(run_ids, count);
