@@ -288,6 +288,21 @@ SELECT wf_test_advance('1 day');
 SELECT id, status FROM runs('other');
 ROLLBACK;
 
+-- Children are runs of the test too.
+CREATE FUNCTION parent(n int) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE handles wf_handle[];
+BEGIN
+  PERFORM wf_child('sleeper', '{"days": 3}', id => 'child');
+  FOR i IN 1..n LOOP handles := handles || wf_start_child('sleeper', jsonb_build_object('days', i)); END LOOP;
+  RETURN to_jsonb(wf_await_all(handles));
+END $$;
+BEGIN;
+SELECT wf_test_begin('2030-01-01');
+SELECT wf_test_mock('act');
+SELECT wf_test_run('parent', '{"n": 3}'), wf_test_elapsed();
+SELECT id, status, result FROM runs('child');
+ROLLBACK;
+
 -- A step that signals its own workflow
 CREATE FUNCTION tell(id text) RETURNS void LANGUAGE sql AS $$ SELECT wf_signal(id, 'go', '"from myself"') $$;
 CREATE FUNCTION talks_to_itself() RETURNS jsonb LANGUAGE plpgsql AS $$
