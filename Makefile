@@ -5,7 +5,7 @@ MODULE_big = durable
 OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c))
 
 # The install script, part by part, in the order of their dependencies.
-SQL_PARTS = header types tables client workflow handle activity operator views update code footer
+SQL_PARTS = header types tables client workflow handle activity operator testkit views update code footer
 DATA_built = durable--$(EXTVERSION).sql
 
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))

@@ -20,6 +20,7 @@
 #include "extension.h"
 #include "failure.h"
 #include "json.h"
+#include "mock.h"
 #include "saga.h"
 #include "task.h"
 #include "utils/builtins.h"
@@ -182,7 +183,7 @@ command_start_activity(Turn *turn, const TaskRequest *request)
 	number = turn->next_command - 1;
 	if (!command)
 	{
-		if (!request->external && !OidIsValid(callable_resolve(name, true)))
+		if (!request->external && !OidIsValid(callable_resolve(name, true)) && !mock_exists(name))
 			fail_missing(turn, request, number);
 		else
 			schedule(turn, request, number);

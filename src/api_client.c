@@ -29,6 +29,8 @@
 #include "start.h"
 #include "task.h"
 #include "tcop/utility.h"
+#include "testkit.h"
+#include "testmode.h"
 #include "turn.h"
 #include "txn.h"
 #include "utils/builtins.h"
@@ -49,7 +51,7 @@ warn_if_not_preloaded(void)
 {
 	static bool warned = false;
 
-	if (shared || warned)
+	if (shared || warned || test_mode)
 		return;
 	warned = true;
 	ereport(WARNING,
@@ -269,11 +271,11 @@ wf_signal_with_start(PG_FUNCTION_ARGS)
 }
 
 static TimestampTz
-deadline_of(FunctionCallInfo fcinfo, int arg)
+deadline_of(FunctionCallInfo fcinfo, int arg, TimestampTz now)
 {
 	Interval   *timeout = arg_interval(fcinfo, arg, "timeout");
 
-	return timeout ? GetCurrentTimestamp() + durable_interval_usecs(timeout) : DT_NOEND;
+	return timeout ? now + durable_interval_usecs(timeout) : DT_NOEND;
 }
 
 /* wf_result(id, timeout, run_id, namespace) */
@@ -282,18 +284,24 @@ Datum
 wf_result(PG_FUNCTION_ARGS)
 {
 	char	   *id = text_to_cstring(arg_id(fcinfo, 0, "id", true));
-	TimestampTz until = deadline_of(fcinfo, 1);
 	Found		run;
 	Jsonb	   *result;
 
 	refuse_in_code("wf_result()", "Wait for the other workflow in an activity.");
 	run = named_run(fcinfo, 0, 2, 3);
+	if (test_mode_has_run(&run.run_id))
+	{
+		result = testkit_result(&run, deadline_of(fcinfo, 1, durable_now()));
+		if (!result)
+			PG_RETURN_NULL();
+		PG_RETURN_JSONB_P(result);
+	}
 	if (run.status == STATUS_RUNNING && run.ours)
 		ereport(ERROR,
 				(errcode(ERRCODE_WF_OWN_TRANSACTION),
 				 errmsg("workflow \"%s\" was started in this transaction and cannot run before its commit", id),
 				 errhint("Commit first, then ask for the result.")));
-	result = await_result(&run, id, until);
+	result = await_result(&run, id, deadline_of(fcinfo, 1, GetCurrentTimestamp()));
 	if (!result)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(result);

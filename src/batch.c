@@ -38,6 +38,7 @@
 #include "settings.h"
 #include "step.h"
 #include "storage/lock.h"
+#include "testmode.h"
 #include "txn.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -550,8 +551,9 @@ batch_is_full(const Batch *batch, const Turn *turn)
 static bool
 take_steps_in_place(const Batch *batch, const Turn *turn)
 {
+	/* mocks are used up by a pass, even if it is undone */
 	return turn->workflow->straight >= STRAIGHT_TURNS && !turn->mode.alone &&
-		turn->steps == 0;
+		turn->steps == 0 && !test_mode;
 }
 
 /*
@@ -561,6 +563,7 @@ static TurnEnd
 run_code(Batch *batch, Turn *turn)
 {
 	bool		in_place = take_steps_in_place(batch, turn);
+	uint64		messages = test_mode_messages;
 
 	for (;;)
 	{
@@ -599,8 +602,8 @@ run_code(Batch *batch, Turn *turn)
 				/* one more pass, to wait for the next attempt */
 				break;
 			case STEP_DONE:
-				/* constraints were set to immediate for a step alone (step.c) */
-				if (turn->mode.alone || batch_is_full(batch, turn))
+				/* constraints were set to immediate for a step alone (step.c); of messages see testkit.c */
+				if (turn->mode.alone || batch_is_full(batch, turn) || (test_mode && test_mode_messages != messages))
 					return TURN_GOES_ON;
 				break;
 		}

@@ -22,6 +22,8 @@
 #include "clock.h"
 #include "storage/procarray.h"
 #include "tasknote.h"
+#include "testmode.h"
+#include "testrun.h"
 #include "txn.h"
 #include "utils/builtins.h"
 
@@ -45,7 +47,7 @@ liveness(const Activity *a, TimestampTz *heartbeat)
 	int			pid;
 
 	*heartbeat = a->heartbeat_at != DT_NOEND ? a->heartbeat_at : a->started_at;
-	if (a->external)
+	if (a->external || test_mode)
 		return UNKNOWN;
 	for (int i = 0; shared && i < MAX_SLOTS; i++)
 	{
@@ -151,16 +153,10 @@ check(AttemptEnds *ends, Activity *a, TimestampTz now)
 		look_later(ends, a, now);
 }
 
-/*
- * Deal with what is due between `from' and `now', at most `limit' rows.
- * Returns how many.
- */
-int
-activities_check(TimestampTz from, TimestampTz now, int limit)
+static int
+check_all(Activity *rows, int n, TimestampTz now)
 {
 	AttemptEnds ends;
-	Activity   *rows;
-	int			n = activity_scan_due(from, now, limit, CurrentMemoryContext, &rows);
 
 	if (n == 0)
 		return 0;
@@ -173,6 +169,31 @@ activities_check(TimestampTz from, TimestampTz now, int limit)
 	}
 	attempt_ends_write(&ends);
 	return n;
+}
+
+/*
+ * Deal with what is due between `from' and `now', at most `limit' rows.
+ * Returns how many.
+ */
+int
+activities_check(TimestampTz from, TimestampTz now, int limit)
+{
+	Activity   *rows;
+	int			n = activity_scan_due(from, now, limit, CurrentMemoryContext, &rows);
+
+	return check_all(rows, n, now);
+}
+
+/*
+ * The same for the runs of a test
+ */
+void
+activities_check_runs(const pg_uuid_t *run_ids, int count, TimestampTz now)
+{
+	Activity   *rows;
+	int			n = testrun_due_activities(run_ids, count, now, CurrentMemoryContext, &rows);
+
+	(void) check_all(rows, n, now);
 }
 
 /*

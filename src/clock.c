@@ -6,6 +6,7 @@
  *	  durable.clock_offset moves the clock of a session ahead, so that tests
  *	  see a timer fire without sleeping.  The scheduler and the workers have no
  *	  such setting of their own: an offset in one session moves nobody else.
+ *	  In a transaction that tests workflows time is what the test says.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,12 +14,15 @@
 
 #include "clock.h"
 #include "guc.h"
+#include "testmode.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
 TimestampTz
 durable_now(void)
 {
+	if (test_mode)
+		return test_mode_now();
 	return GetCurrentTimestamp() + (int64) durable_clock_offset * USECS_PER_SEC;
 }
 

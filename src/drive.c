@@ -192,7 +192,7 @@ static void
 record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata)
 {
 	Batch		batch;
-	Turn		turn = {0};
+	Turn		turn;
 
 	if (!durable_lock_installed())
 		return;
@@ -200,10 +200,7 @@ record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata)
 	batch_claim_run(&batch, run_id, true);
 	if (batch.nruns == 0)
 		return;
-	turn.execution = batch.runs[0].execution;
-	turn.context = batch.context;
-	turn.at = durable_now();
-	turn.wait_command = WAIT_NOTHING;
+	turn_init(&turn, batch.runs[0].execution, batch.context);
 	turn.problem = edata;
 	batch_add_turn(&batch, &batch.runs[0], &turn, TURN_STUCK);
 	(void) batch_write(&batch);

@@ -25,6 +25,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "execution.h"
+#include "testmode.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 
@@ -236,7 +237,10 @@ execution_insert(const Execution *e)
 	to_row(e, values, nulls);
 	row = HeapTupleGetDatum(heap_form_tuple(store_rowtype(TABLE_EXECUTION), values, nulls));
 	array = rows_array(TABLE_EXECUTION, &row, 1);
-	return store_execute(&statement, &array, NULL) > 0;
+	if (store_execute(&statement, &array, NULL) == 0)
+		return false;
+	test_mode_add_run(&e->run_id);
+	return true;
 }
 
 /*
@@ -472,6 +476,7 @@ closed_add(RowBatch *batch, const Execution *e, RunStatus status, TimestampTz at
 	Datum		values[CLOSED_COLUMNS];
 	bool		nulls[CLOSED_COLUMNS] = {0};
 
+	test_mode_close_run(&e->run_id);
 	values[D_RUN_ID] = UUIDPGetDatum(&e->run_id);
 	values[D_NAMESPACE] = PointerGetDatum(e->namespace);
 	values[D_WORKFLOW_ID] = PointerGetDatum(e->workflow_id);

@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "family.h"
+#include "testmode.h"
 #include "txn.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -52,7 +53,10 @@ family_insert(RowBatch *batch, pg_uuid_t *inserted)
 	array = rows_array(batch->table, batch->rows, batch->count);
 	n = (int) store_execute(&statement, &array, NULL);
 	for (int i = 0; i < n; i++)
+	{
 		inserted[i] = *DatumGetUUIDP(store_value(i, 1));
+		test_mode_add_run(&inserted[i]);
+	}
 	return n;
 }
 

@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "planning.h"
 #include "shmem.h"
+#include "testmode.h"
 #include "txn.h"
 
 DURABLE_MODULE_MAGIC;
@@ -29,6 +30,7 @@ _PG_init(void)
 	durable_guc_init();
 	durable_extension_init();
 	durable_txn_init();
+	durable_testmode_init();
 	durable_fence_init();
 	durable_ddl_init();
 	durable_planning_init();

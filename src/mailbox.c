@@ -14,6 +14,7 @@
 
 #include "catalog/pg_type.h"
 #include "mailbox.h"
+#include "testmode.h"
 #include "txn.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -59,6 +60,7 @@ mailbox_send(Oid owner, const Message *m)
 		m->payload ? ' ' : 'n', m->payload_id ? ' ' : 'n', m->attributes ? ' ' : 'n'
 	};
 
+	test_mode_messages++;
 	store_execute(&statement, values, nulls);
 	return DatumGetInt64(store_value(0, 1));
 }

@@ -23,6 +23,7 @@
 #include "port/pg_bswap.h"
 #include "start.h"
 #include "task.h"
+#include "testmode.h"
 #include "timer.h"
 #include "txn.h"
 #include "utils/builtins.h"
@@ -37,7 +38,8 @@ void
 generate_run_id(pg_uuid_t *id)
 {
 	static uint64 last = 0;
-	uint64		now = durable_now() - SetEpochTimestamp();
+	/* ids of a test are of the real time: runs of an id are ordered by them */
+	uint64		now = (test_mode ? GetCurrentTimestamp() : durable_now()) - SetEpochTimestamp();
 	uint64		stamp = ((now / 1000) << 12) | ((now % 1000) * 4096 / 1000);
 	uint64		high;
 

@@ -42,12 +42,14 @@
 #include "guc.h"
 #include "json.h"
 #include "miscadmin.h"
+#include "mock.h"
 #include "nodes/makefuncs.h"
 #include "payload.h"
 #include "retry.h"
 #include "running.h"
 #include "step.h"
 #include "storage/proc.h"
+#include "testmode.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -176,6 +178,26 @@ attempt_limit(const StepRequest *step, TimestampTz scheduled_at)
 }
 
 /*
+ * The activity of a step: its function, or in a test what stands in for it
+ */
+static Jsonb *
+run_activity(const StepRequest *step, TimestampTz scheduled_at)
+{
+	const Mock *mock = test_mode ? mock_call(step->name, step->input) : NULL;
+	int64		limit = attempt_limit(step, scheduled_at);
+
+	if (!mock)
+		return run_function(step);
+	if (mock->times_out || (limit > 0 && mock->delay > limit))
+	{
+		test_mode_set_clock(durable_now() + limit);
+		watchdog_bite(WATCHDOG_STEP);
+	}
+	test_mode_set_clock(durable_now() + mock->delay);
+	return mock_outcome(mock);
+}
+
+/*
  * A step as a row of durable.activity, or of durable.attempt
  */
 static void
@@ -227,7 +249,7 @@ do_step(Turn *turn, TimestampTz scheduled_at, int attempt)
 	activity.schedule_to_close = step->schedule_to_close;
 	running_attempt = &running;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	value = step->sql ? run_statement(step) : run_function(step);
+	value = step->sql ? run_statement(step) : run_activity(step, scheduled_at);
 	running_attempt = NULL;
 	payload_check(value, "result");
 	if (turn->mode.alone)

@@ -85,3 +85,16 @@ watchdog_release(void)
 		QueryCancelPending = false;
 	return reason;
 }
+
+/*
+ * Bite now: a test's time is over
+ */
+void
+watchdog_bite(WatchdogReason reason)
+{
+	bitten = reason;
+	ereport(ERROR,
+			(errcode(ERRCODE_QUERY_CANCELED),
+			 errmsg_internal("time is over")));
+	pg_unreachable();
+}

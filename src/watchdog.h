@@ -8,6 +8,8 @@
 #ifndef DURABLE_WATCHDOG_H
 #define DURABLE_WATCHDOG_H
 
+#include "compat.h"
+
 typedef enum WatchdogReason
 {
 	WATCHDOG_NONE,				/* it did nothing */
@@ -21,5 +23,6 @@ extern void watchdog_start(void);
 extern void watchdog_stop(void);
 extern void watchdog_guard(int64 usecs, WatchdogReason reason);
 extern WatchdogReason watchdog_release(void);
+pg_noreturn extern void watchdog_bite(WatchdogReason reason);
 
 #endif							/* DURABLE_WATCHDOG_H */
