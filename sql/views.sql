@@ -69,7 +69,7 @@ SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function, c.version,
 	CASE WHEN c.status = 1 THEN (SELECT coalesce(h.events[cardinality(h.events)].payload,
 			(SELECT p.data FROM durable.payload p WHERE p.payload_id = h.events[cardinality(h.events)].payload_id))
 		FROM durable.history h WHERE h.run_id = c.run_id ORDER BY h.first_event DESC LIMIT 1) END,
-	CASE WHEN c.status <> 1 THEN (SELECT CASE c.status
+	CASE WHEN c.status NOT IN (1, 6) THEN (SELECT CASE c.status
 			WHEN 2 THEN h.events[cardinality(h.events)].attributes->'failure'
 			WHEN 3 THEN h.events[cardinality(h.events)].attributes
 			WHEN 5 THEN h.events[cardinality(h.events)].attributes->'failure'

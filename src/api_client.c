@@ -57,25 +57,6 @@ warn_if_not_preloaded(void)
 			 errhint("Add it and restart the server, or run workflows by CALL wf_work().")));
 }
 
-/*
- * The workflow function of a name; errors where the caller may not run it
- */
-static Callable *
-find_workflow(text *name)
-{
-	Callable   *workflow = callable_get(callable_resolve(text_to_cstring(name), false));
-	AclResult	acl = function_aclcheck(workflow->oid, GetUserId());
-
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_FUNCTION, workflow->name);
-	if (workflow->procedure)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("workflow \"%s\" is a procedure", workflow->name),
-				 errhint("A workflow is a function.")));
-	return workflow;
-}
-
 static void
 fill_execution(Execution *e, text *name, Callable *workflow, const StartOptions *o, Oid caller,
 			   ArrayType *settings)

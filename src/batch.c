@@ -535,6 +535,8 @@ run_code(Batch *batch, Turn *turn)
 				return TURN_COMPLETED;
 			case PASS_FAILED:
 				return turn->cancelled ? TURN_CANCELLED : TURN_FAILED;
+			case PASS_CONTINUED:
+				return TURN_CONTINUED;
 			case PASS_WAIT:
 				turn->workflow->straight = turn->steps > 0 ? 0 : turn->workflow->straight;
 				return TURN_WAITS;
@@ -605,6 +607,7 @@ init_turn(Batch *batch, BatchRun *run, Turn *turn)
 	turn->mode = (StepMode) {.shared = batch->nruns > 1, .alone = run->alone};
 	turn->at = durable_now();
 	turn->cancel_event = -1;
+	turn->suggest_event = -1;
 	turn->wait_command = WAIT_NOTHING;
 }
 

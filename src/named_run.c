@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * named_run.c
- *	  The run that a client call names.
+ *	  The run that a client call names, and the workflow.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "extension.h"
 #include "miscadmin.h"
 #include "named_run.h"
@@ -51,3 +52,21 @@ named_run(FunctionCallInfo fcinfo, int id_arg, int run_id_arg, int namespace_arg
 	return found;
 }
 
+/*
+ * The workflow function of a name; errors where the caller may not run it
+ */
+Callable *
+find_workflow(text *name)
+{
+	Callable   *workflow = callable_get(callable_resolve(text_to_cstring(name), false));
+	AclResult	acl = function_aclcheck(workflow->oid, GetUserId());
+
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_FUNCTION, workflow->name);
+	if (workflow->procedure)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("workflow \"%s\" is a procedure", workflow->name),
+				 errhint("A workflow is a function.")));
+	return workflow;
+}

@@ -1,17 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * named_run.h
- *	  The run that a client call names.
+ *	  The run that a client call names, and the workflow.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef DURABLE_NAMED_RUN_H
 #define DURABLE_NAMED_RUN_H
 
+#include "callable.h"
 #include "execution.h"
 #include "fmgr.h"
 
 extern void refuse_in_code(const char *call, const char *instead);
 extern Found named_run(FunctionCallInfo fcinfo, int id_arg, int run_id_arg, int namespace_arg);
+extern Callable *find_workflow(text *name);
 
 #endif							/* DURABLE_NAMED_RUN_H */

@@ -330,6 +330,18 @@ arg_weights(FunctionCallInfo fcinfo, int arg)
 }
 
 /*
+ * A JSON object that is kept with the run
+ */
+Jsonb *
+arg_object(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	Jsonb	   *object = check_object(arg_jsonb(fcinfo, arg), name);
+
+	payload_check(object, name);
+	return object;
+}
+
+/*
  * The options of a start, whose arguments begin at `first'
  */
 void
@@ -345,15 +357,13 @@ start_options(FunctionCallInfo fcinfo, int first, StartOptions *options)
 	options->run_timeout = arg_interval(fcinfo, first + 4, "run_timeout");
 	options->start_delay = arg_interval(fcinfo, first + 5, "start_delay");
 	options->retry = arg_retry(fcinfo, first + 6);
-	options->memo = check_object(arg_jsonb(fcinfo, first + 7), "memo");
-	options->search_attributes = check_object(arg_jsonb(fcinfo, first + 8), "search_attributes");
+	options->memo = arg_object(fcinfo, first + 7, "memo");
+	options->search_attributes = arg_object(fcinfo, first + 8, "search_attributes");
 	options->priority = arg_priority(fcinfo, first + 9);
 	options->fairness_key = arg_fairness_key(fcinfo, first + 10);
 	options->weight = arg_weight(fcinfo, first + 11);
 	options->request_id = arg_id(fcinfo, first + 12, "request_id", false);
 	options->namespace = arg_namespace(fcinfo, first + 13);
-	payload_check(options->memo, "memo");
-	payload_check(options->search_attributes, "search_attributes");
 }
 
 /*

@@ -57,6 +57,7 @@ extern int	arg_priority(FunctionCallInfo fcinfo, int arg);
 extern text *arg_fairness_key(FunctionCallInfo fcinfo, int arg);
 extern double arg_weight(FunctionCallInfo fcinfo, int arg);
 extern int	arg_choice(FunctionCallInfo fcinfo, int arg, const char *name, const char *const *choices, int count);
+extern Jsonb *arg_object(FunctionCallInfo fcinfo, int arg, const char *name);
 extern void start_options(FunctionCallInfo fcinfo, int first, StartOptions *options);
 extern void check_owner(Oid caller, Oid owner, const char *what);
 

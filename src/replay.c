@@ -144,6 +144,13 @@ index_event(Turn *turn, int event)
 		case EVENT_ACTIVITY_CANCEL_REQUESTED:
 			note_cancel_request(turn, event);
 			break;
+		case EVENT_WORKFLOW_PAUSED:
+		case EVENT_WORKFLOW_UNPAUSED:
+		case EVENT_WORKFLOW_RESET:
+			break;
+		case EVENT_CONTINUE_AS_NEW_SUGGESTED:
+			turn->suggest_event = event;
+			break;
 		default:
 			elog(ERROR, "event %d of an open run is %s",
 				 event + 1, event_type_name(turn->events[event].type));
@@ -181,7 +188,7 @@ add_row(Turn *turn, TimestampTz at, bool ran)
 		turn->rows = turn->rows ? repalloc(turn->rows, size) :
 			MemoryContextAlloc(turn->context, size);
 	}
-	turn->rows[turn->nrows] = (TurnRow) {turn->nevents, turn->nevents, at, ran, false};
+	turn->rows[turn->nrows] = (TurnRow) {turn->nevents, turn->nevents, at, ran, false, turn->bytes};
 	return &turn->rows[turn->nrows++];
 }
 
@@ -213,6 +220,7 @@ turn_load_row(Turn *turn, const HistoryRow *row)
 		turn_add_event(turn, &events[i]);
 	set_mail_end(turn, turn->rows[turn->nrows - 1].first + row->mail);
 	turn->rows[turn->nrows - 1].goes_on = row->goes_on;
+	turn->bytes += VARSIZE_ANY(row->events);
 	turn->recorded = turn->nevents;
 	MemoryContextSwitchTo(old);
 }
@@ -245,6 +253,7 @@ turn_see(Turn *turn, int event)
 	while (row < turn->nrows - 1 && !turn->rows[row].ran)
 		row++;
 	turn->horizon = Max(turn->horizon, turn->rows[row].mail_end);
+	turn->seen_row = Max(turn->seen_row, row);
 	turn->now = Max(turn->now, turn->rows[row].at);
 	if (event >= turn->rows[turn->event_row[event]].mail_end)
 		turn->now = Max(turn->now, turn->events[event].at);
@@ -262,6 +271,7 @@ turn_begin_pass(Turn *turn)
 	turn->left = false;
 	turn->next_command = 1;
 	turn->horizon = 0;
+	turn->seen_row = 0;
 	turn->now = 0;
 	turn->cancel_delivered = false;
 	turn->shielded = false;

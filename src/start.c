@@ -143,6 +143,7 @@ run_retry(const Execution *failed, Jsonb *input, TimestampTz at, const pg_uuid_t
 	e.attempt = failed->attempt + 1;
 	e.started_at = durable_now();
 	e.request_id = NULL;
+	e.seed = NULL;
 	if (!run_start(&e, input, at, &seq))
 		elog(ERROR, "could not start the retry of a run whose workflow id was just freed");
 }

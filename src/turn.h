@@ -22,6 +22,7 @@ typedef enum PassEnd
 	PASS_FAILED,				/* an error left the function */
 	PASS_WAIT,					/* it waits: Turn.wait_* say for what */
 	PASS_STEP,					/* it wants Turn.step run */
+	PASS_CONTINUED,				/* it continues as a new run: Turn.continuation */
 	PASS_PROBLEM,				/* the turn fails: Turn.problem */
 	PASS_REDO					/* steps were taken in place in vain: again without */
 } PassEnd;
@@ -33,6 +34,7 @@ typedef enum TurnEnd
 	TURN_FAILED,				/* Turn.failure */
 	TURN_CANCELLED,
 	TURN_TIMED_OUT,				/* Turn.timeout says which */
+	TURN_CONTINUED,				/* Turn.continuation */
 	TURN_WAITS,
 	TURN_GOES_ON,				/* in another transaction, for a batch's sake */
 	TURN_GOES_ON_ALONE,			/* in one of its own */
@@ -59,6 +61,7 @@ typedef struct TurnRow
 	TimestampTz at;
 	bool		ran;
 	bool		goes_on;
+	int64		bytes_before;	/* of the rows before it */
 } TurnRow;
 
 /* Unread signals of one name. */
@@ -111,6 +114,21 @@ typedef struct FailedAttempt
 	Jsonb	   *failure;
 } FailedAttempt;
 
+/* The new run that the code continues as.  What is NULL or 0 stays as it is. */
+typedef struct Continuation
+{
+	Jsonb	   *input;
+	text	   *workflow;		/* as the code names it, */
+	text	   *function;		/* and the function it is */
+	Interval   *run_timeout;
+	Jsonb	   *retry;
+	Jsonb	   *memo;
+	Jsonb	   *search_attributes;
+	int			priority;
+	text	   *fairness_key;
+	double		weight;
+} Continuation;
+
 typedef struct PublishedValue
 {
 	text	   *key;
@@ -157,7 +175,8 @@ typedef struct Turn
 	int		   *event_row;
 	int			nevents;
 	int			events_room;
-	int			recorded;		/* events of earlier turns */
+	int			recorded;		/* events of earlier turns, */
+	int64		bytes;			/* and their size */
 	TurnRow    *rows;
 	int			nrows;
 	Command    *commands;		/* command n is commands[n - 1] */
@@ -167,6 +186,7 @@ typedef struct Turn
 	int			nsignals;
 	int			cancel_event;	/* index, or -1 */
 	int			mail_end;		/* end of the last mail of all */
+	int			suggest_event;	/* index of the event that suggests a continuation, or -1 */
 
 	/* what mail brought besides events */
 	const char *timeout;		/* "run" or "execution", or NULL */
@@ -181,6 +201,7 @@ typedef struct Turn
 	PassEnd		end;
 	int32		next_command;
 	int			horizon;		/* mail before this index is visible to the code */
+	int			seen_row;		/* that the horizon lies in */
 	TimestampTz now;
 	bool		cancel_delivered;
 	bool		shielded;
@@ -195,6 +216,7 @@ typedef struct Turn
 	ErrorData  *problem;
 	ErrorData  *interrupt;		/* a cancel by the user, to be raised again */
 	StepRequest step;
+	Continuation continuation;
 	text	   *wait_signal;
 	int32		wait_command;
 	ArrayType  *wait_set;		/* see Execution, as the following */
