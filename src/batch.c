@@ -326,6 +326,8 @@ ends_wait(Execution *e, int32 command, bool completed)
 static bool
 wakes(Execution *e, const Message *m)
 {
+	if (e->paused_at != DT_NOEND)
+		return m->kind == MESSAGE_RUN_TIMEOUT || m->kind == MESSAGE_EXECUTION_TIMEOUT;
 	switch (m->kind)
 	{
 		case MESSAGE_WAKE:

@@ -11,6 +11,7 @@
  *	  references the run would.  The two do not conflict, so neither waits for
  *	  the other; but the run cannot close before the signal is committed or
  *	  undone, so no committed signal is lost.
+ *	  - Who pauses a run takes FOR NO KEY UPDATE too, and waits for a turn.
  *	  - Who closes a run takes FOR UPDATE and deletes it.
  *
  *	  All functions run between store_begin() and store_end().
@@ -261,6 +262,20 @@ execution_claim(const pg_uuid_t *run_ids, int count, MemoryContext context, Exec
 	return n;
 }
 
+static bool
+lock_one(Statement *statement, const pg_uuid_t *run_id, MemoryContext context, Execution *result)
+{
+	Datum		id = UUIDPGetDatum(run_id);
+	MemoryContext old;
+
+	if (store_execute(statement, &id, NULL) == 0)
+		return false;
+	old = MemoryContextSwitchTo(context);
+	from_row(0, result);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
 /*
  * Lock a run in order to close it from outside, waiting for a turn that has
  * it; false where it is not open
@@ -271,15 +286,41 @@ execution_lock(const pg_uuid_t *run_id, MemoryContext context, Execution *result
 	static Statement statement = {
 		"SELECT e FROM durable.execution e WHERE e.run_id = $1 FOR UPDATE", 1, {UUIDOID}
 	};
-	Datum		id = UUIDPGetDatum(run_id);
-	MemoryContext old;
 
-	if (store_execute(&statement, &id, NULL) == 0)
-		return false;
-	old = MemoryContextSwitchTo(context);
-	from_row(0, result);
-	MemoryContextSwitchTo(old);
-	return true;
+	return lock_one(&statement, run_id, context, result);
+}
+
+/*
+ * The same in order to change it: keeps turns off, but not signals
+ */
+bool
+execution_lock_turns(const pg_uuid_t *run_id, MemoryContext context, Execution *result)
+{
+	static Statement statement = {
+		"SELECT e FROM durable.execution e WHERE e.run_id = $1 FOR NO KEY UPDATE", 1, {UUIDOID}
+	};
+
+	return lock_one(&statement, run_id, context, result);
+}
+
+/*
+ * Write what pausing changes
+ */
+void
+execution_write_pause(const Execution *e)
+{
+	static Statement statement = {
+		"UPDATE durable.execution e SET paused_at = $2, pause_reason = $3, next_event = $4, history_bytes = $5"
+		" WHERE e.run_id = $1",
+		5, {UUIDOID, TIMESTAMPTZOID, TEXTOID, INT4OID, INT8OID}
+	};
+	Datum		values[5] = {
+		UUIDPGetDatum(&e->run_id), TimestampTzGetDatum(e->paused_at), PointerGetDatum(e->pause_reason),
+		Int32GetDatum(e->next_event), Int64GetDatum(e->history_bytes)
+	};
+	char		nulls[5] = {' ', e->paused_at == DT_NOEND ? 'n' : ' ', e->pause_reason ? ' ' : 'n', ' ', ' '};
+
+	store_execute(&statement, values, nulls);
 }
 
 /*

@@ -92,6 +92,8 @@ extern const char *status_name(RunStatus status);
 extern bool execution_insert(const Execution *e);
 extern int	execution_claim(const pg_uuid_t *run_ids, int count, MemoryContext context, Execution **result);
 extern bool execution_lock(const pg_uuid_t *run_id, MemoryContext context, Execution *result);
+extern bool execution_lock_turns(const pg_uuid_t *run_id, MemoryContext context, Execution *result);
+extern void execution_write_pause(const Execution *e);
 extern bool execution_hold(const pg_uuid_t *run_id);
 extern bool execution_is_open(const pg_uuid_t *run_id);
 extern bool execution_can_close(const pg_uuid_t *run_id);

@@ -52,29 +52,34 @@ run_signal(const Found *run, text *signal, Jsonb *payload, text *request_id)
 }
 
 /*
- * Mail the run has not read yet, then its end
+ * Write an event from outside, after the mail that the run has not read yet.
+ * What mail is no event stays in the mailbox.
  */
-static void
-write_last_events(Execution *e, text *reason)
+void
+run_add_event(Execution *e, const Event *last)
 {
-	Event		closing = {.type = EVENT_WORKFLOW_TERMINATED, .at = durable_now(), .name = reason};
 	Message    *messages;
 	int			n = mailbox_read(&e->run_id, 1, CurrentMemoryContext, &messages);
 	Datum	   *events = palloc((n + 1) * sizeof(Datum));
+	ItemPointerData *taken = palloc(Max(n, 1) * sizeof(ItemPointerData));
+	bool		closes = last->type == EVENT_WORKFLOW_TERMINATED;
 	int			count = 0;
 	Event		event;
 	RowBatch	batch;
 
 	for (int i = 0; i < n; i++)
 		if (mail_to_event(&messages[i], &event))
+		{
+			taken[count] = messages[i].tid;
 			events[count++] = event_form(&event);
-	events[count++] = event_form(&closing);
+		}
+	mailbox_consume(taken, count);
+	events[count++] = event_form(last);
 	rows_init(&batch, TABLE_HISTORY, CurrentMemoryContext);
-	e->history_bytes += history_add(&batch, &e->run_id, e->owner, e->next_event, closing.at,
-									count - 1, false, false, events, count);
+	e->history_bytes += history_add(&batch, &e->run_id, e->owner, e->next_event, last->at,
+									closes ? count - 1 : count, false, false, events, count);
 	e->next_event += count;
 	history_write(&batch);
-	mailbox_empty(&e->run_id, 1);
 }
 
 /*
@@ -84,13 +89,15 @@ write_last_events(Execution *e, text *reason)
 bool
 run_terminate(const pg_uuid_t *run_id, text *reason)
 {
+	Event		closing = {.type = EVENT_WORKFLOW_TERMINATED, .at = durable_now(), .name = reason};
 	Execution	e;
 	RowBatch	batch;
 
 	if (!execution_lock(run_id, CurrentMemoryContext, &e))
 		return false;
 	txn_locked(e.owner, run_id);
-	write_last_events(&e, reason);
+	run_add_event(&e, &closing);
+	mailbox_empty(run_id, 1);
 	if (e.has_timers)
 		sweep_runs(run_id, 1, e.owner);
 	if (!execution_remove(run_id, 1))

@@ -9,10 +9,12 @@
 #define DURABLE_OUTSIDE_H
 
 #include "execution.h"
+#include "history.h"
 #include "mailbox.h"
 
 extern void run_send(const Found *run, Message *message);
 extern bool run_signal(const Found *run, text *signal, Jsonb *payload, text *request_id);
+extern void run_add_event(Execution *e, const Event *last);
 extern bool run_terminate(const pg_uuid_t *run_id, text *reason);
 
 #endif							/* DURABLE_OUTSIDE_H */
