@@ -28,6 +28,8 @@ extern void command_cancel_timer(Turn *turn, int32 command);
 extern int	command_fired(Turn *turn, const Command *command);
 extern int	command_next_signal(SignalQueue *queue);
 
+extern bool request_of_event(const Event *event, TaskRequest *request);
+extern Activity *activity_of_request(Execution *e, const TaskRequest *request, int32 command);
 extern Jsonb *command_activity(Turn *turn, const TaskRequest *request);
 extern int32 command_start_activity(Turn *turn, const TaskRequest *request);
 extern bool command_interrupt_activity(Turn *turn, int32 number);

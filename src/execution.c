@@ -48,6 +48,8 @@ enum
 	D_RUN_ID, D_NAMESPACE, D_WORKFLOW_ID, D_OWNER, D_WORKFLOW, D_FUNCTION, D_STATUS,
 	D_FIRST_RUN_ID, D_CONTINUED_FROM, D_NEXT_RUN_ID, D_ATTEMPT, D_STARTED_AT, D_CLOSED_AT,
 	D_REQUEST_ID, D_MEMO, D_SEARCH_ATTRIBUTES, D_VERSION, D_PARENT_RUN_ID, D_PARENT_COMMAND, D_HISTORY_EVENTS, D_HISTORY_BYTES,
+	D_SETTINGS, D_EXECUTION_DEADLINE, D_RUN_TIMEOUT, D_RETRY, D_PRIORITY, D_FAIRNESS_KEY, D_WEIGHT, D_SEED,
+	D_PARENT_CLOSE_POLICY,
 	CLOSED_COLUMNS
 };
 
@@ -471,6 +473,18 @@ closed_add(RowBatch *batch, const Execution *e, RunStatus status, TimestampTz at
 	nulls[D_PARENT_COMMAND] = e->parent_command == 0;
 	values[D_HISTORY_EVENTS] = Int32GetDatum(e->next_event - 1);
 	values[D_HISTORY_BYTES] = Int64GetDatum(e->history_bytes);
+	set_pointer(values, nulls, D_SETTINGS, e->settings);
+	set_time(values, nulls, D_EXECUTION_DEADLINE, e->execution_deadline);
+	set_pointer(values, nulls, D_RUN_TIMEOUT, e->run_timeout);
+	set_pointer(values, nulls, D_RETRY, e->retry);
+	values[D_PRIORITY] = Int16GetDatum(e->priority);
+	nulls[D_PRIORITY] = e->priority == 0;
+	set_pointer(values, nulls, D_FAIRNESS_KEY, e->fairness_key);
+	values[D_WEIGHT] = Float8GetDatum(e->weight);
+	nulls[D_WEIGHT] = e->weight == 0;
+	set_pointer(values, nulls, D_SEED, e->seed);
+	values[D_PARENT_CLOSE_POLICY] = Int16GetDatum(e->parent_close_policy);
+	nulls[D_PARENT_CLOSE_POLICY] = e->parent_run_id == NULL;
 	rows_add(batch, values, nulls);
 }
 

@@ -431,7 +431,7 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 
 	for (int i = 0; i < run->nmail; i++)
 		batch_consume(batch, run->mail[i]);
-	batch->acted |= status != STATUS_RUNNING || turn->steps > 0 || turn->npublished > 0;
+	batch->acted |= (status != STATUS_RUNNING && status != STATUS_CONTINUED_AS_NEW) || turn->steps > 0 || turn->npublished > 0;
 	if (status != STATUS_RUNNING)
 		turn->scheduled = turn->cancels = NIL;	/* go with the run */
 	add_effects(batch, turn);

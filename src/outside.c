@@ -84,10 +84,10 @@ run_add_event(Execution *e, const Event *last)
 
 /*
  * Close a run at once, without running code; waits for a turn that has it.
- * False where it is closed.
+ * False where it is closed.  `next' is the run that goes on for it, or NULL.
  */
 bool
-run_terminate(const pg_uuid_t *run_id, text *reason)
+run_replace(const pg_uuid_t *run_id, text *reason, const pg_uuid_t *next)
 {
 	Event		closing = {.type = EVENT_WORKFLOW_TERMINATED, .at = durable_now(), .name = reason};
 	Execution	e;
@@ -103,9 +103,15 @@ run_terminate(const pg_uuid_t *run_id, text *reason)
 	if (!execution_remove(run_id, 1))
 		elog(ERROR, "could not remove a run that is locked");
 	rows_init(&batch, TABLE_CLOSED, CurrentMemoryContext);
-	closed_add(&batch, &e, STATUS_TERMINATED, durable_now(), NULL);
+	closed_add(&batch, &e, STATUS_TERMINATED, durable_now(), next);
 	closed_write(&batch);
 	txn_closed(run_id);
 	notify_status(&e, STATUS_TERMINATED);
 	return true;
+}
+
+bool
+run_terminate(const pg_uuid_t *run_id, text *reason)
+{
+	return run_replace(run_id, reason, NULL);
 }

@@ -15,6 +15,7 @@
 extern void run_send(const Found *run, Message *message);
 extern bool run_signal(const Found *run, text *signal, Jsonb *payload, text *request_id);
 extern void run_add_event(Execution *e, const Event *last);
+extern bool run_replace(const pg_uuid_t *run_id, text *reason, const pg_uuid_t *next);
 extern bool run_terminate(const pg_uuid_t *run_id, text *reason);
 
 #endif							/* DURABLE_OUTSIDE_H */

@@ -62,14 +62,44 @@ write_start_event(Execution *e, Jsonb *input, int64 input_id)
 	history_write(&batch);
 }
 
-static void
-set_timeouts(const Execution *e)
+/*
+ * Set the timers of its timeouts, the run's own from its start on
+ */
+void
+run_set_timeouts(const Execution *e)
 {
 	if (e->run_timeout)
 		timer_set(&e->run_id, MESSAGE_RUN_TIMEOUT, 0, e->owner,
 				  durable_add_interval(e->started_at, e->run_timeout));
 	if (e->execution_deadline != DT_NOEND)
 		timer_set(&e->run_id, MESSAGE_EXECUTION_TIMEOUT, 0, e->owner, e->execution_deadline);
+}
+
+/*
+ * The state of a run that has had no turn yet
+ */
+void
+run_init(Execution *e)
+{
+	e->history_bytes = 0;
+	e->next_event = 1;
+	e->has_timers = false;
+	e->version = 0;
+	e->has_children = false;
+	e->compensates = false;
+	e->paused_at = DT_NOEND;
+	e->pause_reason = NULL;
+	e->wait_signal = NULL;
+	e->wait_update = NULL;
+	e->wait_set = NULL;
+	e->wait_signals = NULL;
+	e->wait_command = WAIT_NOTHING;
+	e->waiting_since = DT_NOEND;
+	e->waiting_for = NULL;
+	e->waiting_at = NULL;
+	e->turn_failures = 0;
+	e->turn_error = NULL;
+	e->turn_retry_at = DT_NOEND;
 }
 
 /*
@@ -84,31 +114,18 @@ run_start(Execution *e, Jsonb *input, TimestampTz not_before, int64 *seq)
 	int64		input_id;
 
 	*seq = 0;
-	e->history_bytes = 0;
+	run_init(e);
 	e->next_event = delayed ? 2 : 1;
 	e->has_timers = delayed || e->run_timeout || e->execution_deadline != DT_NOEND;
-	e->version = 0;
-	e->has_children = false;
-	e->compensates = false;
-	e->paused_at = DT_NOEND;
-	e->pause_reason = NULL;
-	e->wait_signal = NULL;
-	e->wait_update = NULL;
-	e->wait_set = NULL;
-	e->wait_signals = NULL;
 	e->wait_command = delayed ? WAIT_START : WAIT_NOTHING;
 	e->waiting_since = delayed ? e->started_at : DT_NOEND;
 	e->waiting_for = delayed ? cstring_to_text("start delay") : NULL;
-	e->waiting_at = NULL;
-	e->turn_failures = 0;
-	e->turn_error = NULL;
-	e->turn_retry_at = DT_NOEND;
 	durable_claim_identity();
 	if (!execution_insert(e))
 		return false;
 
 	input_id = payload_set_aside(&e->run_id, &input);
-	set_timeouts(e);
+	run_set_timeouts(e);
 	if (delayed)
 	{
 		write_start_event(e, input, input_id);
