@@ -432,8 +432,12 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 	for (int i = 0; i < run->nmail; i++)
 		batch_consume(batch, run->mail[i]);
 	batch->acted |= (status != STATUS_RUNNING && status != STATUS_CONTINUED_AS_NEW) || turn->steps > 0 || turn->npublished > 0;
+	/* these go with the run */
 	if (status != STATUS_RUNNING)
-		turn->scheduled = turn->cancels = NIL;	/* go with the run */
+	{
+		turn->scheduled = turn->cancels = NIL;
+		turn->ntimers = 0;
+	}
 	add_effects(batch, turn);
 	if (status == STATUS_RUNNING)
 	{

@@ -12,7 +12,8 @@
  *	  that a batch has cut short.
  *
  *	  2. The points that callers name are among the first two kinds: what the code
- *	  did after it last learned something is done anew.
+ *	  did after it last learned something is done anew.  But an activity of a queue
+ *	  that failed need not be scheduled anew: without its failure it is pending.
  *
  *	  3. What the copy waits for is made to come: activities are put into their
  *	  queues again, timers are set for when they were to fire, children that are
@@ -196,26 +197,53 @@ failed_by_code(const Past *past)
 }
 
 /*
- * How many events stand before the command whose failure is the last; -1 where
- * nothing failed.  A failure that the code has got over, by giving commands
- * before it failed itself, does not count.
+ * Where the command of event `i' was given
  */
 static int
-events_before_failure(const Past *past)
+event_of_command(const Past *past, int i)
+{
+	int			j = i - 1;
+
+	while (j > 0 && !(is_command(past->events[j].type) && past->events[j].command == past->events[i].command))
+		j--;
+	return j;
+}
+
+/*
+ * How many events to copy so that what failed is done again, by event `i'.  An
+ * activity of a queue will be pending again, as will those be whose failure came
+ * together with it.  A step or a child is asked for anew.
+ */
+static int
+before_failure(const Past *past, int i)
+{
+	int			first = i;
+
+	if (!is_mail(past, i) || past->events[i].type > EVENT_ACTIVITY_TIMED_OUT)
+		return boundary_before(past, event_of_command(past, i), true);
+	for (int j = i - 1; j > 0 && is_mail(past, j); j--)
+		if (is_failure(past->events[j].type))
+			first = j;
+	return boundary_before(past, first, false);
+}
+
+/*
+ * The same for the last failure; -1 where nothing failed.  A failure that the
+ * code has got over, by giving commands before it failed itself, does not count.
+ */
+static int
+before_last_failure(const Past *past)
 {
 	bool		by_code = failed_by_code(past);
 
-	for (int i = past->recorded - 1; i >= 0; i--)
+	for (int i = past->recorded - 1; i > 0; i--)
 	{
 		if (by_code && is_command(past->events[i].type))
 			break;
-		if (!is_failure(past->events[i].type))
-			continue;
-		for (int j = i - 1; j > 0; j--)
-			if (is_command(past->events[j].type) && past->events[j].command == past->events[i].command)
-				return j;
+		if (is_failure(past->events[i].type))
+			return before_failure(past, i);
 	}
-	return by_code ? past->recorded - 1 : -1;
+	return by_code ? boundary_before(past, past->recorded, true) : -1;
 }
 
 /*
@@ -243,12 +271,12 @@ choose_point(const Past *past, const Reset *reset)
 		case RESET_LAST:
 			return boundary_before(past, past->recorded, true);
 		case RESET_LAST_FAILURE:
-			n = events_before_failure(past);
+			n = before_last_failure(past);
 			if (n < 0)
 				ereport(ERROR,
 						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						 errmsg("nothing has failed in workflow \"%s\"", id)));
-			return boundary_before(past, n, true);
+			return n;
 		default:
 			return 1;
 	}

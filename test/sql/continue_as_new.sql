@@ -104,6 +104,26 @@ SELECT wf_delete('twice', run_id => :'twice');
 CALL wf_work();
 SELECT * FROM runs('twice');
 
+-- What was started and is not done ends with the old run, also what this very turn started; a signal of a handle that was not awaited goes along.
+CREATE FUNCTION started(n int DEFAULT 1) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE h wf_handle;
+BEGIN
+  IF n = 2 THEN RETURN jsonb_build_array(wf_poll_signal('s'), wf_poll_signal('s')); END IF;
+  h := wf_start_timer('1 h');
+  h := wf_start_activity('work', task_queue => 'q');
+  h := wf_signal_handle('s');
+  PERFORM wf_wait_signal('go');
+  h := wf_start_timer('2 h');
+  h := wf_start_activity('work', task_queue => 'q');
+  PERFORM wf_continue_as_new('{"n": 2}');
+END $$;
+SELECT wf_start('started', id => 'started') \gset
+CALL wf_work();
+SELECT wf_signal('started', 's', '1'), wf_signal('started', 'go'), wf_signal('started', 's', '2') \gset
+CALL wf_work();
+SELECT id, status, result FROM runs('started');
+SELECT (SELECT count(*) FROM durable.timer) AS timers, (SELECT count(*) FROM durable.activity) AS activities, (SELECT count(*) FROM durable.message) AS mail;
+
 -- A request to cancel that was not delivered goes along; one that was is dealt with.
 CREATE FUNCTION cancelled(shield boolean) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN

@@ -130,6 +130,36 @@ SELECT count(wf_complete_activity(task_token, '"e3"')) FROM wf_poll_activities('
 CALL wf_work();
 SELECT wf_result('l', run_id => :'reset'), wf_result('l') FROM wf_executions WHERE run_id = :'again';
 
+-- Of a fan-out those are pending again that were not done in the copy; the others keep their results.
+CREATE FUNCTION fan() RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE h wf_handle[]; r jsonb[];
+BEGIN
+  FOR i IN 1..4 LOOP h := h || wf_start_activity('part', jsonb_build_object('i', i), task_queue => 'fan', activity_id => 'a' || i); END LOOP;
+  h := h || wf_start_timer('1 h');
+  r := wf_await_all(h);
+  RETURN to_jsonb(r);
+END $$;
+SELECT wf_start('fan', id => 'fan') AS fan \gset
+CALL wf_work();
+SELECT count(*) FROM (SELECT wf_complete_activity(task_token, input || '{"by": 1}') FROM wf_poll_activities('fan', max => 2)) x;
+CALL wf_work();
+SELECT count(*) FROM (SELECT wf_fail_activity(task_token, 'oops', 'it broke', non_retryable => true) FROM wf_poll_activities('fan', max => 1)) x;
+CALL wf_work();
+SELECT * FROM runs('fan');
+SELECT wf_reset('fan', point => 'last_failure') AS failure \gset
+SELECT attributes->'to_event' AS to_event FROM wf_history('fan') WHERE event_type = 'workflow_reset';
+CALL wf_work();
+SELECT activity_id, state FROM wf_activities WHERE workflow_id = 'fan' ORDER BY 1;
+SELECT wf_terminate('fan');
+SELECT wf_reset('fan', to_event => 7, run_id => :'fan') AS again \gset
+CALL wf_work();
+SELECT activity_id, state FROM wf_activities WHERE workflow_id = 'fan' ORDER BY 1;
+SELECT count(*) FROM (SELECT wf_complete_activity(task_token, input || '{"by": 2}') FROM wf_poll_activities('fan', max => 9)) x;
+SET durable.clock_offset = '2h';
+CALL wf_work();
+RESET durable.clock_offset;
+SELECT result FROM wf_executions WHERE run_id = :'again';
+
 -- wf_random and wf_uuid go on as they would have.
 CREATE FUNCTION lucky() RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE a jsonb = jsonb_build_array(wf_random(), wf_uuid());
