@@ -197,6 +197,21 @@ failed_by_code(const Past *past)
 }
 
 /*
+ * How many events there are before compensations began, if they did: a run that
+ * is to do better does not go on with them
+ */
+static int
+before_compensations(const Past *past)
+{
+	int			n = 0;
+
+	while (n < past->recorded && past->events[n].type != EVENT_COMPENSATION_STARTED &&
+		   past->events[n].type != EVENT_WORKFLOW_TIMEOUT_REACHED)
+		n++;
+	return n;
+}
+
+/*
  * Where the command of event `i' was given
  */
 static int
@@ -235,15 +250,16 @@ static int
 before_last_failure(const Past *past)
 {
 	bool		by_code = failed_by_code(past);
+	int			end = before_compensations(past);
 
-	for (int i = past->recorded - 1; i > 0; i--)
+	for (int i = end - 1; i > 0; i--)
 	{
 		if (by_code && is_command(past->events[i].type))
 			break;
 		if (is_failure(past->events[i].type))
 			return before_failure(past, i);
 	}
-	return by_code ? boundary_before(past, past->recorded, true) : -1;
+	return by_code ? boundary_before(past, end, true) : -1;
 }
 
 /*
@@ -269,7 +285,7 @@ choose_point(const Past *past, const Reset *reset)
 						 errdetail("Its events are numbered from 1 to %d.", past->recorded)));
 			return boundary_before(past, (int) reset->to_event, false);
 		case RESET_LAST:
-			return boundary_before(past, past->recorded, true);
+			return boundary_before(past, before_compensations(past), true);
 		case RESET_LAST_FAILURE:
 			n = before_last_failure(past);
 			if (n < 0)
