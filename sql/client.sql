@@ -49,6 +49,19 @@ CREATE FUNCTION wf_terminate(id text, reason text DEFAULT NULL, run_id uuid DEFA
 RETURNS boolean AS 'MODULE_PATHNAME', 'wf_terminate' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_terminate IS 'close a workflow without running its code; false where it is closed';
 
+CREATE FUNCTION wf_pause(id text, reason text DEFAULT NULL, run_id uuid DEFAULT NULL, namespace text DEFAULT NULL)
+RETURNS boolean AS 'MODULE_PATHNAME', 'wf_pause' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_pause IS 'run no code of a workflow and begin no attempts of its activities until wf_unpause; false where it is closed or paused';
+
+CREATE FUNCTION wf_unpause(id text, run_id uuid DEFAULT NULL, namespace text DEFAULT NULL)
+RETURNS boolean AS 'MODULE_PATHNAME', 'wf_unpause' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_unpause IS 'have a paused workflow go on; false where it is not paused';
+
+CREATE FUNCTION wf_reset(id text, to_event bigint DEFAULT NULL, point text DEFAULT NULL, reason text DEFAULT NULL,
+	reapply text[] DEFAULT '{signal,update}', run_id uuid DEFAULT NULL, namespace text DEFAULT NULL, code text DEFAULT 'current')
+RETURNS uuid AS 'MODULE_PATHNAME', 'wf_reset' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_reset IS 'have a workflow go on from an earlier point of its history, as a new run; returns its run id';
+
 CREATE FUNCTION wf_delete(id text, run_id uuid DEFAULT NULL, namespace text DEFAULT NULL)
 RETURNS boolean AS 'MODULE_PATHNAME', 'wf_delete' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_delete IS 'delete a run with its history, terminating it where it is open';

@@ -75,7 +75,16 @@ CREATE TABLE durable.closed (
 	parent_run_id		uuid,
 	parent_command		int4,
 	history_events		int4 NOT NULL,
-	history_bytes		int8 NOT NULL
+	history_bytes		int8 NOT NULL,
+	settings			text[],					-- from here on for wf_reset
+	execution_deadline	timestamptz,
+	run_timeout			interval,
+	retry				jsonb,
+	priority			int2,
+	fairness_key		text,
+	weight				float8,
+	seed				uuid,
+	parent_close_policy	int2
 );
 CREATE INDEX closed_workflow_id_idx ON durable.closed (namespace, workflow_id, run_id);
 CREATE INDEX closed_request_idx ON durable.closed (namespace, request_id) WHERE request_id IS NOT NULL;

@@ -73,7 +73,7 @@ SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function, c.version,
 	CASE WHEN c.status = 1 THEN (SELECT coalesce(h.events[cardinality(h.events)].payload,
 			(SELECT p.data FROM durable.payload p WHERE p.payload_id = h.events[cardinality(h.events)].payload_id))
 		FROM durable.history h WHERE h.run_id = c.run_id ORDER BY h.first_event DESC LIMIT 1) END,
-	CASE WHEN c.status <> 1 THEN (SELECT CASE c.status
+	CASE WHEN c.status NOT IN (1, 6) THEN (SELECT CASE c.status
 			WHEN 2 THEN h.events[cardinality(h.events)].attributes->'failure'
 			WHEN 3 THEN h.events[cardinality(h.events)].attributes
 			WHEN 5 THEN h.events[cardinality(h.events)].attributes->'failure'
@@ -199,14 +199,14 @@ CREATE VIEW wf_stuck AS
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner,
 	e.turn_error->>'message' AS why, e.turn_error AS error, e.turn_failures AS failures, e.turn_retry_at AS next_try
 FROM durable.execution e
-WHERE e.turn_failures > 0 AND pg_has_role(e.owner, 'MEMBER')
+WHERE e.turn_failures > 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'MEMBER')
 UNION ALL
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner, o.why, NULL, 0, NULL
 FROM (SELECT m.owner FROM durable.message m
 		UNION SELECT t.owner FROM durable.timer t WHERE t.fire_at < now()) q
 	CROSS JOIN LATERAL (SELECT durable.why_no_worker(q.owner, false) AS why) o
 	JOIN durable.execution e ON e.owner = q.owner
-WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND pg_has_role(e.owner, 'MEMBER')
+WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'MEMBER')
 	AND (EXISTS (SELECT 1 FROM durable.message m WHERE m.run_id = e.run_id)
 		OR EXISTS (SELECT 1 FROM durable.timer t WHERE t.run_id = e.run_id AND t.fire_at < now()))
 UNION ALL
@@ -214,7 +214,7 @@ SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner, o.why, NULL, 0
 FROM (SELECT DISTINCT a.owner FROM durable.activity a WHERE a.place IS NOT NULL AND NOT a.external) q
 	CROSS JOIN LATERAL (SELECT durable.why_no_worker(q.owner, true) AS why) o
 	JOIN durable.execution e ON e.owner = q.owner
-WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND pg_has_role(e.owner, 'MEMBER')
+WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'MEMBER')
 	AND EXISTS (SELECT 1 FROM durable.activity a WHERE a.run_id = e.run_id AND a.place IS NOT NULL AND NOT a.external);
 COMMENT ON VIEW wf_stuck IS 'runs that will not move by themselves, and why';
 

@@ -95,3 +95,10 @@ COMMENT ON FUNCTION wf_shield IS 'hold back cancellation, or let it through agai
 CREATE FUNCTION wf_cancel_requested()
 RETURNS boolean AS 'MODULE_PATHNAME', 'wf_cancel_requested' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_cancel_requested IS 'whether cancellation has been requested';
+
+CREATE FUNCTION wf_continue_as_new(input jsonb DEFAULT NULL, workflow text DEFAULT NULL,
+	run_timeout interval DEFAULT NULL, retry jsonb DEFAULT NULL, memo jsonb DEFAULT NULL,
+	search_attributes jsonb DEFAULT NULL, priority int DEFAULT NULL, fairness_key text DEFAULT NULL,
+	fairness_weight float8 DEFAULT NULL)
+RETURNS void AS 'MODULE_PATHNAME', 'wf_continue_as_new' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_continue_as_new IS 'close this run and go on as a new one, with a history that starts anew; does not return';

@@ -24,6 +24,7 @@
 #include "saga.h"
 #include "task.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/fmgrprotos.h"
 
 static char *
@@ -33,6 +34,14 @@ span_text(int64 usecs)
 
 	return usecs == 0 ? NULL :
 		DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(&span)));
+}
+
+static const char *
+cancellation_name(Cancellation cancellation)
+{
+	static const char *const names[] = {"try_cancel", "wait", "abandon"};
+
+	return names[cancellation];
 }
 
 /*
@@ -54,7 +63,77 @@ describe(const TaskRequest *request)
 	json_add_text(&b, "start_to_close", span_text(o->start_to_close));
 	json_add_text(&b, "heartbeat", span_text(o->heartbeat));
 	json_add_jsonb(&b, "retry", o->retry);
+	if (o->priority > 0)
+		json_add_int(&b, "priority", o->priority);
+	json_add_text(&b, "fairness_key", o->fairness_key ? text_to_cstring(o->fairness_key) : NULL);
+	if (o->weight > 0)
+		json_add_text(&b, "fairness_weight", float8out_internal(o->weight));
+	if (o->cancellation != CANCELLATION_TRY)
+		json_add_text(&b, "cancellation", cancellation_name(o->cancellation));
 	return json_end(&b);
+}
+
+static int64
+described_span(Jsonb *attributes, const char *key)
+{
+	char	   *text = json_find_text(attributes, key);
+
+	return !text ? 0 :
+		durable_interval_usecs(DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(text),
+																	 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
+}
+
+static text *
+described_text(Jsonb *attributes, const char *key)
+{
+	char	   *value = json_find_text(attributes, key);
+
+	return value ? cstring_to_text(value) : NULL;
+}
+
+static double
+described_number(Jsonb *attributes, const char *key)
+{
+	char	   *value = json_find_text(attributes, key);
+
+	return value ? strtod(value, NULL) : 0;
+}
+
+/*
+ * What describe() has made of a request; false where the event is that of a step
+ */
+bool
+request_of_event(const Event *event, TaskRequest *request)
+{
+	Jsonb	   *d = event->attributes;
+	char	   *mode = json_find_text(d, "mode");
+	JsonbValue *retry = json_find(d, "retry");
+	Activity   *o = &request->options;
+
+	if (!mode)
+		return false;
+	memset(request, 0, sizeof(TaskRequest));
+	activity_init(o);
+	request->name = event->name;
+	request->external = strcmp(mode, "external") == 0;
+	request->task_queue = described_text(d, "task_queue");
+	o->activity_id = described_text(d, "activity_id");
+	o->schedule_to_close = described_span(d, "schedule_to_close");
+	o->schedule_to_start = described_span(d, "schedule_to_start");
+	o->start_to_close = described_span(d, "start_to_close");
+	o->heartbeat = described_span(d, "heartbeat");
+	o->retry = retry ? JsonbValueToJsonb(retry) : NULL;
+	o->priority = (int) described_number(d, "priority");
+	o->fairness_key = described_text(d, "fairness_key");
+	o->weight = described_number(d, "fairness_weight");
+	for (Cancellation c = CANCELLATION_TRY; c <= CANCELLATION_ABANDON; c++)
+	{
+		char	   *cancellation = json_find_text(d, "cancellation");
+
+		if (cancellation && strcmp(cancellation, cancellation_name(c)) == 0)
+			o->cancellation = c;
+	}
+	return true;
 }
 
 static void *
@@ -64,13 +143,12 @@ keep(const void *value)
 }
 
 /*
- * The row of a new activity, in the turn's memory.  Its input is that of the
+ * The row of a new activity, in the current memory context.  Its input is that of the
  * event, and comes to it when the turn is written: a large one is set aside.
  */
-static Activity *
-make_activity(Turn *turn, const TaskRequest *request, int32 command)
+Activity *
+activity_of_request(Execution *e, const TaskRequest *request, int32 command)
 {
-	Execution  *e = turn->execution;
 	Activity   *a = palloc(sizeof(Activity));
 	const Activity *o = &request->options;
 	char	   *namespace;
@@ -110,7 +188,7 @@ schedule(Turn *turn, const TaskRequest *request, int32 command)
 	index = command_record(turn, EVENT_ACTIVITY_SCHEDULED, command, request->name, describe(request));
 	old = MemoryContextSwitchTo(turn->context);
 	turn->events[index].payload = keep(request->input);
-	turn->scheduled = lappend(turn->scheduled, make_activity(turn, request, command));
+	turn->scheduled = lappend(turn->scheduled, activity_of_request(turn->execution, request, command));
 	MemoryContextSwitchTo(old);
 }
 

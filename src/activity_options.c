@@ -64,7 +64,7 @@ set_paused(Activity *a, const ActivityChange *change)
 {
 	if (a->paused_at != DT_NOEND)
 		return false;
-	a->paused_at = durable_now();
+	a->paused_at = change->paused_at ? change->paused_at : durable_now();
 	a->pause_reason = change->reason;
 	if (a->lease == 0)
 		withdraw(a);
@@ -83,7 +83,7 @@ reset(Activity *a, const ActivityChange *change)
 static bool
 unpause(Activity *a, const ActivityChange *change)
 {
-	if (a->paused_at == DT_NOEND)
+	if (a->paused_at == DT_NOEND || (change->paused_at && a->paused_at != change->paused_at))
 		return false;
 	a->paused_at = DT_NOEND;
 	a->pause_reason = NULL;

@@ -24,6 +24,7 @@ typedef struct ActivityChange
 	const char *activity_id;	/* which; NULL: any, as the type */
 	const char *type;
 	text	   *reason;			/* of a pause, or NULL */
+	TimestampTz paused_at;		/* with its run; 0: by itself */
 	bool		reset_attempts;
 	bool		reset_heartbeat;
 	bool		keep_paused;

@@ -45,13 +45,15 @@ static Statement state = {
 
 static Statement describe_open = {
 	"SELECT pg_catalog.jsonb_build_object('namespace', e.namespace, 'workflow_id', e.workflow_id,"
-	" 'run_id', e.run_id, 'workflow', e.workflow, 'function', e.function, 'status', 'running',"
+	" 'run_id', e.run_id, 'workflow', e.workflow, 'function', e.function,"
+	" 'status', CASE WHEN e.paused_at IS NULL THEN 'running' ELSE 'paused' END,"
 	" 'owner', e.owner, 'started_at', e.started_at, 'attempt', e.attempt,"
 	" 'first_run_id', COALESCE(e.first_run_id, e.run_id), 'continued_from', e.continued_from,"
 	" 'history_events', e.next_event OPERATOR(pg_catalog.-) 1, 'history_bytes', e.history_bytes,"
 	" 'execution_deadline', e.execution_deadline, 'run_timeout', e.run_timeout, 'retry', e.retry,"
 	" 'memo', e.memo, 'search_attributes', e.search_attributes,"
 	" 'waiting_for', e.waiting_for, 'waiting_at', e.waiting_at, 'waiting_since', e.waiting_since,"
+	" 'paused_at', e.paused_at, 'pause_reason', e.pause_reason,"
 	" 'turn_failures', e.turn_failures, 'turn_error', e.turn_error, 'turn_retry_at', e.turn_retry_at,"
 	" 'unread_messages', (SELECT pg_catalog.count(*) FROM durable.message m WHERE m.run_id = e.run_id),"
 	" 'pending_activities', COALESCE((SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("

@@ -13,11 +13,14 @@
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "command.h"
+#include "continuation.h"
 #include "extension.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "json.h"
+#include "named_run.h"
 #include "options.h"
+#include "payload.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -235,4 +238,49 @@ Datum
 wf_cancel_requested(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(command_cancel_requested(turn_in_code("wf_cancel_requested()")));
+}
+
+/*
+ * The input and function of a new run, which must fit each other
+ */
+static void
+continuation_of(FunctionCallInfo fcinfo, Turn *turn, Continuation *c)
+{
+	Jsonb	   *input;
+	Callable   *workflow = turn->workflow;
+
+	c->input = arg_jsonb(fcinfo, 0);
+	c->workflow = arg_id(fcinfo, 1, "workflow", false);
+	payload_check(c->input, "input");
+	if (c->workflow)
+	{
+		workflow = find_workflow(text_to_cstring(c->workflow));
+		c->function = cstring_to_text(workflow->name);
+	}
+	input = c->input ? c->input : turn->input_id ? payload_load(turn->input_id) : turn->input;
+	if (c->input || c->workflow)
+		callable_check_input(workflow, input);
+}
+
+/*
+ * wf_continue_as_new(input, workflow, run_timeout, retry, memo,
+ * search_attributes, priority, fairness_key, fairness_weight)
+ */
+PG_FUNCTION_INFO_V1(wf_continue_as_new);
+Datum
+wf_continue_as_new(PG_FUNCTION_ARGS)
+{
+	Turn	   *turn = turn_in_code("wf_continue_as_new()");
+	Continuation c = {0};
+
+	continuation_of(fcinfo, turn, &c);
+	c.run_timeout = arg_interval(fcinfo, 2, "run_timeout");
+	c.retry = arg_retry(fcinfo, 3);
+	c.memo = arg_object(fcinfo, 4, "memo");
+	c.search_attributes = arg_object(fcinfo, 5, "search_attributes");
+	c.priority = arg_priority(fcinfo, 6);
+	c.fairness_key = arg_fairness_key(fcinfo, 7);
+	c.weight = arg_weight(fcinfo, 8);
+	command_continue_as_new(turn, &c);
+	PG_RETURN_VOID();
 }

@@ -329,6 +329,8 @@ ends_wait(Execution *e, int32 command, bool completed)
 static bool
 wakes(Execution *e, const Message *m)
 {
+	if (e->paused_at != DT_NOEND)
+		return m->kind == MESSAGE_RUN_TIMEOUT || m->kind == MESSAGE_EXECUTION_TIMEOUT;
 	switch (m->kind)
 	{
 		case MESSAGE_WAKE:
@@ -579,6 +581,8 @@ run_code(Batch *batch, Turn *turn)
 				return turn->cancelled ? TURN_CANCELLED : TURN_FAILED;
 			case PASS_TIMED_OUT:
 				return TURN_TIMED_OUT;
+			case PASS_CONTINUED:
+				return TURN_CONTINUED;
 			case PASS_WAIT:
 				turn->workflow->straight = turn->steps > 0 ? 0 : turn->workflow->straight;
 				return TURN_WAITS;

@@ -50,7 +50,7 @@ typedef struct Batch
 	int			nruns;
 	int			turns;			/* taken */
 	bool		acted;			/* one of them did more than ask for something */
-	bool		cut;			/* a run is in the middle of its turn: */
+	bool		cut;			/* a run is in the middle of its turn, or goes on as this: */
 	pg_uuid_t	cut_run;
 	bool		cut_alone;		/* and wants to go on alone */
 	bool		keeps_mail;		/* the process itself goes on with it, at once */
@@ -64,10 +64,13 @@ typedef struct Batch
 	int			consumed_room;
 	pg_uuid_t  *closing;		/* has room for all runs */
 	int			nclosing;
+	pg_uuid_t  *ending;			/* those of them whose signals nobody would read */
+	int			nending;
 	pg_uuid_t  *timed;			/* those of them that may have timers */
 	int			ntimed;
 	List	   *cancelled;		/* of TimerKey */
 	List	   *retries;		/* of RetryRun */
+	List	   *continued;		/* of ContinuedRun (continuation.c) */
 	List	   *wakes;			/* of Message */
 	List	   *cancels;		/* of ActivityKey: activities that are to cancel themselves */
 	pg_uuid_t  *parents;		/* those of the closing ones that have children */

@@ -140,7 +140,7 @@ terminate_children(const pg_uuid_t *parents, int count, Oid owner, int *room, pg
 		if (children[i].has_children)
 			(*next)[nnext++] = children[i].run_id;
 	}
-	runs_close_terminated(children, n, cstring_to_text(POLICY_REASON));
+	runs_close_terminated(children, n, cstring_to_text(POLICY_REASON), NULL);
 	nleft = family_parents(parents, count, CLOSE_TERMINATE, &left);
 	for (int i = 0; i < nleft; i++)
 		sweep_later(&left[i], SWEEP_RUN, owner);

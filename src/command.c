@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "command.h"
+#include "continuation.h"
 #include "extension.h"
 #include "failure.h"
 #include "family.h"
@@ -27,6 +28,7 @@
 #include "payload.h"
 #include "saga.h"
 #include "step.h"
+#include "task.h"
 #include "upsert.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -511,8 +513,15 @@ command_info(Turn *turn)
 	json_add_time(&b, "started_at", e->started_at);
 	json_add_time(&b, "execution_deadline", e->execution_deadline);
 	if (e->run_timeout)
+	{
 		json_add_time(&b, "run_deadline", durable_add_interval(e->started_at, e->run_timeout));
+		json_add_text(&b, "run_timeout", DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(e->run_timeout))));
+	}
+	json_add_int(&b, "priority", e->priority ? e->priority : DEFAULT_PRIORITY);
+	json_add_jsonb(&b, "retry", e->retry);
 	json_add_int(&b, "history_events", turn->horizon);
+	json_add_int(&b, "history_bytes", turn->rows[turn->seen_row].bytes_before);
+	json_add_bool(&b, "continue_as_new_suggested", continuation_suggested(turn));
 	json_add_bool(&b, "cancel_requested", command_cancel_requested(turn));
 	json_add_jsonb(&b, "memo", upsert_value(turn, EVENT_MEMO_UPSERTED));
 	json_add_jsonb(&b, "search_attributes", upsert_value(turn, EVENT_SEARCH_ATTRIBUTES_UPSERTED));

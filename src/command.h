@@ -31,6 +31,8 @@ extern int	command_next_signal(SignalQueue *queue);
 extern Command *command_activity_end(Turn *turn, const TaskRequest *request);
 extern Command *command_step_end(Turn *turn, const StepRequest *request);
 
+extern bool request_of_event(const Event *event, TaskRequest *request);
+extern Activity *activity_of_request(Execution *e, const TaskRequest *request, int32 command);
 extern Jsonb *command_activity(Turn *turn, const TaskRequest *request);
 extern int32 command_start_activity(Turn *turn, const TaskRequest *request);
 extern bool command_interrupt_activity(Turn *turn, int32 number);

@@ -11,6 +11,7 @@
  *	  references the run would.  The two do not conflict, so neither waits for
  *	  the other; but the run cannot close before the signal is committed or
  *	  undone, so no committed signal is lost.
+ *	  - Who pauses a run takes FOR NO KEY UPDATE too, and waits for a turn.
  *	  - Who closes a run takes FOR UPDATE and deletes it.
  *
  *	  All functions run between store_begin() and store_end().
@@ -48,6 +49,8 @@ enum
 	D_RUN_ID, D_NAMESPACE, D_WORKFLOW_ID, D_OWNER, D_WORKFLOW, D_FUNCTION, D_STATUS,
 	D_FIRST_RUN_ID, D_CONTINUED_FROM, D_NEXT_RUN_ID, D_ATTEMPT, D_STARTED_AT, D_CLOSED_AT,
 	D_REQUEST_ID, D_MEMO, D_SEARCH_ATTRIBUTES, D_VERSION, D_PARENT_RUN_ID, D_PARENT_COMMAND, D_HISTORY_EVENTS, D_HISTORY_BYTES,
+	D_SETTINGS, D_EXECUTION_DEADLINE, D_RUN_TIMEOUT, D_RETRY, D_PRIORITY, D_FAIRNESS_KEY, D_WEIGHT, D_SEED,
+	D_PARENT_CLOSE_POLICY,
 	CLOSED_COLUMNS
 };
 
@@ -265,6 +268,20 @@ execution_claim(const pg_uuid_t *run_ids, int count, MemoryContext context, Exec
 	return n;
 }
 
+static bool
+lock_one(Statement *statement, const pg_uuid_t *run_id, MemoryContext context, Execution *result)
+{
+	Datum		id = UUIDPGetDatum(run_id);
+	MemoryContext old;
+
+	if (store_execute(statement, &id, NULL) == 0)
+		return false;
+	old = MemoryContextSwitchTo(context);
+	from_row(0, result);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
 /*
  * Read those of the given runs that are open, in order; with `lock' as a turn
  * locks them, but waiting.  Returns how many.
@@ -300,15 +317,41 @@ execution_lock(const pg_uuid_t *run_id, MemoryContext context, Execution *result
 	static Statement statement = {
 		"SELECT e FROM durable.execution e WHERE e.run_id = $1 FOR UPDATE", 1, {UUIDOID}
 	};
-	Datum		id = UUIDPGetDatum(run_id);
-	MemoryContext old;
 
-	if (store_execute(&statement, &id, NULL) == 0)
-		return false;
-	old = MemoryContextSwitchTo(context);
-	from_row(0, result);
-	MemoryContextSwitchTo(old);
-	return true;
+	return lock_one(&statement, run_id, context, result);
+}
+
+/*
+ * The same in order to change it: keeps turns off, but not signals
+ */
+bool
+execution_lock_turns(const pg_uuid_t *run_id, MemoryContext context, Execution *result)
+{
+	static Statement statement = {
+		"SELECT e FROM durable.execution e WHERE e.run_id = $1 FOR NO KEY UPDATE", 1, {UUIDOID}
+	};
+
+	return lock_one(&statement, run_id, context, result);
+}
+
+/*
+ * Write what pausing changes
+ */
+void
+execution_write_pause(const Execution *e)
+{
+	static Statement statement = {
+		"UPDATE durable.execution e SET paused_at = $2, pause_reason = $3, next_event = $4, history_bytes = $5"
+		" WHERE e.run_id = $1",
+		5, {UUIDOID, TIMESTAMPTZOID, TEXTOID, INT4OID, INT8OID}
+	};
+	Datum		values[5] = {
+		UUIDPGetDatum(&e->run_id), TimestampTzGetDatum(e->paused_at), PointerGetDatum(e->pause_reason),
+		Int32GetDatum(e->next_event), Int64GetDatum(e->history_bytes)
+	};
+	char		nulls[5] = {' ', e->paused_at == DT_NOEND ? 'n' : ' ', e->pause_reason ? ' ' : 'n', ' ', ' '};
+
+	store_execute(&statement, values, nulls);
 }
 
 /*
@@ -500,6 +543,18 @@ closed_add(RowBatch *batch, const Execution *e, RunStatus status, TimestampTz at
 	nulls[D_PARENT_COMMAND] = e->parent_command == 0;
 	values[D_HISTORY_EVENTS] = Int32GetDatum(e->next_event - 1);
 	values[D_HISTORY_BYTES] = Int64GetDatum(e->history_bytes);
+	set_pointer(values, nulls, D_SETTINGS, e->settings);
+	set_time(values, nulls, D_EXECUTION_DEADLINE, e->execution_deadline);
+	set_pointer(values, nulls, D_RUN_TIMEOUT, e->run_timeout);
+	set_pointer(values, nulls, D_RETRY, e->retry);
+	values[D_PRIORITY] = Int16GetDatum(e->priority);
+	nulls[D_PRIORITY] = e->priority == 0;
+	set_pointer(values, nulls, D_FAIRNESS_KEY, e->fairness_key);
+	values[D_WEIGHT] = Float8GetDatum(e->weight);
+	nulls[D_WEIGHT] = e->weight == 0;
+	set_pointer(values, nulls, D_SEED, e->seed);
+	values[D_PARENT_CLOSE_POLICY] = Int16GetDatum(e->parent_close_policy);
+	nulls[D_PARENT_CLOSE_POLICY] = e->parent_run_id == NULL;
 	rows_add(batch, values, nulls);
 }
 

@@ -95,6 +95,8 @@ extern int	execution_read(const pg_uuid_t *run_ids, int count, bool lock, Memory
 extern bool execution_lock(const pg_uuid_t *run_id, MemoryContext context, Execution *result);
 extern int	execution_lock_children(const pg_uuid_t *parents, int count, int policy, int limit, Execution **result);
 extern bool execution_try_hold(const pg_uuid_t *run_id);
+extern bool execution_lock_turns(const pg_uuid_t *run_id, MemoryContext context, Execution *result);
+extern void execution_write_pause(const Execution *e);
 extern bool execution_hold(const pg_uuid_t *run_id);
 extern bool execution_is_open(const pg_uuid_t *run_id);
 extern bool execution_can_close(const pg_uuid_t *run_id);

@@ -9,7 +9,8 @@
  *
  *	  A run closes only if nobody holds it (execution.c) and no signal came
  *	  since its mail was read; otherwise the batch is undone, and the run's code
- *	  sees the signal before it ends.
+ *	  sees the signal before it ends.  A run that continues as new takes such
+ *	  signals along (continuation.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +21,7 @@
 #include "child.h"
 #include "child_start.h"
 #include "clock.h"
+#include "continuation.h"
 #include "extension.h"
 #include "failure.h"
 #include "guc.h"
@@ -96,7 +98,7 @@ plan_retry(Batch *batch, Turn *turn, TurnEnd end)
 	RetryRun   *retry;
 	int64		delay;
 
-	if (!e->retry || end == TURN_COMPLETED || end == TURN_CANCELLED ||
+	if (!e->retry || end == TURN_COMPLETED || end == TURN_CANCELLED || end == TURN_CONTINUED ||
 		(end == TURN_TIMED_OUT && strcmp(turn->timeout, "execution") == 0) ||
 		(turn->failure && failure_listed(turn->failure, e->retry)))
 		return NULL;
@@ -129,16 +131,18 @@ status_of(TurnEnd end)
 			return STATUS_CANCELLED;
 		case TURN_TIMED_OUT:
 			return STATUS_TIMED_OUT;
+		case TURN_CONTINUED:
+			return STATUS_CONTINUED_AS_NEW;
 		default:
 			return STATUS_RUNNING;
 	}
 }
 
 /*
- * The event that closes the run
+ * The event that closes the run; `next' is the one that goes on for it, or NULL
  */
 static Event
-closing_event(Turn *turn, RunStatus status, const RetryRun *retry)
+closing_event(Turn *turn, RunStatus status, const pg_uuid_t *next)
 {
 	Event		event = {.at = durable_now()};
 
@@ -158,19 +162,21 @@ closing_event(Turn *turn, RunStatus status, const RetryRun *retry)
 			event.name = cstring_to_text(turn->timeout);
 			event.attributes = saga_failure(turn, failure_of_timeout(turn->timeout));
 			break;
+		case STATUS_CONTINUED_AS_NEW:
+			event.type = EVENT_WORKFLOW_CONTINUED_AS_NEW;
+			break;
 		default:
 			event.type = EVENT_WORKFLOW_FAILED;
 			event.attributes = saga_failure(turn, turn->failure);
 			break;
 	}
-	if (status == STATUS_FAILED || status == STATUS_TIMED_OUT)
+	if (status == STATUS_FAILED || status == STATUS_TIMED_OUT || next)
 	{
 		JsonBuilder b;
 
 		json_begin(&b);
 		json_add_jsonb(&b, "failure", event.attributes);
-		if (retry)
-			json_add_text(&b, "new_run_id", uuid_to_cstring(&retry->run_id));
+		json_add_text(&b, "new_run_id", uuid_to_cstring(next));
 		event.attributes = json_end(&b);
 	}
 	return event;
@@ -355,17 +361,20 @@ add_effects(Batch *batch, Turn *turn, bool closing)
 }
 
 static void
-close_run(Batch *batch, Turn *turn, RunStatus status, const RetryRun *retry)
+close_run(Batch *batch, Turn *turn, RunStatus status, const pg_uuid_t *next)
 {
 	Execution  *e = turn->execution;
 
-	closed_add(&batch->closed, e, status, turn->at, retry ? &retry->run_id : NULL);
+	closed_add(&batch->closed, e, status, turn->at, next);
 	if (!batch->closing)
 	{
 		batch->closing = MemoryContextAlloc(batch->context, batch->nruns * sizeof(pg_uuid_t));
+		batch->ending = MemoryContextAlloc(batch->context, batch->nruns * sizeof(pg_uuid_t));
 		batch->timed = MemoryContextAlloc(batch->context, batch->nruns * sizeof(pg_uuid_t));
 	}
 	batch->closing[batch->nclosing++] = e->run_id;
+	if (status != STATUS_CONTINUED_AS_NEW)
+		batch->ending[batch->nending++] = e->run_id;
 	if (e->has_timers)
 		batch->timed[batch->ntimed++] = e->run_id;
 	if (e->has_children)
@@ -482,9 +491,13 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 
 	for (int i = 0; i < run->nmail; i++)
 		batch_consume(batch, run->mail[i]);
-	batch->acted |= status != STATUS_RUNNING || turn->steps > 0 || turn->npublished > 0;
+	batch->acted |= (status != STATUS_RUNNING && status != STATUS_CONTINUED_AS_NEW) || turn->steps > 0 || turn->npublished > 0;
+	/* these go with the run */
 	if (status != STATUS_RUNNING)
-		turn->scheduled = turn->cancels = NIL;	/* go with the run */
+	{
+		turn->scheduled = turn->cancels = NIL;
+		turn->ntimers = 0;
+	}
 	add_effects(batch, turn, status != STATUS_RUNNING);
 	batch_add_updates(batch, run, turn);
 	if (status == STATUS_RUNNING)
@@ -495,13 +508,15 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 	else
 	{
 		RetryRun   *retry = plan_retry(batch, turn, end);
-		Event		closing = closing_event(turn, status, retry);
+		const pg_uuid_t *next = end == TURN_CONTINUED ? plan_continuation(batch, turn) :
+			retry ? &retry->run_id : NULL;
+		Event		closing = closing_event(turn, status, next);
 
 		add_history(batch, run, turn, end, &closing);
 		drop_self_mail(turn);
-		if (!retry)
+		if (!next)
 			report(batch, turn, status, &closing);
-		close_run(batch, turn, status, retry);
+		close_run(batch, turn, status, next);
 	}
 }
 
@@ -545,6 +560,7 @@ write_new(Batch *batch)
 
 		run_retry(retry->failed, retry->input, retry->at, &retry->run_id);
 	}
+	write_continuations(batch);
 	foreach(cell, batch->wakes)
 	{
 		batch->cut_seq = mailbox_send(batch->owner, lfirst(cell));
@@ -569,7 +585,8 @@ batch_write(Batch *batch)
 	if (batch->nclosing > 0)
 	{
 		if (!execution_remove(batch->closing, batch->nclosing) ||
-			mailbox_has_other_signals(batch->closing, batch->nclosing, batch->consumed, batch->nconsumed))
+			(batch->nending > 0 &&
+			 mailbox_has_other_signals(batch->ending, batch->nending, batch->consumed, batch->nconsumed)))
 		{
 			store_end(&scope);
 			return false;

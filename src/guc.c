@@ -24,6 +24,8 @@ int			durable_max_payload_size;
 int			durable_max_search_attributes_size;
 int			durable_max_turn_commands;
 int			durable_max_turn_retry_delay;
+int			durable_suggest_continue_events;
+int			durable_suggest_continue_size;
 int			durable_default_start_to_close;
 char	   *durable_namespace;
 int			durable_clock_offset;
@@ -89,6 +91,12 @@ define_limits(void)
 	define_int("durable.max_turn_commands",
 			   "Commands one turn of a workflow may give at most.", NULL,
 			   &durable_max_turn_commands, 20000, 1, INT_MAX, PGC_SUSET, 0);
+	define_int("durable.suggest_continue_events",
+			   "Events in the history of a run from which on wf_info() suggests wf_continue_as_new().", NULL,
+			   &durable_suggest_continue_events, 4096, 1, INT_MAX, PGC_SUSET, 0);
+	define_int("durable.suggest_continue_size",
+			   "Size of the history of a run from which on wf_info() suggests wf_continue_as_new().", NULL,
+			   &durable_suggest_continue_size, 4096, 1, INT_MAX, PGC_SUSET, GUC_UNIT_KB);
 }
 
 void

@@ -46,7 +46,8 @@ event_type_name(EventType type)
 		"child_workflow_terminated", "signal_external_initiated", "external_signaled",
 		"signal_external_failed", "cancel_external_initiated", "external_cancel_requested",
 		"cancel_external_failed", "marker_recorded", "search_attributes_upserted", "memo_upserted",
-		"compensation_started", "workflow_timeout_reached", "workflow_reset", "workflow_options_updated"
+		"compensation_started", "workflow_timeout_reached", "workflow_reset", "workflow_options_updated",
+		"continue_as_new_suggested"
 	};
 
 	if (type < 1 || type > EVENT_TYPE_LAST)

@@ -22,7 +22,7 @@ typedef enum EventType
 	EVENT_WORKFLOW_TIMED_OUT = 4,	/* name: which timeout */
 	EVENT_WORKFLOW_CANCELED = 5,
 	EVENT_WORKFLOW_TERMINATED = 6,	/* name: reason */
-	EVENT_WORKFLOW_CONTINUED_AS_NEW = 7,
+	EVENT_WORKFLOW_CONTINUED_AS_NEW = 7,	/* attributes: new_run_id */
 	EVENT_WORKFLOW_CANCEL_REQUESTED = 8,	/* name: reason */
 	EVENT_WORKFLOW_SIGNALED = 9,	/* name, payload */
 	EVENT_ACTIVITY_SCHEDULED = 10,	/* command, name, payload: input */
@@ -58,7 +58,8 @@ typedef enum EventType
 	EVENT_WORKFLOW_TIMEOUT_REACHED = 40,	/* name: which; compensations come next */
 	EVENT_WORKFLOW_RESET = 41,	/* name: reason, attributes */
 	EVENT_OPTIONS_UPDATED = 42, /* attributes: version */
-	EVENT_TYPE_LAST = EVENT_OPTIONS_UPDATED
+	EVENT_CONTINUE_AS_NEW_SUGGESTED = 43,
+	EVENT_TYPE_LAST = EVENT_CONTINUE_AS_NEW_SUGGESTED
 } EventType;
 
 typedef struct Event

@@ -246,6 +246,27 @@ mailbox_empty(const pg_uuid_t *run_ids, int count)
 }
 
 /*
+ * Send the signals, cancel requests and updates that a run has not read to
+ * another run, in their order; returns the seq of the first, 0 for none.  They
+ * come behind what that run was sent before.
+ */
+int64
+mailbox_move(const pg_uuid_t *from, const pg_uuid_t *to)
+{
+	static Statement statement = {
+		"WITH gone AS (DELETE FROM durable.message m WHERE m.run_id = $1 AND m.kind IN (2, 3, 15) RETURNING m.*),"
+		" payloads AS (UPDATE durable.payload p SET run_id = $2 FROM gone g WHERE p.payload_id = g.payload_id)"
+		" INSERT INTO durable.message SELECT g.owner, pg_catalog.nextval('durable.message_seq'), $2, g.kind, false,"
+		"  g.at, g.command, g.name, g.payload, g.payload_id, g.attributes"
+		" FROM (SELECT * FROM gone ORDER BY gone.seq) g RETURNING seq",
+		2, {UUIDOID, UUIDOID}
+	};
+	Datum		values[2] = {UUIDPGetDatum(from), UUIDPGetDatum(to)};
+
+	return store_execute(&statement, values, NULL) > 0 ? DatumGetInt64(store_value(0, 1)) : 0;
+}
+
+/*
  * Have these runs got signals or cancel requests besides those already taken?
  */
 bool

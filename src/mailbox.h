@@ -63,6 +63,7 @@ extern int	mailbox_scan(Oid owner, int64 from, int limit, pg_uuid_t *run_ids, in
 extern int	mailbox_read(const pg_uuid_t *run_ids, int count, MemoryContext context, Message **messages);
 extern void mailbox_consume(const ItemPointerData *tids, int count);
 extern void mailbox_empty(const pg_uuid_t *run_ids, int count);
+extern int64 mailbox_move(const pg_uuid_t *from, const pg_uuid_t *to);
 extern bool mailbox_has_other_signals(const pg_uuid_t *run_ids, int count, const int64 *taken, int ntaken);
 extern bool mailbox_take_request(const pg_uuid_t *run_id, Datum request_id);
 

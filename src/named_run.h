@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * named_run.h
- *	  The run that a client call names.
+ *	  The run that a client call names, and the workflow.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef DURABLE_NAMED_RUN_H
 #define DURABLE_NAMED_RUN_H
 
+#include "callable.h"
 #include "execution.h"
 #include "fmgr.h"
 

@@ -102,6 +102,7 @@ arg_object(FunctionCallInfo fcinfo, int arg, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" must be a JSON object: %s", name, json_to_cstring(value))));
+	payload_check(value, name);
 	return value;
 }
 
@@ -357,8 +358,6 @@ start_options(FunctionCallInfo fcinfo, int first, StartOptions *options)
 	options->weight = arg_weight(fcinfo, first + 11);
 	options->request_id = arg_id(fcinfo, first + 12, "request_id", false);
 	options->namespace = arg_namespace(fcinfo, first + 13);
-	payload_check(options->memo, "memo");
-	payload_check(options->search_attributes, "search_attributes");
 }
 
 /*

@@ -102,6 +102,36 @@ run_update(const Found *run, text *update_id, text *name, Jsonb *args)
 }
 
 /*
+ * Write an event from outside, after the mail that the run has not read yet.
+ * What mail is no event stays in the mailbox.
+ */
+void
+run_add_event(Execution *e, const Event *last)
+{
+	Message    *messages;
+	int			n = mailbox_read(&e->run_id, 1, CurrentMemoryContext, &messages);
+	Datum	   *events = palloc((n + 1) * sizeof(Datum));
+	ItemPointerData *taken = palloc(Max(n, 1) * sizeof(ItemPointerData));
+	int			count = 0;
+	Event		event;
+	RowBatch	batch;
+
+	for (int i = 0; i < n; i++)
+		if (mail_to_event(&messages[i], &event))
+		{
+			taken[count] = messages[i].tid;
+			events[count++] = event_form(&event);
+		}
+	mailbox_consume(taken, count);
+	events[count++] = event_form(last);
+	rows_init(&batch, TABLE_HISTORY, CurrentMemoryContext);
+	e->history_bytes += history_add(&batch, &e->run_id, e->owner, e->next_event, last->at,
+									count, false, false, events, count);
+	e->next_event += count;
+	history_write(&batch);
+}
+
+/*
  * Collect the last row of history: mail the run has not read yet, then its
  * end
  */
@@ -169,10 +199,11 @@ write_last_events(Execution *runs, const pg_uuid_t *ids, int count, text *reason
 
 /*
  * Close runs of one owner that are locked, without running code.  Their
- * children are the caller's business.
+ * children are the caller's business.  `next' is the run that goes on for one
+ * of them, and reports to its parent, or NULL.
  */
 void
-runs_close_terminated(Execution *runs, int count, text *reason)
+runs_close_terminated(Execution *runs, int count, text *reason, const pg_uuid_t *next)
 {
 	pg_uuid_t  *ids = palloc(Max(count, 1) * sizeof(pg_uuid_t));
 	pg_uuid_t  *timed = palloc(Max(count, 1) * sizeof(pg_uuid_t));
@@ -199,8 +230,9 @@ runs_close_terminated(Execution *runs, int count, text *reason)
 		elog(ERROR, "could not remove a run that is locked");
 	for (int i = 0; i < count; i++)
 	{
-		closed_add(&closed, &runs[i], STATUS_TERMINATED, durable_now(), NULL);
-		child_report(&reports, &runs[i], STATUS_TERMINATED, NULL, failure);
+		closed_add(&closed, &runs[i], STATUS_TERMINATED, durable_now(), next);
+		if (!next)
+			child_report(&reports, &runs[i], STATUS_TERMINATED, NULL, failure);
 		txn_closed(&runs[i].run_id);
 		notify_status(&runs[i], STATUS_TERMINATED);
 	}
@@ -210,18 +242,24 @@ runs_close_terminated(Execution *runs, int count, text *reason)
 
 /*
  * Close a run at once, without running code; waits for a turn that has it.
- * False where it is closed.
+ * False where it is closed.  `next' is the run that goes on for it, or NULL.
  */
 bool
-run_terminate(const pg_uuid_t *run_id, text *reason)
+run_replace(const pg_uuid_t *run_id, text *reason, const pg_uuid_t *next)
 {
 	Execution	e;
 
 	if (!execution_lock(run_id, CurrentMemoryContext, &e))
 		return false;
 	txn_locked(e.owner, run_id);
-	runs_close_terminated(&e, 1, reason);
+	runs_close_terminated(&e, 1, reason, next);
 	if (e.has_children)
 		children_close(run_id, 1, e.owner);
 	return true;
+}
+
+bool
+run_terminate(const pg_uuid_t *run_id, text *reason)
+{
+	return run_replace(run_id, reason, NULL);
 }

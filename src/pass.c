@@ -302,13 +302,14 @@ typedef struct TurnMark
 	int			ntimers;
 	int			steps;
 	int			subxids;
+	int			suggest_event;
 } TurnMark;
 
 static TurnMark
 take_mark(const Turn *turn)
 {
 	return (TurnMark) {turn->nevents, turn->ncommands, turn->npublished, turn->ntimers,
-		turn->steps, turn->subxids};
+		turn->steps, turn->subxids, turn->suggest_event};
 }
 
 static void
@@ -320,6 +321,7 @@ return_to_mark(Turn *turn, const TurnMark *mark)
 	turn->ntimers = mark->ntimers;
 	turn->steps = mark->steps;
 	turn->subxids = mark->subxids;
+	turn->suggest_event = mark->suggest_event;
 	for (int i = 0; i < turn->ncommands; i++)
 	{
 		if (turn->commands[i].resolution >= turn->nevents)

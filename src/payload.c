@@ -85,3 +85,29 @@ payload_load(int64 payload_id)
 	store_end(&scope);
 	return result;
 }
+
+/*
+ * Copy what was stored for another run: returns the id of the copy, 0 for 0
+ */
+int64
+payload_copy(int64 payload_id, const pg_uuid_t *run_id)
+{
+	static Statement statement = {
+		"INSERT INTO durable.payload (payload_id, run_id, data)"
+		" SELECT pg_catalog.nextval('durable.payload_id_seq'), $2, p.data FROM durable.payload p"
+		" WHERE p.payload_id = $1 RETURNING payload_id",
+		2, {INT8OID, UUIDOID}
+	};
+	Datum		values[2] = {Int64GetDatum(payload_id), UUIDPGetDatum(run_id)};
+	StoreScope	scope;
+	int64		id;
+
+	if (payload_id == 0)
+		return 0;
+	store_begin(&scope);
+	if (store_execute(&statement, values, NULL) == 0)
+		elog(ERROR, "payload " INT64_FORMAT " is missing", payload_id);
+	id = DatumGetInt64(store_value(0, 1));
+	store_end(&scope);
+	return id;
+}

@@ -280,6 +280,12 @@ index_event(Turn *turn, int event)
 			load_marker(turn, event);
 			break;
 		case EVENT_OPTIONS_UPDATED:
+		case EVENT_WORKFLOW_PAUSED:
+		case EVENT_WORKFLOW_UNPAUSED:
+		case EVENT_WORKFLOW_RESET:
+			break;
+		case EVENT_CONTINUE_AS_NEW_SUGGESTED:
+			turn->suggest_event = event;
 			break;
 		default:
 			elog(ERROR, "event %d of an open run is %s",
@@ -318,7 +324,7 @@ add_row(Turn *turn, TimestampTz at, bool ran)
 		turn->rows = turn->rows ? repalloc(turn->rows, size) :
 			MemoryContextAlloc(turn->context, size);
 	}
-	turn->rows[turn->nrows] = (TurnRow) {turn->nevents, turn->nevents, at, ran, false};
+	turn->rows[turn->nrows] = (TurnRow) {turn->nevents, turn->nevents, at, ran, false, turn->bytes};
 	return &turn->rows[turn->nrows++];
 }
 
@@ -345,6 +351,7 @@ turn_init(Turn *turn, Execution *execution, MemoryContext parent)
 	turn->step_context = AllocSetContextCreate(turn->context, "durable step", ALLOCSET_DEFAULT_SIZES);
 	turn->at = durable_now();
 	turn->cancel_event = -1;
+	turn->suggest_event = -1;
 	turn->saga.timeout = -1;
 	turn->saga.started = -1;
 	turn->wait_command = WAIT_NOTHING;
@@ -368,6 +375,7 @@ turn_load_row(Turn *turn, const HistoryRow *row)
 		turn_add_event(turn, &events[i]);
 	set_mail_end(turn, turn->rows[turn->nrows - 1].first + row->mail);
 	turn->rows[turn->nrows - 1].goes_on = row->goes_on;
+	turn->bytes += VARSIZE_ANY(row->events);
 	turn->recorded = turn->nevents;
 	MemoryContextSwitchTo(old);
 }
@@ -400,6 +408,7 @@ turn_see(Turn *turn, int event)
 	while (row < turn->nrows - 1 && !turn->rows[row].ran)
 		row++;
 	turn->horizon = Max(turn->horizon, turn->rows[row].mail_end);
+	turn->seen_row = Max(turn->seen_row, row);
 	turn->now = Max(turn->now, turn->rows[row].at);
 	if (event >= turn->rows[turn->event_row[event]].mail_end)
 		turn->now = Max(turn->now, turn->events[event].at);
@@ -435,6 +444,7 @@ turn_begin_pass(Turn *turn)
 	turn->left = false;
 	turn->next_command = 1;
 	turn->horizon = 0;
+	turn->seen_row = 0;
 	turn->now = 0;
 	turn->cancel_delivered = false;
 	turn->shielded = false;

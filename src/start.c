@@ -116,35 +116,6 @@ closed_forbids(OnClosed policy, RunStatus last)
 	return policy == ON_CLOSED_REJECT || (policy == ON_CLOSED_ALLOW_FAILED_ONLY && succeeded);
 }
 
-/*
- * The state of a run that has had no turn yet.  not_before is 0 for at once.
- */
-void
-run_prepare(Execution *e, TimestampTz not_before)
-{
-	bool		delayed = not_before > e->started_at;
-
-	e->history_bytes = 0;
-	e->next_event = delayed ? 2 : 1;
-	e->has_timers = delayed || e->run_timeout || e->execution_deadline != DT_NOEND;
-	e->version = 0;
-	e->has_children = false;
-	e->compensates = false;
-	e->paused_at = DT_NOEND;
-	e->pause_reason = NULL;
-	e->wait_signal = NULL;
-	e->wait_update = NULL;
-	e->wait_set = NULL;
-	e->wait_signals = NULL;
-	e->wait_command = delayed ? WAIT_START : WAIT_NOTHING;
-	e->waiting_since = delayed ? e->started_at : DT_NOEND;
-	e->waiting_for = delayed ? cstring_to_text("start delay") : NULL;
-	e->waiting_at = NULL;
-	e->turn_failures = 0;
-	e->turn_error = NULL;
-	e->turn_retry_at = DT_NOEND;
-}
-
 static void
 write_start_event(Execution *e, Jsonb *input, int64 input_id)
 {
@@ -157,14 +128,61 @@ write_start_event(Execution *e, Jsonb *input, int64 input_id)
 	history_write(&batch);
 }
 
-static void
-set_timeouts(const Execution *e)
+/*
+ * Set the timers of its timeouts, the run's own from its start on
+ */
+void
+run_set_timeouts(const Execution *e)
 {
 	if (e->run_timeout)
 		timer_set(&e->run_id, MESSAGE_RUN_TIMEOUT, 0, e->owner,
 				  durable_add_interval(e->started_at, e->run_timeout));
 	if (e->execution_deadline != DT_NOEND)
 		timer_set(&e->run_id, MESSAGE_EXECUTION_TIMEOUT, 0, e->owner, e->execution_deadline);
+}
+
+/*
+ * The state of a run that has had no turn yet
+ */
+void
+run_init(Execution *e)
+{
+	e->history_bytes = 0;
+	e->next_event = 1;
+	e->has_timers = false;
+	e->version = 0;
+	e->has_children = false;
+	e->compensates = false;
+	e->paused_at = DT_NOEND;
+	e->pause_reason = NULL;
+	e->wait_signal = NULL;
+	e->wait_update = NULL;
+	e->wait_set = NULL;
+	e->wait_signals = NULL;
+	e->wait_command = WAIT_NOTHING;
+	e->waiting_since = DT_NOEND;
+	e->waiting_for = NULL;
+	e->waiting_at = NULL;
+	e->turn_failures = 0;
+	e->turn_error = NULL;
+	e->turn_retry_at = DT_NOEND;
+}
+
+/*
+ * The same for one that is to start.  not_before is 0 for at once.
+ */
+void
+run_prepare(Execution *e, TimestampTz not_before)
+{
+	run_init(e);
+	e->has_timers = e->run_timeout || e->execution_deadline != DT_NOEND;
+	if (not_before <= e->started_at)
+		return;
+	e->next_event = 2;
+	e->has_timers = true;
+	e->wait_command = WAIT_START;
+	e->waiting_since = e->started_at;
+	e->waiting_for = cstring_to_text("start delay");
 }
 
 /*
@@ -185,7 +203,7 @@ run_start(Execution *e, Jsonb *input, TimestampTz not_before, int64 *seq)
 		return false;
 
 	input_id = payload_set_aside(&e->run_id, &input);
-	set_timeouts(e);
+	run_set_timeouts(e);
 	if (delayed)
 	{
 		write_start_event(e, input, input_id);
@@ -220,6 +238,7 @@ run_retry(const Execution *failed, Jsonb *input, TimestampTz at, const pg_uuid_t
 	e.attempt = failed->attempt + 1;
 	e.started_at = durable_now();
 	e.request_id = NULL;
+	e.seed = NULL;
 	if (!run_start(&e, input, at, &seq))
 		elog(ERROR, "could not start the retry of a run whose workflow id was just freed");
 }

@@ -50,6 +50,8 @@ extern void fill_execution(Execution *e, text *name, Callable *workflow, const S
 						   ArrayType *settings);
 extern void run_prepare(Execution *e, TimestampTz not_before);
 extern bool closed_forbids(OnClosed policy, RunStatus last);
+extern void run_init(Execution *e);
+extern void run_set_timeouts(const Execution *e);
 extern bool run_start(Execution *e, Jsonb *input, TimestampTz not_before, int64 *seq);
 extern void run_retry(const Execution *failed, Jsonb *input, TimestampTz at, const pg_uuid_t *run_id);
 

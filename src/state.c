@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "state.h"
 
 enum
@@ -39,4 +40,19 @@ state_write(RowBatch *batch)
 	};
 
 	rows_write(batch, &statement);
+}
+
+/*
+ * Another run starts with what this one has published
+ */
+void
+state_copy(const pg_uuid_t *from, const pg_uuid_t *to)
+{
+	static Statement statement = {
+		"INSERT INTO durable.state SELECT $2, s.key, s.owner, s.value, s.set_at FROM durable.state s WHERE s.run_id = $1",
+		2, {UUIDOID, UUIDOID}
+	};
+	Datum		values[2] = {UUIDPGetDatum(from), UUIDPGetDatum(to)};
+
+	store_execute(&statement, values, NULL);
 }

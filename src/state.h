@@ -14,5 +14,6 @@
 
 extern void state_add(RowBatch *batch, const pg_uuid_t *run_id, text *key, Oid owner, Jsonb *value, TimestampTz at);
 extern void state_write(RowBatch *batch);
+extern void state_copy(const pg_uuid_t *from, const pg_uuid_t *to);
 
 #endif							/* DURABLE_STATE_H */

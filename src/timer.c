@@ -74,6 +74,18 @@ timer_cancel(const pg_uuid_t *run_id, MessageKind kind, int32 command)
 	store_execute(&statement, values, NULL);
 }
 
+bool
+timer_is_set(const pg_uuid_t *run_id, MessageKind kind, int32 command)
+{
+	static Statement statement = {
+		"SELECT 1 FROM durable.timer t WHERE t.run_id = $1 AND t.kind = $2 AND t.command = $3",
+		3, {UUIDOID, INT2OID, INT4OID}
+	};
+	Datum		values[3] = {UUIDPGetDatum(run_id), Int16GetDatum(kind), Int32GetDatum(command)};
+
+	return store_execute(&statement, values, NULL) > 0;
+}
+
 /*
  * Delete all timers of runs that close
  */

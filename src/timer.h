@@ -15,6 +15,7 @@ extern void timer_add(RowBatch *batch, const pg_uuid_t *run_id, MessageKind kind
 extern void timer_write(RowBatch *batch);
 extern void timer_set(const pg_uuid_t *run_id, MessageKind kind, int32 command, Oid owner, TimestampTz fire_at);
 extern void timer_cancel(const pg_uuid_t *run_id, MessageKind kind, int32 command);
+extern bool timer_is_set(const pg_uuid_t *run_id, MessageKind kind, int32 command);
 extern void timer_clear(const pg_uuid_t *run_ids, int count);
 extern bool timer_take_sweep(TimestampTz from, TimestampTz now, pg_uuid_t *run_id, int32 *command, Oid *owner);
 extern int	timer_fire(TimestampTz from, TimestampTz now, int limit);

@@ -22,6 +22,7 @@ typedef enum PassEnd
 	PASS_FAILED,				/* an error left the function */
 	PASS_WAIT,					/* it waits: Turn.wait_* say for what */
 	PASS_STEP,					/* it wants Turn.step run */
+	PASS_CONTINUED,				/* it continues as a new run: Turn.continuation */
 	PASS_PROBLEM,				/* the turn fails: Turn.problem */
 	PASS_REDO,					/* steps were taken in place in vain: again without */
 	PASS_TIMED_OUT				/* it was left for good: Saga.timeout */
@@ -34,6 +35,7 @@ typedef enum TurnEnd
 	TURN_FAILED,				/* Turn.failure */
 	TURN_CANCELLED,
 	TURN_TIMED_OUT,				/* Turn.timeout says which */
+	TURN_CONTINUED,				/* Turn.continuation */
 	TURN_WAITS,
 	TURN_GOES_ON,				/* in another transaction, for a batch's sake */
 	TURN_GOES_ON_ALONE,			/* in one of its own */
@@ -60,6 +62,7 @@ typedef struct TurnRow
 	TimestampTz at;
 	bool		ran;
 	bool		goes_on;
+	int64		bytes_before;	/* of the rows before it */
 } TurnRow;
 
 /* Unread signals of one name. */
@@ -131,6 +134,20 @@ typedef struct Marker
 	int			event;			/* index; -1: the code went by before there was one */
 	bool		seen;			/* by this pass */
 } Marker;
+/* The new run that the code continues as.  What is NULL or 0 stays as it is. */
+typedef struct Continuation
+{
+	Jsonb	   *input;
+	text	   *workflow;		/* as the code names it, */
+	text	   *function;		/* and the function it is */
+	Interval   *run_timeout;
+	Jsonb	   *retry;
+	Jsonb	   *memo;
+	Jsonb	   *search_attributes;
+	int			priority;
+	text	   *fairness_key;
+	double		weight;
+} Continuation;
 
 typedef struct PublishedValue
 {
@@ -199,7 +216,8 @@ typedef struct Turn
 	int		   *event_row;
 	int			nevents;
 	int			events_room;
-	int			recorded;		/* events of earlier turns */
+	int			recorded;		/* events of earlier turns, */
+	int64		bytes;			/* and their size */
 	TurnRow    *rows;
 	int			nrows;
 	Command    *commands;		/* command n is commands[n - 1] */
@@ -218,6 +236,7 @@ typedef struct Turn
 	int			mail_end;		/* end of the last mail of all */
 	Saga		saga;
 	bool		upserts;		/* there are such commands: upsert.c */
+	int			suggest_event;	/* index of the event that suggests a continuation, or -1 */
 
 	/* what mail brought besides events */
 	const char *timeout;		/* "run" or "execution", or NULL */
@@ -232,6 +251,7 @@ typedef struct Turn
 	PassEnd		end;
 	int32		next_command;
 	int			horizon;		/* mail before this index is visible to the code */
+	int			seen_row;		/* that the horizon lies in */
 	TimestampTz now;
 	bool		cancel_delivered;
 	bool		shielded;
@@ -247,6 +267,7 @@ typedef struct Turn
 	int			problem_event;	/* id of the event it does not fit, or 0 */
 	ErrorData  *interrupt;		/* a cancel by the user, to be raised again */
 	StepRequest step;
+	Continuation continuation;
 	text	   *wait_signal;
 	text	   *wait_update;	/* empty: of any name */
 	int32		wait_command;

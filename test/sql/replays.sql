@@ -9,7 +9,7 @@ CREATE FUNCTION export(id text) RETURNS jsonb LANGUAGE sql AS $$ SELECT jsonb_ag
 CREATE TABLE raw AS
 SELECT t.type, ROW(t.type, '2026-01-02 03:04:05.678901+00', CASE WHEN t.type % 2 = 0 THEN t.type END, CASE WHEN t.type % 3 > 0 THEN 'a name' END,
   CASE WHEN durable.event_payload_key(t.type::int2) IS NOT NULL THEN p.payload END, NULL, a.attributes)::durable.event AS e
-FROM generate_series(1, 42) t(type),
+FROM generate_series(1, 43) t(type),
   (VALUES ('{"x": [1, 2.50, null, "y"]}'::jsonb), ('null'), (NULL)) p(payload),
   (VALUES ('{"version": 3, "update_id": "u", "fire_at": "2026-01-01"}'::jsonb), ('{"message": "m", "detail": {"k": []}}'), (NULL)) a(attributes);
 SELECT count(*), count(*) FILTER (WHERE b IS NOT DISTINCT FROM e) AS same

@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * closed.h
+ *	  Closed runs, read again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_CLOSED_H
+#define DURABLE_CLOSED_H
+
+#include "execution.h"
+
+extern bool closed_read(const pg_uuid_t *run_id, MemoryContext context, Execution *result, RunStatus *status);
+extern int	move_children(const pg_uuid_t *from, const pg_uuid_t *to, int32 last_command);
+
+#endif							/* DURABLE_CLOSED_H */
