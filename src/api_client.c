@@ -15,6 +15,7 @@
 #include "compat.h"
 #include "drive.h"
 #include "extension.h"
+#include "find.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "json.h"

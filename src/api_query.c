@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "find.h"
 #include "fmgr.h"
 #include "named_run.h"
 #include "options.h"

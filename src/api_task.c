@@ -9,6 +9,7 @@
 
 #include "activity_options.h"
 #include "extension.h"
+#include "find.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "limits.h"

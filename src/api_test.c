@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "extension.h"
+#include "find.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "json.h"

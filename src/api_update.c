@@ -15,6 +15,7 @@
 #include "command.h"
 #include "compat.h"
 #include "extension.h"
+#include "find.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "json.h"

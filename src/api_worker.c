@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "extension.h"
 #include "failure.h"
+#include "find.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "json.h"

@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "extension.h"
 #include "failure.h"
+#include "find.h"
 #include "history.h"
 #include "json.h"
 #include "miscadmin.h"

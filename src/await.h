@@ -8,7 +8,7 @@
 #ifndef DURABLE_AWAIT_H
 #define DURABLE_AWAIT_H
 
-#include "execution.h"
+#include "find.h"
 
 extern Jsonb *await_result(Found *run, const char *name, TimestampTz until);
 

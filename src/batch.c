@@ -25,11 +25,11 @@
 #include "postgres.h"
 
 #include "batch.h"
-#include "catalog/pg_type.h"
 #include "clock.h"
 #include "extension.h"
 #include "failure.h"
 #include "guc.h"
+#include "mail.h"
 #include "miscadmin.h"
 #include "payload.h"
 #include "pgstat.h"
@@ -273,117 +273,6 @@ claim_next(Batch *batch, const pg_uuid_t *carried)
 	return count > 0 || batch->nruns > 0;
 }
 
-static bool
-same_name(const text *a, const text *b)
-{
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
-
-/*
- * Does the run wait for a signal of this name?
- */
-static bool
-waits_for_signal(const Execution *e, const text *name)
-{
-	Datum	   *names;
-	int			n;
-
-	if (e->wait_signal && same_name(e->wait_signal, name))
-		return true;
-	if (!e->wait_signals)
-		return false;
-	deconstruct_array(e->wait_signals, TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &n);
-	for (int i = 0; i < n; i++)
-		if (same_name(DatumGetTextPP(names[i]), name))
-			return true;
-	return false;
-}
-
-/*
- * A command has ended: is the wait over with it?  If it is one of a set, the
- * rest of the set counts down (handle.c).
- */
-static bool
-ends_wait(Execution *e, int32 command, bool completed)
-{
-	int32	   *ranges;
-	int			n;
-
-	if (command == e->wait_command)
-		return true;
-	if (!e->wait_set)
-		return false;
-	ranges = (int32 *) ARR_DATA_PTR(e->wait_set);
-	n = ArrayGetNItems(ARR_NDIM(e->wait_set), ARR_DIMS(e->wait_set));
-	for (int i = 0; i + 1 < n; i += 2)
-		if (command >= ranges[i] && command <= ranges[i + 1])
-			return --e->wait_left <= 0 || !completed;
-	return false;
-}
-
-/*
- * Would this mail have the run's code run?  Asked once for each message, in
- * order.
- */
-static bool
-wakes(Execution *e, const Message *m)
-{
-	if (e->paused_at != DT_NOEND)
-		return m->kind == MESSAGE_RUN_TIMEOUT || m->kind == MESSAGE_EXECUTION_TIMEOUT;
-	switch (m->kind)
-	{
-		case MESSAGE_WAKE:
-		case MESSAGE_RUN_TIMEOUT:
-		case MESSAGE_EXECUTION_TIMEOUT:
-			return true;
-		default:
-			break;
-	}
-	/* a failed turn waits for its next try */
-	if (e->turn_failures > 0)
-		return false;
-	switch (m->kind)
-	{
-		case MESSAGE_START:
-		case MESSAGE_START_DELAY:
-		case MESSAGE_CANCEL:
-			return true;
-		case MESSAGE_SIGNAL:
-			return waits_for_signal(e, m->name);
-		case MESSAGE_TIMER:
-		case MESSAGE_ACTIVITY_RETRY:
-		case MESSAGE_ACTIVITY_COMPLETED:
-			return ends_wait(e, m->command, true);
-		case MESSAGE_ACTIVITY_FAILED:
-		case MESSAGE_ACTIVITY_TIMED_OUT:
-		case MESSAGE_ACTIVITY_CANCELED:
-			return ends_wait(e, m->command, false);
-		case MESSAGE_CHILD_COMPLETED:
-			return ends_wait(e, m->command, true);
-		case MESSAGE_CHILD_START_FAILED:
-		case MESSAGE_CHILD_FAILED:
-		case MESSAGE_CHILD_CANCELED:
-		case MESSAGE_CHILD_TIMED_OUT:
-		case MESSAGE_CHILD_TERMINATED:
-			return ends_wait(e, m->command, false);
-		case MESSAGE_UPDATE:
-			return e->wait_update &&
-				(VARSIZE_ANY_EXHDR(e->wait_update) == 0 || same_name(e->wait_update, m->name));
-		default:
-			elog(ERROR, "unrecognized message kind %d", (int) m->kind);
-	}
-}
-
-static bool
-runs_code(const BatchRun *run)
-{
-	for (int i = 0; i < run->nmail; i++)
-		if (wakes(run->execution, run->mail[i]))
-			return true;
-	return false;
-}
-
 /*
  * See whose code is to run, and read the histories for that
  */
@@ -397,7 +286,7 @@ read_histories(Batch *batch)
 
 	for (int i = 0; i < batch->nruns; i++)
 	{
-		batch->runs[i].wakes = runs_code(&batch->runs[i]);
+		batch->runs[i].wakes = mail_wakes(&batch->runs[i]);
 		if (batch->runs[i].execution->next_event > 1 && batch->runs[i].wakes)
 			ids[n++] = batch->runs[i].execution->run_id;
 	}
@@ -445,86 +334,6 @@ batch_claim_run(Batch *batch, const pg_uuid_t *run_id, bool alone)
 		batch->runs[0].alone |= alone;
 	read_histories(batch);
 	store_end(&scope);
-}
-
-/*
- * The event a message becomes; false where it becomes none
- */
-bool
-mail_to_event(const Message *m, Event *event)
-{
-	*event = (Event) {.at = m->at, .command = m->command, .name = m->name, .payload = m->payload,
-	.payload_id = m->payload_id, .attributes = m->attributes};
-	switch (m->kind)
-	{
-		case MESSAGE_START:
-			event->type = EVENT_WORKFLOW_STARTED;
-			return true;
-		case MESSAGE_SIGNAL:
-			event->type = EVENT_WORKFLOW_SIGNALED;
-			return true;
-		case MESSAGE_CANCEL:
-			event->type = EVENT_WORKFLOW_CANCEL_REQUESTED;
-			return true;
-		case MESSAGE_TIMER:
-			event->type = EVENT_TIMER_FIRED;
-			return true;
-		case MESSAGE_ACTIVITY_COMPLETED:
-			event->type = EVENT_ACTIVITY_COMPLETED;
-			return true;
-		case MESSAGE_ACTIVITY_FAILED:
-			event->type = EVENT_ACTIVITY_FAILED;
-			return true;
-		case MESSAGE_ACTIVITY_TIMED_OUT:
-			event->type = EVENT_ACTIVITY_TIMED_OUT;
-			return true;
-		case MESSAGE_ACTIVITY_CANCELED:
-			event->type = EVENT_ACTIVITY_CANCELED;
-			return true;
-		case MESSAGE_CHILD_START_FAILED:
-			event->type = EVENT_CHILD_START_FAILED;
-			return true;
-		case MESSAGE_CHILD_COMPLETED:
-			event->type = EVENT_CHILD_COMPLETED;
-			return true;
-		case MESSAGE_CHILD_FAILED:
-			event->type = EVENT_CHILD_FAILED;
-			return true;
-		case MESSAGE_CHILD_CANCELED:
-			event->type = EVENT_CHILD_CANCELED;
-			return true;
-		case MESSAGE_CHILD_TIMED_OUT:
-			event->type = EVENT_CHILD_TIMED_OUT;
-			return true;
-		case MESSAGE_CHILD_TERMINATED:
-			event->type = EVENT_CHILD_TERMINATED;
-			return true;
-		case MESSAGE_UPDATE:
-			event->type = EVENT_UPDATE_ACCEPTED;
-			return true;
-		default:
-			return false;
-	}
-}
-
-static void
-take_mail(Turn *turn, const BatchRun *run)
-{
-	for (int i = 0; i < run->nmail; i++)
-	{
-		const Message *m = run->mail[i];
-		Event		event;
-
-		if (mail_to_event(m, &event))
-			turn_add_event(turn, &event);
-		else if (m->kind == MESSAGE_RUN_TIMEOUT)
-			turn->timeout = "run";
-		else if (m->kind == MESSAGE_EXECUTION_TIMEOUT)
-			turn->timeout = "execution";
-	}
-	if (turn->timeout)
-		saga_take_timeout(turn);
-	turn_end_mail(turn);
 }
 
 /*
@@ -623,7 +432,7 @@ take_turn(Batch *batch, BatchRun *run, Turn *turn)
 	for (int i = 0; i < run->nhistory; i++)
 		turn_load_row(turn, &run->history[i]);
 	turn_begin_row(turn);
-	take_mail(turn, run);
+	mail_take(turn, run);
 	if (turn->timeout)
 		return TURN_TIMED_OUT;
 

@@ -96,7 +96,6 @@ extern bool batch_claim(Batch *batch, const pg_uuid_t *carried);
 extern void batch_claim_run(Batch *batch, const pg_uuid_t *run_id, bool alone);
 extern void batch_run(Batch *batch);
 extern void batch_hold(const pg_uuid_t *run_id);
-extern bool mail_to_event(const Message *m, Event *event);
 
 /* flush.c */
 extern void batch_init(Batch *batch, Oid owner);

@@ -26,6 +26,7 @@
 #include "extension.h"
 #include "failure.h"
 #include "family.h"
+#include "find.h"
 #include "payload.h"
 #include "step.h"
 #include "storage/proc.h"

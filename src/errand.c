@@ -35,6 +35,7 @@
 #include "compat.h"
 #include "errand.h"
 #include "extension.h"
+#include "find.h"
 #include "miscadmin.h"
 #include "outside.h"
 #include "pgstat.h"

@@ -8,7 +8,7 @@
 #ifndef DURABLE_ERRAND_H
 #define DURABLE_ERRAND_H
 
-#include "execution.h"
+#include "find.h"
 
 typedef enum ErrandEnd
 {

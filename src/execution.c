@@ -21,8 +21,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/transam.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "execution.h"
@@ -567,111 +565,6 @@ closed_write(RowBatch *batch)
 	};
 
 	rows_write(batch, &statement);
-}
-
-static bool
-found_row(uint64 n, Found *found)
-{
-	if (n == 0)
-		return false;
-	found->run_id = *DatumGetUUIDP(store_value(0, 1));
-	found->owner = DatumGetObjectId(store_value(0, 2));
-	found->status = (RunStatus) DatumGetInt16(store_value(0, 3));
-	found->has_next = !store_is_null(0, 4);
-	if (found->has_next)
-		found->next_run_id = *DatumGetUUIDP(store_value(0, 4));
-	found->ours = !store_is_null(0, 5) &&
-		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(store_value(0, 5)));
-	return true;
-}
-
-#define FIND_OPEN	"SELECT e.run_id, e.owner, 0::pg_catalog.int2, NULL::pg_catalog.uuid, e.xmin FROM durable.execution e WHERE "
-#define FIND_CLOSED	"SELECT c.run_id, c.owner, c.status, c.next_run_id, NULL::pg_catalog.xid FROM durable.closed c WHERE "
-
-/*
- * The open run of a workflow id
- */
-bool
-find_open(Datum namespace, Datum workflow_id, Found *found)
-{
-	static Statement statement = {
-		FIND_OPEN "e.namespace = $1 AND e.workflow_id = $2", 2, {TEXTOID, TEXTOID}
-	};
-	Datum		values[2] = {namespace, workflow_id};
-
-	return found_row(store_execute(&statement, values, NULL), found);
-}
-
-/*
- * The run of a workflow id that was closed last
- */
-bool
-find_closed(Datum namespace, Datum workflow_id, Found *found)
-{
-	static Statement statement = {
-		FIND_CLOSED "c.namespace = $1 AND c.workflow_id = $2 ORDER BY c.namespace DESC, c.workflow_id DESC, c.run_id DESC LIMIT 1",
-		2, {TEXTOID, TEXTOID}
-	};
-	Datum		values[2] = {namespace, workflow_id};
-
-	return found_row(store_execute(&statement, values, NULL), found);
-}
-
-/*
- * The open run of a workflow id, or else the one closed last
- */
-bool
-find_latest(Datum namespace, Datum workflow_id, Found *found)
-{
-	return find_open(namespace, workflow_id, found) || find_closed(namespace, workflow_id, found);
-}
-
-bool
-find_run(const pg_uuid_t *run_id, Found *found)
-{
-	static Statement open = {FIND_OPEN "e.run_id = $1", 1, {UUIDOID}};
-	static Statement closed = {FIND_CLOSED "c.run_id = $1", 1, {UUIDOID}};
-	Datum		id = UUIDPGetDatum(run_id);
-
-	return found_row(store_execute(&open, &id, NULL), found) ||
-		found_row(store_execute(&closed, &id, NULL), found);
-}
-
-/*
- * The same, if it is a run of this workflow id
- */
-bool
-find_run_of(Datum namespace, Datum workflow_id, const pg_uuid_t *run_id, Found *found)
-{
-	static Statement open = {
-		FIND_OPEN "e.run_id = $1 AND e.namespace = $2 AND e.workflow_id = $3", 3, {UUIDOID, TEXTOID, TEXTOID}
-	};
-	static Statement closed = {
-		FIND_CLOSED "c.run_id = $1 AND c.namespace = $2 AND c.workflow_id = $3", 3, {UUIDOID, TEXTOID, TEXTOID}
-	};
-	Datum		values[3] = {UUIDPGetDatum(run_id), namespace, workflow_id};
-
-	return found_row(store_execute(&open, values, NULL), found) ||
-		found_row(store_execute(&closed, values, NULL), found);
-}
-
-/*
- * The run that was started with a request id
- */
-bool
-find_request(Datum namespace, Datum request_id, Found *found)
-{
-	static Statement open = {
-		FIND_OPEN "e.namespace = $1 AND e.request_id = $2 AND e.request_id IS NOT NULL", 2, {TEXTOID, TEXTOID}
-	};
-	static Statement closed = {
-		FIND_CLOSED "c.namespace = $1 AND c.request_id = $2 AND c.request_id IS NOT NULL ORDER BY c.run_id LIMIT 1",
-		2, {TEXTOID, TEXTOID}
-	};
-	Datum		values[2] = {namespace, request_id};
-
-	return found_row(store_execute(&open, values, NULL), found) ||
-		found_row(store_execute(&closed, values, NULL), found);
 }
 
 /*

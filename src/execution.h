@@ -77,17 +77,6 @@ typedef struct Execution
 	text	   *pause_reason;
 } Execution;
 
-/* What a client call finds by workflow id or run id. */
-typedef struct Found
-{
-	pg_uuid_t	run_id;
-	Oid			owner;
-	RunStatus	status;
-	bool		has_next;
-	pg_uuid_t	next_run_id;
-	bool		ours;			/* started by this very transaction */
-} Found;
-
 extern const char *status_name(RunStatus status);
 extern bool execution_insert(const Execution *e);
 extern int	execution_claim(const pg_uuid_t *run_ids, int count, MemoryContext context, Execution **result);
@@ -105,12 +94,6 @@ extern void execution_add(RowBatch *batch, const Execution *e);
 extern void execution_write_updates(RowBatch *batch, bool upserts);
 extern void closed_add(RowBatch *batch, const Execution *e, RunStatus status, TimestampTz at, const pg_uuid_t *next);
 extern void closed_write(RowBatch *batch);
-extern bool find_open(Datum namespace, Datum workflow_id, Found *found);
-extern bool find_closed(Datum namespace, Datum workflow_id, Found *found);
-extern bool find_latest(Datum namespace, Datum workflow_id, Found *found);
-extern bool find_run(const pg_uuid_t *run_id, Found *found);
-extern bool find_run_of(Datum namespace, Datum workflow_id, const pg_uuid_t *run_id, Found *found);
-extern bool find_request(Datum namespace, Datum request_id, Found *found);
 extern ArrayType *execution_settings(const pg_uuid_t *run_id, MemoryContext context, bool *open);
 extern void execution_delete_closed(const pg_uuid_t *run_id);
 

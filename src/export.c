@@ -13,6 +13,7 @@
 
 #include "catalog/pg_type.h"
 #include "export.h"
+#include "find.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"

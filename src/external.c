@@ -28,6 +28,7 @@
 #include "extension.h"
 #include "external.h"
 #include "failure.h"
+#include "find.h"
 #include "json.h"
 #include "outside.h"
 #include "payload.h"

@@ -11,7 +11,7 @@
  *	  2. A wait for many does not run the code for each that ends.  The run's
  *	  row holds the wait set: the ranges of commands that are waited for, and how
  *	  many of them are to end before the code can go on.  Mail that ends one
- *	  counts down (batch.c), and is appended without running code; so waiting for
+ *	  counts down (mail.c), and is appended without running code; so waiting for
  *	  N costs O(N) in all.  A range may take in a command that is not waited for;
  *	  then the code may run too early, finds that the wait is not over, and waits
  *	  again.  Never too late: each command of the set that is open has exactly one

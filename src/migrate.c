@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "clock.h"
+#include "find.h"
 #include "json.h"
 #include "migrate.h"
 #include "miscadmin.h"

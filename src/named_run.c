@@ -10,6 +10,7 @@
 #include "callable.h"
 #include "compat.h"
 #include "extension.h"
+#include "find.h"
 #include "miscadmin.h"
 #include "named_run.h"
 #include "options.h"

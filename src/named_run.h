@@ -9,7 +9,7 @@
 #define DURABLE_NAMED_RUN_H
 
 #include "callable.h"
-#include "execution.h"
+#include "find.h"
 #include "fmgr.h"
 
 extern void check_may_run(Oid function);

@@ -8,7 +8,7 @@
 #ifndef DURABLE_OUTSIDE_H
 #define DURABLE_OUTSIDE_H
 
-#include "execution.h"
+#include "find.h"
 #include "history.h"
 #include "mailbox.h"
 

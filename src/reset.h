@@ -8,7 +8,7 @@
 #ifndef DURABLE_RESET_H
 #define DURABLE_RESET_H
 
-#include "execution.h"
+#include "find.h"
 
 typedef enum ResetPoint
 {

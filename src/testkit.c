@@ -30,6 +30,7 @@
 #include "check.h"
 #include "clock.h"
 #include "extension.h"
+#include "find.h"
 #include "json.h"
 #include "miscadmin.h"
 #include "outside.h"

@@ -8,7 +8,7 @@
 #ifndef DURABLE_TESTKIT_H
 #define DURABLE_TESTKIT_H
 
-#include "execution.h"
+#include "find.h"
 
 extern void testkit_work(void);
 extern void testkit_advance(TimestampTz target);

@@ -22,6 +22,7 @@
 #include "compat.h"
 #include "errand.h"
 #include "extension.h"
+#include "find.h"
 #include "json.h"
 #include "miscadmin.h"
 #include "outside.h"

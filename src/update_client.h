@@ -8,7 +8,7 @@
 #ifndef DURABLE_UPDATE_CLIENT_H
 #define DURABLE_UPDATE_CLIENT_H
 
-#include "execution.h"
+#include "find.h"
 #include "update.h"
 
 /* How far the client waits. */

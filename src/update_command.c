@@ -27,6 +27,7 @@
 #include "extension.h"
 #include "failure.h"
 #include "json.h"
+#include "mail.h"
 #include "payload.h"
 #include "txn.h"
 #include "update.h"

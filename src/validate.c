@@ -26,6 +26,7 @@
 #include "compat.h"
 #include "extension.h"
 #include "failure.h"
+#include "find.h"
 #include "json.h"
 #include "miscadmin.h"
 #include "settings.h"

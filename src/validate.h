@@ -8,7 +8,7 @@
 #ifndef DURABLE_VALIDATE_H
 #define DURABLE_VALIDATE_H
 
-#include "execution.h"
+#include "find.h"
 
 extern void validate_update(const Found *run, const char *workflow_id, const text *update, Jsonb *args);
 
