@@ -245,6 +245,7 @@ wf_signal_with_start(PG_FUNCTION_ARGS)
 	text	   *name = arg_id(fcinfo, 0, "workflow", true);
 	text	   *signal = arg_id(fcinfo, 2, "signal", true);
 	Jsonb	   *payload = arg_jsonb(fcinfo, 3);
+	pg_uuid_t	closed = {0};	/* the run of the round before */
 
 	refuse_in_code("wf_signal_with_start()", "Signal the other workflow in an activity.");
 	payload_check(payload, "payload");
@@ -264,9 +265,10 @@ wf_signal_with_start(PG_FUNCTION_ARGS)
 		store_end(&scope);
 		if (sent)
 			return uuid_datum(&run.run_id);
-		/* with a request id, the run of that request may be closed by now */
-		if (request_id)
+		/* twice the same: it is the run of that request, and closed by now */
+		if (memcmp(&closed, &run.run_id, sizeof(pg_uuid_t)) == 0)
 			already_closed(text_to_cstring(options.id), run.status);
+		closed = run.run_id;
 		CHECK_FOR_INTERRUPTS();
 	}
 }
