@@ -109,3 +109,11 @@ BEGIN
   END LOOP;
   RETURN cardinality(wf_await_all(handles));
 END $$;
+
+CREATE FUNCTION bench_chain(n int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  IF n > 0 THEN
+    PERFORM wf_continue_as_new(jsonb_build_object('n', n - 1));
+  END IF;
+  RETURN n;
+END $$;
