@@ -45,7 +45,7 @@ BEGIN
   parts := wf_map('sum_shard', (SELECT jsonb_agg(jsonb_build_object('shard', s)) FROM jsonb_array_elements(shards) s), max_parallel => 4);
   SELECT jsonb_object_agg(product, amount) INTO totals
   FROM (SELECT sums.key AS product, sum(sums.value::bigint) AS amount FROM jsonb_array_elements(parts) part(totals), jsonb_each_text(part.totals) sums(key, value) GROUP BY 1) t;
-  PERFORM wf_activity('store', jsonb_build_object('totals', totals));
+  PERFORM wf_activity('store', totals);
   RETURN jsonb_build_object('shards', jsonb_array_length(shards), 'totals', totals);
 END $$;
 
