@@ -16,7 +16,7 @@ SET timezone = 'UTC';
 
 CREATE TABLE charge (customer text NOT NULL, period int NOT NULL, amount numeric NOT NULL, PRIMARY KEY (customer, period));
 CREATE TABLE card (customer text PRIMARY KEY, valid boolean NOT NULL DEFAULT true);
-INSERT INTO card VALUES ('ann'), ('bob'), ('cyd', false);
+INSERT INTO card VALUES ('ann', true), ('bob', true), ('cyd', false);
 
 CREATE FUNCTION charge_card(customer text, period int, amount numeric) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
