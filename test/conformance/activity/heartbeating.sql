@@ -3,7 +3,7 @@
 SELECT plan(6);
 CREATE FUNCTION workflow() RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
-  RETURN wf_activity('long', task_queue => 'q', start_to_close => '1 min', heartbeat => '300 ms',
+  RETURN wf_activity('long', task_queue => 'q', start_to_close => '1 min', heartbeat => '1 s',
     retry => wf_retry(initial_interval => '10 ms'));
 END $$;
 SELECT wf_start('workflow', id => 'w') AS run \gset

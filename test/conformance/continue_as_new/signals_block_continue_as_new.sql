@@ -2,7 +2,7 @@
 \ir ../prelude.psql
 SELECT plan(4);
 CREATE SEQUENCE attempts;
-CREATE FUNCTION slow() RETURNS int LANGUAGE sql AS $$ SELECT nextval('attempts'); SELECT pg_sleep(0.7); SELECT 1; $$;
+CREATE FUNCTION slow() RETURNS int LANGUAGE sql AS $$ SELECT nextval('attempts'); SELECT pg_sleep(1.2); SELECT 1; $$;
 CREATE FUNCTION workflow(seen jsonb DEFAULT NULL, round int DEFAULT 1) RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
   IF seen IS NOT NULL THEN RETURN seen; END IF;

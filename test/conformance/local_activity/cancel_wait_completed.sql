@@ -2,7 +2,7 @@
 \ir ../prelude.psql
 SELECT plan(4);
 CREATE TABLE effect (what text);
-CREATE FUNCTION slow() RETURNS text LANGUAGE sql AS $$ INSERT INTO effect VALUES ('done'); SELECT pg_sleep(0.7); SELECT 'slow'; $$;
+CREATE FUNCTION slow() RETURNS text LANGUAGE sql AS $$ INSERT INTO effect VALUES ('done'); SELECT pg_sleep(1.2); SELECT 'slow'; $$;
 CREATE FUNCTION workflow() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   step jsonb;

@@ -2,7 +2,7 @@
 \ir ../prelude.psql
 SELECT plan(3);
 CREATE SEQUENCE attempts;
-CREATE FUNCTION slow() RETURNS int LANGUAGE sql AS $$ SELECT nextval('attempts'); SELECT pg_sleep(0.7); SELECT 1; $$;
+CREATE FUNCTION slow() RETURNS int LANGUAGE sql AS $$ SELECT nextval('attempts'); SELECT pg_sleep(1.2); SELECT 1; $$;
 CREATE FUNCTION workflow() RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   seen jsonb := '[]';
