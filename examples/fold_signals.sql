@@ -59,7 +59,7 @@ BEGIN
   FOR i IN 1..purchases LOOP
     INSERT INTO purchase VALUES (i, customer, i % 10);
     PERFORM wf_signal_with_start('loyalty', 'loyalty-' || customer, 'earned', to_jsonb(i % 10), jsonb_build_object('customer', customer),
-      request_id => 'purchase ' || i);           -- sent again, purchase 17 would not count twice
+      request_id => 'purchase ' || i);           -- sent twice to the same run, it would count once
     COMMIT;
   END LOOP;
 END $$;
