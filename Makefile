@@ -12,12 +12,14 @@ REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test --temp-instance=./tmp_check --temp-config=test/durable.conf
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --temp-instance=./tmp_check_iso --temp-config=test/durable.conf
+# CONFORMANCE="signal/basic" selects.
+CONFORMANCE = $(patsubst test/conformance/%.sql,%,$(sort $(shell find test/conformance -name '*.sql')))
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
 	-DDURABLE_VERSION='"$(EXTVERSION)"'
-EXTRA_CLEAN = durable--$(EXTVERSION).sql tmp_check_iso
+EXTRA_CLEAN = durable--$(EXTVERSION).sql tmp_check_iso tmp_check_conformance
 
 PG_CONFIG = pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -29,10 +31,12 @@ durable--$(EXTVERSION).sql: $(SQL_PARTS:%=sql/%.sql)
 # Every object depends on every header: few files, and never a stale build.
 $(OBJS): $(wildcard src/*.h)
 
-.PHONY: check-regress check-isolation check-tap
+.PHONY: check-regress check-isolation check-tap check-conformance
 check-regress: submake
 	$(pg_regress_installcheck) $(REGRESS_OPTS) $(REGRESS)
 check-isolation: submake
 	$(pg_isolation_regress_installcheck) $(ISOLATION_OPTS) $(ISOLATION)
 check-tap:
 	$(prove_installcheck)
+check-conformance:
+	test/conformance/run $(bindir) $(CONFORMANCE)

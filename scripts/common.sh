@@ -104,7 +104,7 @@ remove_dir() {
 copy_tree() {
     as_postgres mkdir -p "$1"
     tar -C "$ROOT" -cf - --exclude=./.git --exclude=./.test --exclude=./.demo --exclude=./tmp_check \
-        --exclude=./tmp_check_iso --exclude=./results --exclude=./output_iso --exclude='./regression.*' \
+        --exclude=./tmp_check_iso --exclude=./tmp_check_conformance --exclude=./results --exclude=./output_iso --exclude='./regression.*' \
         --exclude='./durable--[0-9.]*.sql' --exclude='*.o' --exclude='*.so' --exclude='*.bc' --exclude='*.a' . |
         as_postgres tar -C "$1" -xf -
 }
