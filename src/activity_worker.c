@@ -95,6 +95,8 @@ nap(DriveResult result)
 
 	slot->idle = result == DRIVE_IDLE;
 	pg_memory_barrier();
+	if (result == DRIVE_IDLE && shared->crowded_tasks > 0)
+		slot_leave_if_idle(slot);
 	if (result == DRIVE_IDLE && task_queue_next(slot->dbid, slot->owner, NULL))
 	{
 		slot->idle = false;
@@ -107,7 +109,7 @@ nap(DriveResult result)
 	slot->idle = false;
 	CHECK_FOR_INTERRUPTS();
 	process_reload_config();
-	if (result == DRIVE_IDLE && ((rc & WL_TIMEOUT) || shared->crowded_tasks))
+	if (result == DRIVE_IDLE && ((rc & WL_TIMEOUT) || shared->crowded_tasks > 0))
 		slot_leave_if_idle(slot);
 }
 

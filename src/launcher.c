@@ -19,7 +19,10 @@
  *	  4. An activity worker is started for a task queue of SQL activities that has
  *	  tasks and no idle one, up to durable.max_activity_workers, in the same way.
  *
- *	  5. Restarts are throttled: each start of a worker that took no turn doubles
+ *	  5. Where the server has no free background worker, idle workers of either
+ *	  kind leave for a queue or a database that has none, and busy ones make room.
+ *
+ *	  6. Restarts are throttled: each start of a worker that took no turn doubles
  *	  the delay before the next one.
  *
  *	  With nothing to start it sleeps without a timeout.
@@ -53,6 +56,19 @@
 #define MAX_RESTART_DELAY_MS	60000
 /* A worker so long in a batch is in a slow step, and others' mail waits */
 #define ABSORBED_MS				20
+
+/*
+ * What one look around could not start
+ */
+typedef struct Round
+{
+	bool		full;			/* the server has no free background worker */
+	int			databases;		/* want a scheduler */
+	int			queues;			/* have mail and no worker */
+	int			task_queues;	/* have tasks and no worker */
+	int			crowded;		/* have tasks and no idle worker */
+	long		wait;			/* ms until a throttled one may be started; -1: none */
+} Round;
 
 pg_noreturn PGDLLEXPORT extern void durable_launcher_main(Datum arg);
 
@@ -103,13 +119,29 @@ restart_delay(int failures)
 	return Min(delay, MAX_RESTART_DELAY_MS);
 }
 
-/*
- * Start the schedulers that are wanted.  Returns as start_workers().
- */
 static long
-start_schedulers(void)
+sooner(long a, long b)
 {
-	long		wait = -1;
+	return a < 0 ? b : b < 0 ? a : Min(a, b);
+}
+
+/*
+ * Start a process, unless the server has just refused another
+ */
+static bool
+start_process(Round *round, SlotKind kind, Oid dbid, Oid owner, int queue)
+{
+	if (!round->full)
+		round->full = !slot_start(kind, dbid, owner, queue);
+	return !round->full;
+}
+
+/*
+ * Start the schedulers that are wanted
+ */
+static void
+start_schedulers(Round *round)
+{
 	long		left;
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -128,11 +160,14 @@ start_schedulers(void)
 		left = restart_delay(db->failures) - TimestampDifferenceMilliseconds(db->launched_at, now);
 		if (left > 0)
 		{
-			wait = wait < 0 ? left : Min(wait, left);
+			round->wait = sooner(round->wait, left);
 			continue;
 		}
-		if (!slot_start(SLOT_SCHEDULER, dbid, InvalidOid, -1))
-			break;
+		if (!start_process(round, SLOT_SCHEDULER, dbid, InvalidOid, -1))
+		{
+			round->databases++;
+			continue;
+		}
 		/* it says so itself if it is wanted on */
 		LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 		db->wanted = false;
@@ -140,7 +175,6 @@ start_schedulers(void)
 		db->launched_at = now;
 		LWLockRelease(shared->directory);
 	}
-	return wait;
 }
 
 /*
@@ -255,16 +289,21 @@ wake_idle_workers(SlotKind kind, int count)
 	LWLockRelease(shared->directory);
 }
 
+static void
+set_more(Queue *queue, bool more)
+{
+	SpinLockAcquire(&queue->mutex);
+	queue->more = more;
+	SpinLockRelease(&queue->mutex);
+}
+
 /*
- * Start the workers that are missing.  Returns milliseconds until a throttled
- * one may be started, -1 for none.
+ * Start the workers that are missing
  */
-static long
-start_workers(void)
+static void
+start_workers(Round *round)
 {
 	static int	first = 0;		/* so that no queue is always the last */
-	long		wait = -1;
-	int			starving = 0;
 	int			room = durable_max_workers - slot_count(SLOT_WORKER);
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -285,30 +324,23 @@ start_workers(void)
 
 				if (gone < delay)
 				{
-					wait = wait < 0 ? delay - gone : Min(wait, delay - gone);
+					round->wait = sooner(round->wait, delay - gone);
 					continue;
 				}
 			}
-			if (room <= 0)
+			if (extra)
+				set_more(queue, false);
+			if (room <= 0 || !start_process(round, SLOT_WORKER, queue->dbid, queue->owner, i))
 			{
-				starving += !extra;
+				if (extra)
+					set_more(queue, true);
+				else
+					round->queues++;
 				continue;
 			}
-			if (extra)
-			{
-				SpinLockAcquire(&queue->mutex);
-				queue->more = false;
-				SpinLockRelease(&queue->mutex);
-			}
-			if (!slot_start(SLOT_WORKER, queue->dbid, queue->owner, i))
-				return MAX_RESTART_DELAY_MS;
 			room--;
 			first = (i + 1) % MAX_QUEUES;
 		}
-	shared->starving = starving;
-	if (starving > 0)
-		wake_idle_workers(SLOT_WORKER, starving);
-	return wait;
 }
 
 /*
@@ -338,14 +370,11 @@ has_free_activity_worker(TaskQueue *queue, int *workers)
 }
 
 /*
- * Start the activity workers that are missing.  Returns as start_workers().
+ * Start the activity workers that are missing
  */
-static long
-start_activity_workers(void)
+static void
+start_activity_workers(Round *round)
 {
-	long		wait = -1;
-	int			starving = 0;
-	int			crowded = 0;
 	int			room = durable_max_activity_workers - slot_count(SLOT_ACTIVITY_WORKER);
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -366,31 +395,36 @@ start_activity_workers(void)
 			TimestampDifferenceMilliseconds(queue->launched_at, now);
 		if (delay > 0)
 		{
-			wait = wait < 0 ? delay : Min(wait, delay);
-			continue;
-		}
-		if (room <= 0)
-		{
-			starving += workers == 0;
-			crowded++;
+			round->wait = sooner(round->wait, delay);
 			continue;
 		}
 		queue->wanted = false;
-		if (!slot_start(SLOT_ACTIVITY_WORKER, queue->dbid, queue->owner, i))
-			return MAX_RESTART_DELAY_MS;
+		if (room <= 0 || !start_process(round, SLOT_ACTIVITY_WORKER, queue->dbid, queue->owner, i))
+		{
+			queue->wanted = true;
+			round->task_queues += workers == 0;
+			round->crowded++;
+			continue;
+		}
 		room--;
 	}
-	shared->starving_tasks = starving;
-	shared->crowded_tasks = crowded > 0;
-	if (crowded > 0)
-		wake_idle_workers(SLOT_ACTIVITY_WORKER, crowded);
-	return wait;
 }
 
-static long
-sooner(long a, long b)
+/*
+ * Have workers leave for what could not be started: those of its kind, or of
+ * both where the server is full
+ */
+static void
+make_room(Round *round)
 {
-	return a < 0 ? b : b < 0 ? a : Min(a, b);
+	int			starving = round->databases + round->queues + round->task_queues;
+
+	shared->out_of_workers = round->full;
+	shared->starving = round->full ? starving : round->queues;
+	shared->starving_tasks = round->full ? starving : round->task_queues;
+	shared->crowded_tasks = Max(round->crowded, shared->starving_tasks);
+	wake_idle_workers(SLOT_WORKER, shared->starving);
+	wake_idle_workers(SLOT_ACTIVITY_WORKER, shared->crowded_tasks);
 }
 
 void
@@ -410,23 +444,23 @@ durable_launcher_main(Datum arg)
 
 	for (;;)
 	{
-		long		wait;
-		bool		watching;
+		Round		round = {.wait = -1};
 
 		CHECK_FOR_INTERRUPTS();
 		process_reload_config();
 		shared->starts_workers = durable_max_workers > 0;
 		pg_memory_barrier();
 		slots_reclaim();
-		watching = watch_queues();
-		wait = sooner(start_workers(), start_activity_workers());
-		wait = sooner(wait, start_schedulers());
-		if (shared->out_of_workers)
-			wait = RESTART_DELAY_MS;
-		if (watching)
-			wait = sooner(wait, ABSORBED_MS);
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (wait >= 0 ? WL_TIMEOUT : 0),
-						 wait, event);
+		if (watch_queues())
+			round.wait = ABSORBED_MS;
+		start_schedulers(&round);
+		start_workers(&round);
+		start_activity_workers(&round);
+		make_room(&round);
+		if (round.full)
+			round.wait = sooner(round.wait, RESTART_DELAY_MS);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (round.wait >= 0 ? WL_TIMEOUT : 0),
+						 round.wait, event);
 		ResetLatch(MyLatch);
 	}
 }

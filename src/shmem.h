@@ -227,10 +227,10 @@ typedef struct Shared
 	LWLock	   *fairness;		/* fairness keys */
 	PGPROC	   *launcher;
 	bool		starts_workers; /* durable.max_workers is not 0, as the launcher knows it */
-	bool		out_of_workers; /* the last start found no free background worker */
-	int			starving;		/* queues with mail that got no worker yet */
-	int			starving_tasks; /* the same for task queues */
-	bool		crowded_tasks;	/* or there is no room for another worker of one */
+	bool		out_of_workers; /* the server has no free background worker */
+	int			starving;		/* that many could run if workers left */
+	int			starving_tasks; /* the same for activity workers */
+	int			crowded_tasks;	/* or if idle activity workers left */
 	int			nwaiters;
 	int			nlisteners;
 	bool		listeners_full; /* then everything notifies */

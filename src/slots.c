@@ -24,6 +24,7 @@
 #include "utils/guc.h"
 
 #define ATTACH_TIMEOUT_MS	30000
+#define WARNING_INTERVAL_MS	60000
 
 /* In bgw_extra */
 typedef struct SlotTicket
@@ -73,6 +74,24 @@ detach(int code, Datum arg)
 		durable_look_at_all(dbid);
 }
 
+/*
+ * Note a start with its queue, or (-1) that it came to nothing
+ */
+static void
+count_start(const Slot *slot, int n)
+{
+	if (slot->kind == SLOT_WORKER)
+	{
+		shared->queues[slot->queue].launched_at = slot->reserved_at;
+		shared->queues[slot->queue].failures += n;
+	}
+	if (slot->kind == SLOT_ACTIVITY_WORKER)
+	{
+		shared->task_queues[slot->queue].launched_at = slot->reserved_at;
+		shared->task_queues[slot->queue].failures += n;
+	}
+}
+
 static int
 reserve(SlotKind kind, Oid dbid, Oid owner, int queue, SlotTicket *ticket)
 {
@@ -101,16 +120,8 @@ reserve(SlotKind kind, Oid dbid, Oid owner, int queue, SlotTicket *ticket)
 		ticket->dbid = dbid;
 		ticket->owner = owner;
 		if (kind == SLOT_WORKER)
-		{
 			shared->queues[queue].workers++;
-			shared->queues[queue].launched_at = slot->reserved_at;
-			shared->queues[queue].failures++;	/* until it proves otherwise */
-		}
-		if (kind == SLOT_ACTIVITY_WORKER)
-		{
-			shared->task_queues[queue].launched_at = slot->reserved_at;
-			shared->task_queues[queue].failures++;
-		}
+		count_start(slot, 1);	/* a failure until it proves otherwise */
 	}
 	LWLockRelease(shared->directory);
 	return index;
@@ -123,6 +134,7 @@ fill_in(BackgroundWorker *worker, SlotKind kind, int index, const SlotTicket *ti
 	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker->bgw_restart_time = BGW_NEVER_RESTART;
+	worker->bgw_notify_pid = MyProcPid; /* when it ends, there is room for another */
 	strlcpy(worker->bgw_library_name, "durable", BGW_MAXLEN);
 	if (kind == SLOT_SCHEDULER)
 	{
@@ -143,8 +155,24 @@ fill_in(BackgroundWorker *worker, SlotKind kind, int index, const SlotTicket *ti
 	memcpy(worker->bgw_extra, ticket, sizeof(SlotTicket));
 }
 
+static void
+warn_of_shortage(void)
+{
+	static TimestampTz warned_at = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (warned_at != 0 && !TimestampDifferenceExceeds(warned_at, now, WARNING_INTERVAL_MS))
+		return;
+	warned_at = now;
+	ereport(WARNING,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("durable found no free background worker"),
+			 errhint("Raise max_worker_processes (now %d): durable needs one for its launcher, one for each database, durable.max_workers and durable.max_activity_workers.",
+					 max_worker_processes)));
+}
+
 /*
- * Start a process; false where the server has no room for it
+ * Start a process, as the launcher; false where the server has no room for it
  */
 bool
 slot_start(SlotKind kind, Oid dbid, Oid owner, int queue)
@@ -157,20 +185,12 @@ slot_start(SlotKind kind, Oid dbid, Oid owner, int queue)
 		return false;
 	fill_in(&worker, kind, index, &ticket);
 	if (RegisterDynamicBackgroundWorker(&worker, NULL))
-	{
-		shared->out_of_workers = false;
 		return true;
-	}
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	count_start(&shared->slots[index], -1);
 	release(&shared->slots[index]);
 	LWLockRelease(shared->directory);
-	if (!shared->out_of_workers)
-		ereport(WARNING,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("durable found no free background worker"),
-				 errhint("Raise max_worker_processes (now %d): durable needs one for its launcher, one for each database, durable.max_workers and durable.max_activity_workers.",
-						 max_worker_processes)));
-	shared->out_of_workers = true;
+	warn_of_shortage();
 	return false;
 }
 

@@ -105,6 +105,8 @@ nap(DriveResult result)
 
 	slot->idle = result == DRIVE_IDLE;
 	pg_memory_barrier();
+	if (result == DRIVE_IDLE && shared->starving > 0)
+		slot_leave_if_idle(slot);
 	if (result == DRIVE_IDLE && queue_has_mail(queue))
 	{
 		slot->idle = false;
