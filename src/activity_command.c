@@ -3,13 +3,8 @@
  * activity_command.c
  *	  Activities that workflow code puts into a queue.
  *
- *	  1. A new one is recorded as scheduled, and a row for it is written with the
- *	  turn.  How it ends comes by mail.
- *
- *	  2. A cancellation that comes first is dealt with as the call says: ask the
- *	  activity to cancel itself and go on (try_cancel), ask it and wait for its
- *	  end (wait), or just go on (abandon).  The request is an event, so that a
- *	  replay does not repeat it.
+ *	  A new one is recorded as scheduled, and a row for it is written with the
+ *	  turn.  Its end and its cancellation: elsewhere.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,11 +12,11 @@
 
 #include "clock.h"
 #include "command.h"
+#include "elsewhere.h"
 #include "extension.h"
 #include "failure.h"
 #include "json.h"
 #include "mock.h"
-#include "saga.h"
 #include "task.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
@@ -228,24 +223,6 @@ check_mode(Turn *turn, const Command *command)
 }
 
 /*
- * Ask an activity to cancel itself, once
- */
-static void
-request_cancel(Turn *turn, Command *command, int32 number)
-{
-	MemoryContext old;
-
-	if (command->cancel_event >= 0)
-		return;
-	(void) command_record(turn, EVENT_ACTIVITY_CANCEL_REQUESTED, number, NULL, NULL);
-	if (command->cancellation == CANCELLATION_ABANDON)
-		return;
-	old = MemoryContextSwitchTo(turn->context);
-	turn->cancels = lappend_int(turn->cancels, number);
-	MemoryContextSwitchTo(old);
-}
-
-/*
  * Start an activity in a queue, or find it in the history; returns the number
  * of its command
  */
@@ -274,54 +251,14 @@ command_start_activity(Turn *turn, const TaskRequest *request)
 }
 
 /*
- * The workflow is cancelled while it waits for an activity.  Returns false
- * where the activity's end is to be waited for all the same: but not by a run
- * that is over its timeout.
- */
-bool
-command_interrupt_activity(Turn *turn, int32 number)
-{
-	Command    *command = &turn->commands[number - 1];
-
-	if (command->resolution < 0 && command->cancellation != CANCELLATION_ABANDON)
-		request_cancel(turn, command, number);
-	return command->cancellation != CANCELLATION_WAIT ||
-		command_pending_cancel(turn) == saga_pending_timeout(turn);
-}
-
-/*
- * The code cancels an activity by its handle.  The event is recorded even if
- * nobody is told, for it is what ends the waits for the handle.
- */
-void
-command_cancel_activity(Turn *turn, int32 number)
-{
-	Command    *command = &turn->commands[number - 1];
-
-	command->cancelled = true;
-	if (command->resolution < 0)
-		request_cancel(turn, command, number);
-}
-
-/*
  * An activity in a queue that has ended
  */
 Command *
 command_activity_end(Turn *turn, const TaskRequest *request)
 {
 	int32		number = command_start_activity(turn, request);
-	Command    *command = &turn->commands[number - 1];
-	int			end = command->resolution >= 0 ? command->resolution : NEVER;
-	int			cancel = command_pending_cancel(turn);
 
-	if (cancel < end && command_interrupt_activity(turn, number))
-	{
-		turn_see(turn, cancel);
-		command_raise_cancelled(turn, NULL);
-	}
-	if (end == NEVER)
-		command_wait_for(turn, number, NULL, psprintf("activity %s", text_to_cstring(request->name)));
-	return &turn->commands[number - 1];
+	return elsewhere_await(turn, number, psprintf("activity %s", text_to_cstring(request->name)));
 }
 
 /*

@@ -14,17 +14,9 @@
 #include "find.h"
 #include "history.h"
 #include "json.h"
-#include "miscadmin.h"
 #include "payload.h"
-#include "shmem.h"
-#include "storage/latch.h"
 #include "utils/builtins.h"
 #include "waiter.h"
-
-/* Where nobody can set our latch we look ourselves, that often */
-#define POLL_MS			20
-/* and as a safety net this often otherwise */
-#define SAFETY_MS		60000
 
 static bool
 look(Found *run)
@@ -39,53 +31,26 @@ look(Found *run)
 	return found;
 }
 
-/*
- * Sleep until the run may have closed; false when the time is over
- */
-static bool
-doze(TimestampTz until)
-{
-	static uint32 event = 0;
-	long		timeout = shared ? SAFETY_MS : POLL_MS;
-
-	if (until != DT_NOEND)
-	{
-		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
-
-		if (left <= 0)
-			return false;
-		timeout = Min(timeout, left);
-	}
-	if (event == 0)
-		event = wait_event("DurableResult");
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, event);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	return true;
-}
-
 static void
 wait_until_closed(Found *run, const char *name, TimestampTz until)
 {
+	static uint32 event = 0;
+
+	if (event == 0)
+		event = wait_event("DurableResult");
 	waiter_begin(&run->run_id);
 	for (;;)
 	{
 		if (!look(run))
-		{
-			waiter_end();
 			ereport(ERROR,
 					(errcode(ERRCODE_WF_NOT_FOUND),
 					 errmsg("workflow \"%s\" was deleted", name)));
-		}
 		if (run->status != STATUS_RUNNING)
 			break;
-		if (!doze(until))
-		{
-			waiter_end();
+		if (!waiter_sleep(event, until, 0))
 			ereport(ERROR,
 					(errcode(ERRCODE_WF_TIMEOUT),
 					 errmsg("workflow \"%s\" is still running after the timeout", name)));
-		}
 	}
 	waiter_end();
 }

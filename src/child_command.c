@@ -11,8 +11,7 @@
  *	  input that does not fit) is recorded as a start that failed, and raised as
  *	  one: so it is the same at every replay.
  *
- *	  3. A cancellation that comes before the child's end is dealt with as the
- *	  call says.  The request is an event, so that a replay does not repeat it.
+ *	  3. Its end and its cancellation: elsewhere.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,13 +20,13 @@
 #include "child_command.h"
 #include "clock.h"
 #include "command.h"
+#include "elsewhere.h"
 #include "extension.h"
 #include "failure.h"
 #include "guarded.h"
 #include "guc.h"
 #include "json.h"
 #include "payload.h"
-#include "saga.h"
 #include "utils/builtins.h"
 #include "watchdog.h"
 
@@ -220,71 +219,13 @@ command_child_outcome(Turn *turn, Command *command)
 }
 
 /*
- * Ask a child to cancel itself, once
- */
-static void
-request_cancel(Turn *turn, Command *command, int32 number)
-{
-	MemoryContext old;
-
-	if (command->cancel_event >= 0)
-		return;
-	(void) command_record(turn, EVENT_CANCEL_EXTERNAL_INITIATED, number, NULL,
-						  turn->events[command->event].attributes);
-	if (command->cancellation == CANCELLATION_ABANDON)
-		return;
-	old = MemoryContextSwitchTo(turn->context);
-	turn->child_cancels = lappend_int(turn->child_cancels, number);
-	MemoryContextSwitchTo(old);
-}
-
-/*
- * The workflow is cancelled while it waits for a child.  Returns false where
- * the child's end is to be waited for all the same.
- */
-bool
-command_interrupt_child(Turn *turn, int32 number)
-{
-	Command    *command = &turn->commands[number - 1];
-
-	if (command->resolution < 0 && command->cancellation != CANCELLATION_ABANDON)
-		request_cancel(turn, command, number);
-	/* nothing is waited for by a run that is over its timeout */
-	return command->cancellation != CANCELLATION_WAIT ||
-		command_pending_cancel(turn) == saga_pending_timeout(turn);
-}
-
-/*
- * The code cancels a child by its handle.  The event is recorded even if the
- * child is not told, for it is what ends the waits for the handle.
- */
-void
-command_cancel_child(Turn *turn, int32 number)
-{
-	Command    *command = &turn->commands[number - 1];
-
-	command->cancelled = true;
-	if (command->resolution < 0)
-		request_cancel(turn, command, number);
-}
-
-/*
  * A child: returns its result or raises its failure
  */
 Jsonb *
 command_child(Turn *turn, const ChildRequest *request)
 {
 	int32		number = command_child_start(turn, request);
-	Command    *command = &turn->commands[number - 1];
-	int			end = command->resolution >= 0 ? command->resolution : NEVER;
-	int			cancel = command_pending_cancel(turn);
 
-	if (cancel < end && command_interrupt_child(turn, number))
-	{
-		turn_see(turn, cancel);
-		command_raise_cancelled(turn, NULL);
-	}
-	if (end == NEVER)
-		command_wait_for(turn, number, NULL, psprintf("child workflow %s", text_to_cstring(request->workflow)));
-	return command_child_outcome(turn, command);
+	return command_child_outcome(turn, elsewhere_await(turn, number,
+													   psprintf("child workflow %s", text_to_cstring(request->workflow))));
 }

@@ -33,8 +33,6 @@ typedef struct ChildStart
 extern bool command_is_new(Turn *turn);
 extern int32 command_child_start(Turn *turn, const ChildRequest *request);
 extern Jsonb *command_child_outcome(Turn *turn, Command *command);
-extern bool command_interrupt_child(Turn *turn, int32 number);
-extern void command_cancel_child(Turn *turn, int32 number);
 extern Jsonb *command_child(Turn *turn, const ChildRequest *request);
 
 #endif							/* DURABLE_CHILD_COMMAND_H */

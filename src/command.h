@@ -35,8 +35,6 @@ extern bool request_of_event(const Event *event, TaskRequest *request);
 extern Activity *activity_of_request(Execution *e, const TaskRequest *request, int32 command);
 extern Jsonb *command_activity(Turn *turn, const TaskRequest *request);
 extern int32 command_start_activity(Turn *turn, const TaskRequest *request);
-extern bool command_interrupt_activity(Turn *turn, int32 number);
-extern void command_cancel_activity(Turn *turn, int32 number);
 extern Jsonb *command_step(Turn *turn, const StepRequest *request);
 extern void command_sleep_until(Turn *turn, TimestampTz until);
 extern Jsonb *command_wait_signal(Turn *turn, text *name, const Interval *timeout);

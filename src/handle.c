@@ -30,6 +30,7 @@
 
 #include "catalog/pg_type.h"
 #include "child_command.h"
+#include "elsewhere.h"
 #include "extension.h"
 #include "handle.h"
 #include "utils/builtins.h"
@@ -210,14 +211,12 @@ handle_cancel(Turn *turn, Handle handle)
 	switch (handle_kind(handle))
 	{
 		case HANDLE_ACTIVITY:
-			command_cancel_activity(turn, number);
+		case HANDLE_CHILD:
+			elsewhere_cancel(turn, number);
 			break;
 		case HANDLE_TIMER:
 			command_cancel_timer(turn, number);
 			command_of(turn, handle)->cancelled = true;
-			break;
-		case HANDLE_CHILD:
-			command_cancel_child(turn, number);
 			break;
 		default:
 			break;
@@ -399,10 +398,9 @@ interrupt(Turn *turn, const Handle *handles, int count)
 	bool		leave = true;
 
 	for (int i = 0; i < count; i++)
-		if (handle_kind(handles[i]) == HANDLE_ACTIVITY && is_open(turn, handles[i]))
-			leave &= command_interrupt_activity(turn, handle_number(handles[i]));
-		else if (handle_kind(handles[i]) == HANDLE_CHILD && is_open(turn, handles[i]))
-			leave &= command_interrupt_child(turn, handle_number(handles[i]));
+		if ((handle_kind(handles[i]) == HANDLE_ACTIVITY || handle_kind(handles[i]) == HANDLE_CHILD) &&
+			is_open(turn, handles[i]))
+			leave &= elsewhere_interrupt(turn, handle_number(handles[i]));
 	for (int i = 0; i < count && leave; i++)
 		if (handle_kind(handles[i]) == HANDLE_TIMER && is_open(turn, handles[i]))
 			command_cancel_timer(turn, handle_number(handles[i]));

@@ -24,17 +24,12 @@
 #include "miscadmin.h"
 #include "poll.h"
 #include "retry.h"
-#include "storage/latch.h"
 #include "tcop/utility.h"
 #include "txn.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "waiter.h"
 
-/* Without shared memory nobody wakes us */
-#define POLL_MS			50
-/* and as a safety net this often otherwise */
-#define SAFETY_MS		60000
 #define MAX_OWNERS		64
 
 /*
@@ -165,27 +160,6 @@ take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
 }
 
 /*
- * Sleep until there may be tasks; false when the time is over
- */
-static bool
-doze(TimestampTz until, TimestampTz next)
-{
-	static uint32 event = 0;
-	TimestampTz now = GetCurrentTimestamp();
-	long		timeout = shared ? SAFETY_MS : POLL_MS;
-
-	if (until <= now)
-		return false;
-	timeout = Min(timeout, TimestampDifferenceMilliseconds(now, Min(until, next)));
-	if (event == 0)
-		event = wait_event("DurablePoll");
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, event);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	return true;
-}
-
-/*
  * Take tasks for an external worker, waiting for some where it wants that
  */
 void
@@ -193,9 +167,13 @@ poll_tasks(Poll *poll)
 {
 	int64		topic = task_queue_topic(poll->namespace, poll->task_queue);
 	bool		listens = listener_is_ours((uint64) topic);
+	static uint32 event = 0;
 	bool		ready;
 	TimestampTz next;
+	long		longest;
 
+	if (event == 0)
+		event = wait_event("DurablePoll");
 	durable_check_identity();
 	poll->tasks = palloc(poll->max * sizeof(Activity));
 	poll->count = 0;
@@ -214,7 +192,9 @@ poll_tasks(Poll *poll)
 		take(poll, topic, &ready, &next);
 		if (poll->count > 0)
 			break;
-		if (!ready && !doze(poll->until, next))
+		/* 1 ms where the limit has just been over */
+		longest = next == DT_NOEND ? 0 : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next) + 1;
+		if (!ready && !waiter_sleep(event, poll->until, longest))
 			break;
 	}
 	waiter_end();

@@ -309,8 +309,8 @@ xact_callback(XactEvent event, void *arg)
 				durable_terminate_slots(SLOT_ACTIVITY_WORKER, MyDatabaseId);
 		}
 	}
-	else if (!commit)
-		waiter_end();
+	/* whatever error ended the wait, caught or not */
+	waiter_end();
 	forget_all();
 }
 

@@ -24,21 +24,14 @@
 #include "extension.h"
 #include "find.h"
 #include "json.h"
-#include "miscadmin.h"
 #include "outside.h"
 #include "payload.h"
-#include "shmem.h"
-#include "storage/latch.h"
 #include "update_client.h"
 #include "update_command.h"
 #include "utils/builtins.h"
 #include "waiter.h"
 
-/* Where nobody can set our latch we look ourselves, that often */
-#define POLL_MS			20
-/* and as a safety net this often otherwise */
-#define SAFETY_MS		60000
-/* after this an errand that met a lock is tried again */
+/* After this an errand that met a lock is tried again */
 #define BUSY_MS			50
 
 /*
@@ -64,29 +57,14 @@ update_call_find(const Found *run, const UpdateCall *call, Update *update)
 	return found;
 }
 
-/*
- * Sleep until something may have changed, at most so long; false when the time
- * is over
- */
-static bool
-doze(TimestampTz until, long timeout)
+static uint32
+wait_event_update(void)
 {
 	static uint32 event = 0;
 
-	if (until != DT_NOEND)
-	{
-		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
-
-		if (left <= 0)
-			return false;
-		timeout = Min(timeout, left);
-	}
 	if (event == 0)
 		event = wait_event("DurableUpdate");
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, event);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	return true;
+	return event;
 }
 
 static void
@@ -129,7 +107,7 @@ update_call_send(const Found *run, const UpdateCall *call)
 			case ERRAND_BUSY:
 				break;
 		}
-		if (!doze(call->until, BUSY_MS))
+		if (!waiter_sleep(wait_event_update(), call->until, BUSY_MS))
 			timed_out(call, "admitted");
 	}
 }
@@ -196,21 +174,14 @@ is_same_run(const Found *run, const pg_uuid_t *run_id)
 /*
  * Wait while it is this run that has the update
  */
-static pg_noinline void
+static void
 wait_with_run(const pg_uuid_t *run_id, Found *run, const UpdateCall *call, Update *update)
 {
 	waiter_begin_update(run_id, update_hash(text_to_cstring(call->update_id)));
-	PG_TRY();
-	{
-		while (!look(run, call, update) && is_same_run(run, run_id))
-			if (!doze(call->until, shared ? SAFETY_MS : POLL_MS))
-				timed_out(call, call->stage == STAGE_ACCEPTED ? "accepted" : "completed");
-	}
-	PG_FINALLY();
-	{
-		waiter_end();
-	}
-	PG_END_TRY();
+	while (!look(run, call, update) && is_same_run(run, run_id))
+		if (!waiter_sleep(wait_event_update(), call->until, 0))
+			timed_out(call, call->stage == STAGE_ACCEPTED ? "accepted" : "completed");
+	waiter_end();
 }
 
 static void

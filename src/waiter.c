@@ -21,6 +21,11 @@
 #include "utils/memutils.h"
 #include "waiter.h"
 
+/* Where nobody can set our latch we look ourselves, that often */
+#define POLL_MS			20
+/* and as a safety net this often otherwise */
+#define SAFETY_MS		60000
+
 static Waiter *my_waiter = NULL;
 static uint64 *my_listeners = NULL;
 static int	my_listener_count = 0;
@@ -180,6 +185,31 @@ waiter_wake_for_tasks(int64 topic, Oid owner)
 	}
 	LWLockRelease(shared->waiting);
 	return woken;
+}
+
+/*
+ * Sleep until something may have happened, `longest' milliseconds at most (0: as
+ * long as it is safe); false when the time is over
+ */
+bool
+waiter_sleep(uint32 event, TimestampTz until, long longest)
+{
+	long		timeout = shared ? SAFETY_MS : POLL_MS;
+
+	if (longest > 0)
+		timeout = Min(timeout, longest);
+	if (until != DT_NOEND)
+	{
+		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+
+		if (left <= 0)
+			return false;
+		timeout = Min(timeout, left);
+	}
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, event);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	return true;
 }
 
 /*
