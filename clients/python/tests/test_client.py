@@ -15,6 +15,7 @@ from durable import (
     Client,
     StartUncommitted,
     StillRunning,
+    UpdateRejected,
     WorkflowAlreadyRunning,
     WorkflowClosed,
     WorkflowFailed,
@@ -30,6 +31,24 @@ CREATE FUNCTION waits() RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM wf_set('mood', '{"good": true}');
   RETURN wf_wait_signal('go');
+END $$;
+CREATE FUNCTION adds() RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  u record;
+  total int := 0;
+BEGIN
+  LOOP
+    SELECT * INTO u FROM wf_next_update();
+    IF u.name = 'stop' THEN
+      PERFORM wf_reply(u.update_id, to_jsonb(total));
+      RETURN to_jsonb(total);
+    ELSIF (u.args->>'n')::int < 0 THEN
+      PERFORM wf_reject(u.update_id, 'less than nothing');
+    ELSE
+      total := total + (u.args->>'n')::int;
+      PERFORM wf_reply(u.update_id, to_jsonb(total));
+    END IF;
+  END LOOP;
 END $$;
 """
 
@@ -87,6 +106,29 @@ def test_signal_and_query(client, id):
 def test_signal_with_start(client, id):
     first = client.signal_with_start("waits", id, "go", "now")
     assert client.result(id, 10, run_id=first) == "now"
+
+
+def test_update(client, id):
+    assert client.update_with_start("adds", id, "add", {"n": 1}, update_id="first") == "first"
+    assert client.update(id, "add", update_id="first", timeout=10) == 1
+    assert client.update(id, "add", {"n": 2}, timeout=10) == 3
+    assert client.update(id, "add", {"n": 4}, update_id="later", wait_for="admitted") is None
+    assert client.update(id, "add", update_id="later", timeout=10) == 7
+    with pytest.raises(UpdateRejected, match="less than nothing"):
+        client.update(id, "add", {"n": -1}, timeout=10)
+    assert client.update(id, "stop", timeout=10) == 7
+    assert client.result(id, 10) == 7
+
+
+def test_pause(client, id):
+    client.start("adds", id=id)
+    assert client.pause(id, "a look") is True
+    assert client.pause(id) is False
+    with pytest.raises(StillRunning):
+        client.update(id, "stop", update_id="it", timeout=0.3)
+    assert client.unpause(id) is True
+    assert client.unpause(id) is False
+    assert client.update(id, "stop", update_id="it", timeout=10) == 0
 
 
 def test_cancel_and_terminate(client, id):

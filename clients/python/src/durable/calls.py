@@ -196,6 +196,85 @@ def terminate(
     return select("wf_terminate", scalar, id=id, reason=reason, run_id=run_id, namespace=namespace)
 
 
+def update(
+    codec: Codec,
+    /,
+    id: str,
+    update: str,
+    args: Any = None,
+    *,
+    update_id: str | None = None,
+    wait_for: str | None = None,
+    timeout: Interval | None = None,
+    run_id: str | None = None,
+    namespace: str | None = None,
+) -> Call[Any]:
+    """Sends a request to a workflow, waits for its answer and returns it.
+
+    Raises UpdateRejected, or StillRunning when the timeout is over: the same update_id waits on.
+    With wait_for="admitted" the request commits with the connection's transaction instead.
+    """
+    return select(
+        "wf_update",
+        decoded(codec),
+        id=id,
+        update=update,
+        args=dumps(codec, args),
+        update_id=update_id,
+        wait_for=wait_for,
+        timeout=timeout,
+        run_id=run_id,
+        namespace=namespace,
+    )
+
+
+def update_with_start(
+    codec: Codec,
+    /,
+    workflow: str,
+    id: str,
+    update: str,
+    args: Any = None,
+    input: Any = None,
+    *,
+    update_id: str | None = None,
+    **options: Unpack[RunOptions],
+) -> Call[str]:
+    """Sends a request to a workflow with the connection's transaction, starting it where it does
+    not run; returns the update_id, with which update() waits for the answer."""
+    return select(
+        "wf_update_with_start",
+        text,
+        workflow=workflow,
+        id=id,
+        update=update,
+        args=dumps(codec, args),
+        input=dumps(codec, input),
+        update_id=update_id,
+        **_options(options),
+    )
+
+
+def pause(
+    codec: Codec,
+    /,
+    id: str,
+    reason: str | None = None,
+    *,
+    run_id: str | None = None,
+    namespace: str | None = None,
+) -> Call[bool]:
+    """Runs no code of a workflow until unpause(); False where it is closed or paused."""
+    return select("wf_pause", scalar, id=id, reason=reason, run_id=run_id, namespace=namespace)
+
+
+def unpause(
+    codec: Codec, /, id: str, *, run_id: str | None = None, namespace: str | None = None
+) -> Call[bool]:
+    """Has a paused workflow go on; False where it is not paused."""
+    return select("wf_unpause", scalar, id=id, run_id=run_id, namespace=namespace)
+
+
 # -- what completes activities from elsewhere -------------------------------------------------
 
 
