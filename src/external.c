@@ -30,6 +30,7 @@
 #include "failure.h"
 #include "find.h"
 #include "json.h"
+#include "miscadmin.h"
 #include "outside.h"
 #include "payload.h"
 #include "txn.h"

@@ -201,7 +201,7 @@ fairness_count(TaskQueue *queue, uint32 hash, int running, int parked)
 	if (!shared)
 		return;
 	LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
-	key = find_key(queue, hash, parked > 0);
+	key = find_key(queue, hash, running > 0 || parked > 0);
 	if (key)
 	{
 		key->running = Max(key->running + running, 0);
