@@ -31,6 +31,7 @@
 
 #include "clock.h"
 #include "common/hashfn.h"
+#include "compat.h"
 #include "fairness.h"
 #include "taskqueue.h"
 
