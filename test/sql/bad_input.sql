@@ -148,7 +148,9 @@ SELECT fails($$SELECT wf_start('f')$$), fails($$SELECT wf_signal('f', 's')$$), f
 SELECT wf_query('f', 'k') IS NULL AS reads, wf_describe('f')->>'status' AS status, (SELECT count(*) FROM wf_history('f')) AS events;
 ROLLBACK;
 -- Settings
+\set VERBOSITY sqlstate
 SET durable.clock_offset = '-1s';
+\set VERBOSITY default
 SET durable.max_turn_commands = 0;
 SET durable.no_such_setting = 1;
 
