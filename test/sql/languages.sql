@@ -165,7 +165,7 @@ CALL wf_work();
 SELECT * FROM runs('sql_');
 -- An untrusted runtime error in the code fails the workflow, with the language's message.
 CREATE FUNCTION python_error() RETURNS text LANGUAGE plpython3u AS $$
-  return 1 // 0
+  raise ValueError('python raised')
 $$;
 CREATE FUNCTION perl_error() RETURNS text LANGUAGE plperl AS $$ die "perl died\n" $$;
 SELECT wf_start('python_error', id => 'e1') \gset
