@@ -105,7 +105,7 @@ is($node->safe_psql($db, "SELECT count(*) FROM durable.update WHERE update_id = 
 # A client that is cancelled, one that is killed: the update goes on, and others get its answer
 my $cancelled = waiting_client("SELECT wf_update('slow', 'hold', update_id => 'h')");
 my $killed = waiting_client("SELECT wf_update('slow', 'hold', update_id => 'h')");
-my $waits = "FROM pg_stat_activity WHERE query LIKE 'SELECT wf_update%hold%' AND wait_event = 'Extension'";
+my $waits = "FROM pg_stat_activity WHERE query LIKE 'SELECT wf_update%hold%' AND wait_event_type = 'Extension'";
 ok($node->poll_query_until($db, "SELECT count(*) = 2 $waits"), 'two wait for the same update');
 $node->safe_psql($db, "SELECT pg_cancel_backend(min(pid)) $waits");
 ok($node->poll_query_until($db, "SELECT count(*) = 1 $waits"), 'one is cancelled');
@@ -130,14 +130,14 @@ append_to_file($script, "SELECT wf_update('crowd', 'add', '{\"n\": 1}');\n");
 $node->command_ok([ 'pgbench', '-n', '-c', '16', '-t', '20', '-f', $script, '-h', $node->host, '-p', $node->port, $db ], '16 clients of 20 updates each');
 is( $node->safe_psql($db, "SELECT count(*), count(DISTINCT result), max(result::int), bool_and(state = 'completed') FROM wf_updates WHERE workflow_id = 'crowd'"),
 	'320|320|320|t', 'each was done once, one after the other');
-is($node->safe_psql($db, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'Extension' AND query LIKE '%crowd%' AND state = 'active' AND pid <> pg_backend_pid()"), '0', 'nobody is left waiting');
+is($node->safe_psql($db, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Extension' AND query LIKE '%crowd%' AND state = 'active' AND pid <> pg_backend_pid()"), '0', 'nobody is left waiting');
 
 # Somebody has the run locked to close it: the scheduler does not wait, the client does
 start('locked');
 my $closer = $node->background_psql($db);
 $closer->query_safe("BEGIN; SELECT wf_terminate('locked')");
 my $behind = waiting_client("SELECT wf_update('locked', 'add', '{\"n\": 1}')");
-ok($node->poll_query_until($db, "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT wf_update%locked%' AND wait_event = 'Extension'"), 'a client waits for a run that is about to close');
+ok($node->poll_query_until($db, "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT wf_update%locked%' AND wait_event_type = 'Extension'"), 'a client waits for a run that is about to close');
 is(update('crowd', 'add', q(args => '{"n": 1}')), '321', 'others do not wait');
 $closer->query_safe('ROLLBACK');
 ok(said($behind, qr/^\s*1\s*$/m), 'it did not close: the update is done');
