@@ -104,6 +104,7 @@ SQL
 			my ($sql, $plan) = ($1, $2);
 			next unless $engine{$sql};
 			$plan =~ s/  \(cost=[^\n]*//g;
+			$plan =~ s/^\tQuery Parameters:[^\n]*\n//;		# since PostgreSQL 16
 			$seen{$sql} = 1;
 			$shapes{$sql}{$plan}{$phase} = 1;
 		}
