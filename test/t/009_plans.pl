@@ -69,6 +69,7 @@ my %explain = (
 	'auto_explain.log_min_duration' => 0,
 	'auto_explain.log_nested_statements' => 'on',
 	'auto_explain.log_analyze' => 'off');
+$explain{'auto_explain.log_parameter_max_length'} = 0 if $node->pg_version >= 16;
 my %choices = (
 	enable_seqscan => 'on', enable_hashjoin => 'on', enable_indexscan => 'off', enable_indexonlyscan => 'off',
 	enable_nestloop => 'off', enable_sort => 'off', enable_tidscan => 'off', random_page_cost => 40);
@@ -104,7 +105,6 @@ SQL
 			my ($sql, $plan) = ($1, $2);
 			next unless $engine{$sql};
 			$plan =~ s/  \(cost=[^\n]*//g;
-			$plan =~ s/^\tQuery Parameters:[^\n]*\n//;		# since PostgreSQL 16
 			$seen{$sql} = 1;
 			$shapes{$sql}{$plan}{$phase} = 1;
 		}
