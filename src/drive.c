@@ -331,11 +331,19 @@ remember_runs(const BatchReport *report)
 DriveResult
 durable_drive(Oid owner, int *turns)
 {
+	static Oid	last_owner = InvalidOid;
 	MemoryContext context;
 	MemoryContext old;
 	BatchReport report;
 	DriveResult result = DRIVE_BUSY;
 
+	/* a session may have become another role since */
+	if (owner != last_owner)
+	{
+		nnext_runs = 0;
+		carrying = false;
+		last_owner = owner;
+	}
 	if (nnext_runs > 0)
 	{
 		NextRun		run = next_runs[--nnext_runs];

@@ -106,6 +106,20 @@ CALL wf_work();
 SELECT wf_result('after_role'), current_user;
 -- A workflow of another role's id is no obstacle in another namespace.
 SELECT wf_start('uses', '{"what": "x"}', id => 'bob', namespace => 'ann') IS NOT NULL AS started;
+-- A session that has become another role does not go on with a run that was cut short.
+CREATE TABLE ran_as (who name, superuser text);
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION note() RETURNS void LANGUAGE sql AS $$ INSERT INTO ran_as VALUES (session_user, current_setting('is_superuser')) $$;
+CREATE FUNCTION notes() RETURNS void LANGUAGE plpgsql AS $$ BEGIN FOR i IN 1..120 LOOP PERFORM wf_activity('note'); END LOOP; END $$;
+SET SESSION AUTHORIZATION regress_ann;
+SELECT wf_start('notes', id => 'notes') \gset
+CALL wf_work(1);
+SELECT count(*) BETWEEN 1 AND 119 AS cut_short FROM ran_as;
+RESET SESSION AUTHORIZATION;
+CALL wf_work();
+SET SESSION AUTHORIZATION regress_ann;
+CALL wf_work();
+SELECT who, superuser, count(*) FROM ran_as GROUP BY 1, 2;
 
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
