@@ -10,8 +10,8 @@
  *	  2. CREATE, ALTER and DROP EXTENSION are told to the processes once they
  *	  have committed.
  *
- *	  3. COMMIT PREPARED may bring mail that no session knows of, and ROLLBACK
- *	  PREPARED gives runs back: everything is looked at.
+ *	  3. COMMIT PREPARED may bring mail that no session knows of, or close runs,
+ *	  and ROLLBACK PREPARED gives runs back: everything is looked at.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,6 +34,7 @@
 #include "storage/ipc.h"
 #include "tcop/utility.h"
 #include "txn.h"
+#include "waiter.h"
 
 #define LEAVE_TIMEOUT_MS	5000
 #define LEAVE_POLL_US		2000
@@ -152,6 +153,7 @@ ddl_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 			queues_look_again(MyDatabaseId);
 			task_queues_look_again(MyDatabaseId);
 			durable_look_at_all(MyDatabaseId);
+			waiter_wake_all();
 		}
 		if (alter)
 			txn_extension_changed();

@@ -342,6 +342,27 @@ tasknote_end(bool commit)
 }
 
 /*
+ * The transaction is being prepared: from now on it is no open one of this
+ * process.  Its end has everything counted anew (ddl.c).
+ */
+void
+tasknote_prepare(void)
+{
+	for (int i = 0; i < note_count; i++)
+	{
+		TaskNote   *note = &notes[i];
+
+		for (int j = 0; j < note->nkeys; j++)
+			if (note->keys[j].change == KEY_STARTED || note->keys[j].change == KEY_UNPARKED)
+				fairness_end_open(note->queue, note->keys[j].hash);
+		SpinLockAcquire(&note->queue->mutex);
+		note->queue->open = Max(note->queue->open - note->started, 0);
+		SpinLockRelease(&note->queue->mutex);
+	}
+	tasknote_forget();
+}
+
+/*
  * A subtransaction is being rolled back
  */
 void

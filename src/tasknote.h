@@ -23,6 +23,7 @@ extern bool task_is_notified(TaskQueue *queue);
 extern void note_queue_stale(TaskQueue *queue);
 extern void note_cancel(const pg_uuid_t *run_id, int32 command, int32 lease);
 extern void tasknote_end(bool commit);
+extern void tasknote_prepare(void);
 extern void tasknote_forget(void);
 extern void tasknote_sub_abort(void);
 

@@ -284,7 +284,10 @@ xact_callback(XactEvent event, void *arg)
 	if (event == XACT_EVENT_PRE_COMMIT)
 		relax_commit();
 	if (event == XACT_EVENT_PREPARE)
+	{
+		tasknote_prepare();
 		forget_all();
+	}
 	if (!commit && event != XACT_EVENT_ABORT)
 		return;
 	for (int i = 0; i < note_count; i++)

@@ -244,6 +244,21 @@ waiter_wake(const pg_uuid_t *run_ids, int n)
 }
 
 /*
+ * Any run of this database may have closed
+ */
+void
+waiter_wake_all(void)
+{
+	if (!shared || shared->nwaiters == 0)
+		return;
+	LWLockAcquire(shared->waiting, LW_SHARED);
+	for (int i = 0; i < MaxBackends; i++)
+		if (shared->waiters[i].proc && shared->waiters[i].dbid == MyDatabaseId)
+			SetLatch(&shared->waiters[i].proc->procLatch);
+	LWLockRelease(shared->waiting);
+}
+
+/*
  * These updates are accepted or answered, and the commit is done
  */
 void

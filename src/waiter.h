@@ -23,6 +23,7 @@ extern void waiter_wake_updates(const AnsweredUpdate *updates, int n);
 extern void waiter_begin_poll(int64 topic, Oid role);
 extern bool waiter_sleep(uint32 event, TimestampTz until, long longest);
 extern void waiter_end(void);
+extern void waiter_wake_all(void);
 extern void waiter_wake(const pg_uuid_t *run_ids, int n);
 extern bool waiter_wake_for_tasks(int64 topic, Oid owner);
 extern void listener_add(uint64 key);

@@ -81,6 +81,23 @@ SELECT count(*) FROM wf_executions WHERE workflow_id = 'o-8';
 COMMIT PREPARED 'regress_durable';
 CALL wf_work();
 SELECT waiting_for FROM wf_executions WHERE workflow_id = 'o-8';
+-- A claim can be prepared, too; it counts as running once, and no longer when it is done.
+CREATE FUNCTION asks() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_activity('x', task_queue => 'one'); END $$;
+SELECT wf_set_task_queue('one', max_concurrent => 1);
+SELECT count(wf_start('asks', id => 'asks-' || i)) FROM generate_series(1, 3) i;
+CALL wf_work();
+BEGIN;
+SELECT task_token AS token FROM wf_poll_activities('one') \gset
+PREPARE TRANSACTION 'regress_durable';
+COMMIT PREPARED 'regress_durable';
+SELECT count(*) FROM wf_poll_activities('one');
+SELECT wf_complete_activity(:'token');
+BEGIN;
+SELECT count(*) FROM wf_poll_activities('one');
+PREPARE TRANSACTION 'regress_durable';
+ROLLBACK PREPARED 'regress_durable';
+SELECT count(*) FROM wf_poll_activities('one');
+SELECT count(*) FROM wf_poll_activities('one');
 
 -- A trigger starts a workflow with the row.
 CREATE FUNCTION on_order() RETURNS trigger LANGUAGE plpgsql AS $$
