@@ -47,8 +47,11 @@ alone_worker_name(void)
 	return psprintf("%s %d", in_background_worker() ? "activity worker" : "session", MyProcPid);
 }
 
-static void
-set_slot(Slot *slot, const Activity *a)
+/*
+ * Before the attempt's start is committed: its process lives (check.c)
+ */
+void
+alone_announce(Slot *slot, const Activity *a)
 {
 	if (!slot)
 		return;
@@ -61,8 +64,11 @@ set_slot(Slot *slot, const Activity *a)
 	SpinLockRelease(&slot->mutex);
 }
 
-static void
-clear_slot(Slot *slot)
+/*
+ * The process runs none, or none any more
+ */
+void
+alone_withdraw(Slot *slot)
 {
 	if (!slot)
 		return;
@@ -238,8 +244,8 @@ try_run(Activity *a, RunningAttempt *running, AttemptFailure *failure)
 }
 
 /*
- * Run an activity whose attempt has begun.  The caller is connected to SPI so
- * that it may commit; its transaction has just begun.
+ * Run an activity whose attempt has begun and was announced.  The caller is
+ * connected to SPI so that it may commit; its transaction has just begun.
  */
 void
 alone_run(Activity *a, Slot *slot)
@@ -252,7 +258,6 @@ alone_run(Activity *a, Slot *slot)
 	ErrorData  *edata;
 	Portal		portal;
 
-	set_slot(slot, a);
 	portal = portal_begin();
 	edata = try_run(a, &running, &failure);
 	MemoryContextSwitchTo(context);
@@ -266,7 +271,7 @@ alone_run(Activity *a, Slot *slot)
 		record_failure(a, &failure, context);
 		SPI_commit();
 	}
-	clear_slot(slot);
+	alone_withdraw(slot);
 	if (edata && edata->sqlerrcode == ERRCODE_QUERY_CANCELED && failure.outcome == EVENT_ACTIVITY_FAILED &&
 		!in_background_worker())
 		ReThrowError(edata);

@@ -234,23 +234,28 @@ claim_tasks(Claim *claim)
 }
 
 /*
- * Tasks from this one on are for others after all
+ * A task, as it was claimed, is for others after all
+ */
+void
+claim_give_back_task(Claim *claim, const Activity *a)
+{
+	if (a->is_parked)
+		note_queue_stale(claim->queue);
+	else
+		note_task_arrived(claim->queue, a->place, a->seq);
+	if (claim->queue->limits.concurrency > 0)
+		note_task_ended(claim->queue);
+	if (task_queue_limits_keys(claim->queue) && a->fairness_key)
+		note_key_ended(claim->queue, fairness_hash(a->fairness_key));
+}
+
+/*
+ * And so are tasks from this one on
  */
 void
 claim_give_back(Claim *claim, int from)
 {
 	for (int i = from; i < claim->count; i++)
-	{
-		Activity   *a = &claim->rows[i];
-
-		if (a->is_parked)
-			note_queue_stale(claim->queue);
-		else
-			note_task_arrived(claim->queue, a->place, a->seq);
-		if (claim->queue->limits.concurrency > 0)
-			note_task_ended(claim->queue);
-		if (task_queue_limits_keys(claim->queue) && a->fairness_key)
-			note_key_ended(claim->queue, fairness_hash(a->fairness_key));
-	}
+		claim_give_back_task(claim, &claim->rows[i]);
 	claim->count = Min(claim->count, from);
 }

@@ -21,6 +21,7 @@ typedef struct Claim
 } Claim;
 
 extern void claim_tasks(Claim *claim);
+extern void claim_give_back_task(Claim *claim, const Activity *a);
 extern void claim_give_back(Claim *claim, int from);
 
 #endif							/* DURABLE_CLAIM_H */

@@ -13,7 +13,9 @@
  *	  that an attempt counts even if it takes the server down.
  *
  *	  3. What turns out to be slow in a batch, or meets locks there, is undone and
- *	  runs alone next.  If the commit of a batch fails, all of it runs alone.
+ *	  runs alone next: the first of them, whose start the batch commits.  The
+ *	  others are given back, since an attempt that has begun must not wait.  If
+ *	  the commit of a batch fails, all of it runs alone.
  *
  *-------------------------------------------------------------------------
  */
@@ -55,8 +57,8 @@ typedef struct TaskBatch
 	Claim		claim;
 	AttemptEnds ends;
 	TimestampTz started;
-	Activity   *alone;			/* those to run alone after the commit */
-	int			nalone;
+	Activity	alone;			/* to run alone after the commit, */
+	bool		any_alone;		/* if there is one */
 	int			done;
 } TaskBatch;
 
@@ -130,7 +132,11 @@ work(void *arg)
 static void
 run_later_alone(TaskBatch *batch, const Activity *a)
 {
-	batch->alone[batch->nalone++] = *a;
+	if (batch->any_alone)
+		claim_give_back_task(&batch->claim, a);
+	else
+		batch->alone = *a;
+	batch->any_alone = true;
 }
 
 /*
@@ -224,7 +230,7 @@ run_claimed(TaskBatch *batch)
  * One batch, in the current transaction, up to its commit
  */
 static void
-do_batch(TaskBatch *batch, TaskQueue *queue, MemoryContext context)
+do_batch(TaskBatch *batch, TaskQueue *queue, Slot *slot, MemoryContext context)
 {
 	StoreScope	scope;
 	RowBatch	starts;
@@ -232,26 +238,28 @@ do_batch(TaskBatch *batch, TaskQueue *queue, MemoryContext context)
 	settings_forget_applied();
 	batch->claim = (Claim) {.queue = queue, .max = alone_left > 0 ? 1 : MAX_BATCH, .context = context};
 	batch->started = GetCurrentTimestamp();
-	batch->nalone = batch->done = 0;
+	batch->any_alone = false;
+	batch->done = 0;
 	attempt_ends_init(&batch->ends, context);
 	store_begin(&scope);
 	claim_tasks(&batch->claim);
 	store_end(&scope);
-	batch->alone = palloc(Max(batch->claim.count, 1) * sizeof(Activity));
 	watchdog_start();
 	run_claimed(batch);
 	watchdog_stop();
 
 	rows_init(&starts, TABLE_ACTIVITY, context);
 	store_begin(&scope);
-	for (int i = 0; i < batch->nalone; i++)
+	if (batch->any_alone)
 	{
-		attempt_start(&batch->alone[i], cstring_to_text(alone_worker_name()), durable_now());
-		activity_add_update(&starts, &batch->alone[i]);
+		attempt_start(&batch->alone, cstring_to_text(alone_worker_name()), durable_now());
+		activity_add_update(&starts, &batch->alone);
 	}
 	activity_write_updates(&starts);
 	attempt_ends_write(&batch->ends);
 	store_end(&scope);
+	if (batch->any_alone)
+		alone_announce(slot, &batch->alone);
 }
 
 /*
@@ -273,7 +281,7 @@ sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks)
 		if (!durable_lock_installed())
 			result = DRIVE_GONE;
 		else
-			do_batch(&batch, queue, context);
+			do_batch(&batch, queue, slot, context);
 		SPI_commit();
 		frame_end(frame);
 	}
@@ -288,6 +296,7 @@ sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks)
 	MemoryContextSwitchTo(context);
 	if (edata)
 	{
+		alone_withdraw(slot);
 		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !in_background_worker())
 			ReThrowError(edata);
 		drive_log_error(edata);
@@ -296,11 +305,11 @@ sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks)
 	}
 	else if (result == DRIVE_BUSY)
 	{
-		for (int i = 0; i < batch.nalone; i++)
-			alone_run(&batch.alone[i], slot);
-		*tasks += batch.done + batch.nalone;
-		alone_left = Max(alone_left - batch.nalone, 0);
-		if (batch.done + batch.nalone == 0 && batch.claim.count == 0)
+		if (batch.any_alone)
+			alone_run(&batch.alone, slot);
+		*tasks += batch.done + batch.any_alone;
+		alone_left = Max(alone_left - batch.any_alone, 0);
+		if (batch.done + batch.any_alone == 0 && batch.claim.count == 0)
 			result = DRIVE_IDLE;
 	}
 	MemoryContextSwitchTo(old);

@@ -135,6 +135,49 @@ open_gate('slow');
 is(wait_result($node, $db, 'quick 5'), '5', 'the slow one ends too');
 is($node->safe_psql($db, "SELECT count(*), count(DISTINCT step) FROM effects WHERE id = 'mostly quick'"), '30|30', 'each took effect once');
 
+# Several of a batch meet locks: one runs alone, and the others do not count as
+# begun while it waits
+$node->safe_psql($db, <<'SQL');
+CREATE TABLE counters (i int PRIMARY KEY, n int DEFAULT 0);
+INSERT INTO counters SELECT generate_series(0, 3);
+CREATE FUNCTION bump(i int) RETURNS int LANGUAGE sql AS 'UPDATE counters c SET n = n + 1 WHERE c.i = bump.i RETURNING n';
+CREATE FUNCTION bump_all(first int, last int) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN wf_map('bump', (SELECT jsonb_agg(jsonb_build_object('i', i % 4)) FROM generate_series(first, last) i), mode => 'queued',
+		retry => wf_retry(max_attempts => 1));
+END $$;
+SQL
+set_conf($node, "durable.batch_time = 200\ndurable.max_activity_workers = 1");
+$node->safe_psql($db, "SELECT wf_start('bump_all', jsonb_build_object('first', 0, 'last', 0), id => 'warm ' || i) FROM generate_series(1, 9) i");
+like(wait_result($node, $db, "warm $_"), qr/\d/, 'warm') foreach 1 .. 9;
+my $locker = $node->background_psql($db);
+$locker->query_safe('BEGIN; SELECT FROM counters WHERE i > 0 FOR UPDATE');
+$node->safe_psql($db, "SELECT wf_start('bump_all', '{\"first\": 1, \"last\": 3}', id => 'locked')");
+ok($node->poll_query_until($db, "SELECT count(*) >= 1 FROM wf_activities WHERE workflow_id = 'locked' AND state = 'started'"), 'one has begun');
+is($node->safe_psql($db, "SELECT max(n) FROM (SELECT count(*) n FROM wf_activities WHERE state = 'started' GROUP BY worker) s"),
+	'1', 'and no worker has begun two');
+# has the scheduler look whether attempts are still in somebody's hands
+$node->psql($db, 'ALTER EXTENSION durable UPDATE');
+$locker->query_safe('COMMIT');
+$locker->quit;
+is(wait_result($node, $db, 'locked'), '[1, 1, 1]', 'each is run once');
+set_conf($node, "durable.batch_time = 10\ndurable.max_activity_workers = 3");
+
+# More tasks than workers: when the last is done, workers stay for the next
+$node->safe_psql($db, <<'SQL');
+CREATE FUNCTION burst() RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN wf_map('slow', (SELECT jsonb_agg(jsonb_build_object('seconds', 0.02, 'step', i)) FROM generate_series(1, 12) i), mode => 'queued');
+END $$;
+SQL
+foreach my $i (1 .. 8)
+{
+	$node->safe_psql($db, "SELECT wf_start('burst', id => 'burst $i')");
+	wait_result($node, $db, "burst $i");
+}
+cmp_ok($node->safe_psql($db, "SELECT count(DISTINCT attributes->>'worker') FROM wf_executions e, wf_history(e.workflow_id) h WHERE workflow_id LIKE 'burst %' AND event_type = 'activity_completed'"),
+	'<=', 8, 'no worker is started for each burst');
+
 # start_to_close cancels the statement
 start_act($node, $db, 'late', 'doze', input => "'{\"id\": \"late\"}'::jsonb", start_to_close => "'0.4 s'",
 	retry => "wf_retry(initial_interval => '50 ms')");
