@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "clock.h"
 #include "guc.h"
 #include "testmode.h"
@@ -38,10 +40,16 @@ durable_add_interval(TimestampTz at, const Interval *span)
 }
 
 /*
- * The span's length in microseconds, a day being 24 hours and a month 30 days
+ * The span's length in microseconds, a day being 24 hours and a month 30 days.
+ * What is longer than DURABLE_MAX_SPAN is taken for that.
  */
 int64
 durable_interval_usecs(const Interval *span)
 {
-	return span->time + (span->day + span->month * (int64) DAYS_PER_MONTH) * USECS_PER_DAY;
+	int64		days = span->day + span->month * (int64) DAYS_PER_MONTH;
+	double		usecs = (double) days * USECS_PER_DAY + (double) span->time;
+
+	if (fabs(usecs) >= DURABLE_MAX_SPAN)
+		return usecs < 0 ? -DURABLE_MAX_SPAN : DURABLE_MAX_SPAN;
+	return span->time + days * USECS_PER_DAY;
 }

@@ -120,6 +120,10 @@ SELECT fails($$SELECT wf_signal('fed', repeat('i', 1001))$$);
 -- counted in bytes: 500 letters of two bytes
 SELECT wf_start('act', id => repeat('ü', 500)) IS NOT NULL AS started;
 SELECT fails($$SELECT wf_start('act', id => repeat('ü', 501))$$);
+-- Spans of time: what is too long for a time is refused as that, and a patience that no clock outlives is no negative one.
+SELECT fails($$SELECT wf_start('act', execution_timeout => '300000 years')$$);
+SELECT fails($$SELECT wf_result(repeat('i', 1000), namespace => repeat('n', 1000), timeout => '292200 years')$$);
+SELECT fails($$SELECT count(*) FROM wf_poll_activities('q', wait => '-170000000 years')$$);
 -- Settings are limits of the administrator.
 SELECT name, context FROM pg_settings WHERE name LIKE 'durable.%' ORDER BY name;
 CALL wf_work();
