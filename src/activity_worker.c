@@ -86,6 +86,17 @@ work(void)
 	return result;
 }
 
+/*
+ * Could others run if this process, which has nothing to do, left?  What the
+ * launcher saw may be over; and tasks of its own role are no reason.
+ */
+static bool
+is_in_the_way(void)
+{
+	return shared->starving_tasks > 0 ||
+		(shared->crowded_tasks > 0 && task_queue_others_wait(slot->dbid, slot->owner));
+}
+
 static void
 nap(DriveResult result)
 {
@@ -95,7 +106,7 @@ nap(DriveResult result)
 
 	slot->idle = result == DRIVE_IDLE;
 	pg_memory_barrier();
-	if (result == DRIVE_IDLE && shared->crowded_tasks > 0)
+	if (result == DRIVE_IDLE && is_in_the_way())
 		slot_leave_if_idle(slot);
 	if (result == DRIVE_IDLE && task_queue_next(slot->dbid, slot->owner, NULL))
 	{
@@ -109,7 +120,7 @@ nap(DriveResult result)
 	slot->idle = false;
 	CHECK_FOR_INTERRUPTS();
 	process_reload_config();
-	if (result == DRIVE_IDLE && ((rc & WL_TIMEOUT) || shared->crowded_tasks > 0))
+	if (result == DRIVE_IDLE && ((rc & WL_TIMEOUT) || is_in_the_way()))
 		slot_leave_if_idle(slot);
 }
 

@@ -7,7 +7,8 @@
  *	  connected to no database, so it is in nobody's way.
  *
  *	  2. At its start it has a scheduler look into every database; those without
- *	  the extension are forgotten.  Later a scheduler is started where one is
+ *	  the extension are forgotten, which makes room in shared memory for the
+ *	  next ones.  Later a scheduler is started where one is
  *	  wanted: after CREATE EXTENSION, and when one was lost.
  *
  *	  3. A worker is started for a queue that has mail and none, and another for
@@ -50,6 +51,7 @@
 #include "storage/latch.h"
 #include "taskqueue.h"
 #include "tcop/tcopprot.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #define RESTART_DELAY_MS		1000
@@ -78,11 +80,14 @@ leave(int code, Datum arg)
 	shared->launcher = NULL;
 }
 
+/* Databases in which no scheduler was wanted yet, for lack of room */
+static List *unseen = NIL;
+
 /*
- * Want a scheduler in every database one can connect to
+ * Note every database one can connect to
  */
 static void
-want_all_databases(void)
+find_databases(void)
 {
 	Relation	rel;
 	TableScanDesc scan;
@@ -97,7 +102,12 @@ want_all_databases(void)
 		Form_pg_database db = (Form_pg_database) GETSTRUCT(tuple);
 
 		if (db->datallowconn && !db->datistemplate)
-			durable_want_scheduler(db->oid);
+		{
+			MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+			unseen = lappend_oid(unseen, db->oid);
+			MemoryContextSwitchTo(old);
+		}
 	}
 	table_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -105,18 +115,29 @@ want_all_databases(void)
 }
 
 /*
- * Milliseconds to leave between two starts, after so many in vain
+ * Want schedulers in them, as far as there is room
+ */
+static void
+want_databases(void)
+{
+	while (unseen != NIL && durable_want_scheduler(linitial_oid(unseen)))
+		unseen = list_delete_first(unseen);
+}
+
+/*
+ * Milliseconds until the next start, after so many in vain and the last one at
+ * a time.  That is in the future if the clock was set back.
  */
 static long
-restart_delay(int failures)
+restart_delay(int failures, TimestampTz launched_at, TimestampTz now)
 {
 	long		delay = RESTART_DELAY_MS;
 
-	if (failures == 0)
+	if (failures == 0 || launched_at > now)
 		return 0;
 	for (int i = 1; i < failures && delay < MAX_RESTART_DELAY_MS; i++)
 		delay *= 2;
-	return Min(delay, MAX_RESTART_DELAY_MS);
+	return Max(Min(delay, MAX_RESTART_DELAY_MS) - TimestampDifferenceMilliseconds(launched_at, now), 0);
 }
 
 static long
@@ -157,7 +178,7 @@ start_schedulers(Round *round)
 		LWLockRelease(shared->directory);
 		if (!wanted || slot_exists(SLOT_SCHEDULER, dbid))
 			continue;
-		left = restart_delay(db->failures) - TimestampDifferenceMilliseconds(db->launched_at, now);
+		left = restart_delay(db->failures, db->launched_at, now);
 		if (left > 0)
 		{
 			round->wait = sooner(round->wait, left);
@@ -226,6 +247,14 @@ all_absorbed(int queue)
 	return result;
 }
 
+static void
+set_more(Queue *queue, bool more)
+{
+	SpinLockAcquire(&queue->mutex);
+	queue->more = more;
+	SpinLockRelease(&queue->mutex);
+}
+
 /*
  * Look after the queues whose workers were all busy when mail came.  Returns
  * whether to look again soon.
@@ -238,20 +267,18 @@ watch_queues(void)
 	for (int i = 0; i < MAX_QUEUES; i++)
 	{
 		Queue	   *queue = &shared->queues[i];
-		bool		over;
 
-		if (!OidIsValid(queue->dbid) || !queue->watched)
+		/* mail that comes after this asks again */
+		if (!OidIsValid(queue->dbid) || !queue->watched || !queue_set_watched(queue, false) ||
+			!queue_has_mail(queue))
 			continue;
-		over = !queue_has_mail(queue);
-		if (!over && all_absorbed(i))
-		{
-			queue->more = true;
-			over = true;
-		}
-		if (over)
-			queue->watched = false;
+		if (all_absorbed(i))
+			set_more(queue, true);
 		else
+		{
+			(void) queue_set_watched(queue, true);
 			again = true;
+		}
 	}
 	return again;
 }
@@ -264,7 +291,9 @@ lacks_workers(Queue *queue, bool extra)
 {
 	if (!OidIsValid(queue->dbid))
 		return false;
-	if (extra ? !(queue->more && queue->workers > 0) : !(queue->workers == 0 && queue_has_mail(queue)))
+	/* a worker that waited to look at skipped mail again may have had to leave */
+	if (extra ? !(queue->more && queue->workers > 0) :
+		!(queue->workers == 0 && (queue_has_mail(queue) || queue_any_skipped(queue))))
 		return false;
 	return may_run(queue->dbid);
 }
@@ -289,14 +318,6 @@ wake_idle_workers(SlotKind kind, int count)
 	LWLockRelease(shared->directory);
 }
 
-static void
-set_more(Queue *queue, bool more)
-{
-	SpinLockAcquire(&queue->mutex);
-	queue->more = more;
-	SpinLockRelease(&queue->mutex);
-}
-
 /*
  * Start the workers that are missing
  */
@@ -317,16 +338,11 @@ start_workers(Round *round)
 
 			if (!lacks_workers(queue, extra))
 				continue;
-			delay = restart_delay(queue->failures);
-			if (delay > 0 && !extra)
+			delay = extra ? 0 : restart_delay(queue->failures, queue->launched_at, now);
+			if (delay > 0)
 			{
-				long		gone = TimestampDifferenceMilliseconds(queue->launched_at, now);
-
-				if (gone < delay)
-				{
-					round->wait = sooner(round->wait, delay - gone);
-					continue;
-				}
+				round->wait = sooner(round->wait, delay);
+				continue;
 			}
 			if (extra)
 				set_more(queue, false);
@@ -384,24 +400,19 @@ start_activity_workers(Round *round)
 		int			workers;
 		long		delay;
 
-		if (!OidIsValid(queue->dbid) || queue->external || !queue->wanted)
+		if (!OidIsValid(queue->dbid) || queue->external || !queue->wanted || !task_queue_take_wanted(queue) ||
+			!task_queue_ready(queue) || !may_run(queue->dbid) || has_free_activity_worker(queue, &workers))
 			continue;
-		if (!task_queue_ready(queue) || !may_run(queue->dbid) || has_free_activity_worker(queue, &workers))
-		{
-			queue->wanted = false;
-			continue;
-		}
-		delay = workers > 0 ? 0 : restart_delay(queue->failures) -
-			TimestampDifferenceMilliseconds(queue->launched_at, now);
+		delay = workers > 0 ? 0 : restart_delay(queue->failures, queue->launched_at, now);
 		if (delay > 0)
 		{
+			(void) task_queue_want(queue);
 			round->wait = sooner(round->wait, delay);
 			continue;
 		}
-		queue->wanted = false;
 		if (room <= 0 || !start_process(round, SLOT_ACTIVITY_WORKER, queue->dbid, queue->owner, i))
 		{
-			queue->wanted = true;
+			(void) task_queue_want(queue);
 			round->task_queues += workers == 0;
 			round->crowded++;
 			continue;
@@ -439,7 +450,7 @@ durable_launcher_main(Datum arg)
 	before_shmem_exit(leave, (Datum) 0);
 	shared->launcher = MyProc;
 	event = wait_event("DurableLauncherMain");
-	want_all_databases();
+	find_databases();
 	pgstat_report_activity(STATE_IDLE, NULL);
 
 	for (;;)
@@ -451,6 +462,7 @@ durable_launcher_main(Datum arg)
 		shared->starts_workers = durable_max_workers > 0;
 		pg_memory_barrier();
 		slots_reclaim();
+		want_databases();
 		if (watch_queues())
 			round.wait = ABSORBED_MS;
 		start_schedulers(&round);

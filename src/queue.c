@@ -212,6 +212,21 @@ queue_has_mail(Queue *queue)
 }
 
 /*
+ * Whether the launcher watches the queue; returns whether it did
+ */
+bool
+queue_set_watched(Queue *queue, bool watched)
+{
+	bool		before;
+
+	SpinLockAcquire(&queue->mutex);
+	before = queue->watched;
+	queue->watched = watched;
+	SpinLockRelease(&queue->mutex);
+	return before;
+}
+
+/*
  * All workers of the queue are busy.  Mostly they are soon through with their
  * batches and look again by themselves; the launcher sees to the case that
  * they are not.
@@ -219,13 +234,7 @@ queue_has_mail(Queue *queue)
 static void
 watch(Queue *queue)
 {
-	bool		news;
-
-	SpinLockAcquire(&queue->mutex);
-	news = !queue->watched;
-	queue->watched = true;
-	SpinLockRelease(&queue->mutex);
-	if (news)
+	if (!queue_set_watched(queue, true))
 		durable_wake_launcher();
 }
 

@@ -57,7 +57,8 @@
 
 /* Timers that somebody has locked are looked at again after this */
 #define LOCKED_RETRY_USECS	USECS_PER_SEC
-#define MAX_SLEEP_MS		(24 * 3600 * 1000L)
+/* Sleep is not by the clock, which may be set, nor does it go on while the machine is suspended */
+#define CLOCK_CHECK_MS		60000L
 
 pg_noreturn PGDLLEXPORT extern void durable_scheduler_main(Datum arg);
 
@@ -87,8 +88,19 @@ want_on(bool wanted)
 {
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 	database->wanted = wanted;
-	if (wanted)
-		database->failures = 0;
+	LWLockRelease(shared->directory);
+}
+
+/*
+ * The work was done, so the next start need not be delayed
+ */
+static void
+forget_failures(void)
+{
+	if (database->failures == 0)
+		return;
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	database->failures = 0;
 	LWLockRelease(shared->directory);
 }
 
@@ -210,8 +222,7 @@ serve_queues(void)
 			next = Min(next, due);
 		else if (due != DT_NOEND && task_queue_ready(queue))
 		{
-			if (queue->throttled_until <= now)
-				queue->throttled_until = DT_NOEND;
+			task_queue_unthrottle(queue, now);
 			task_queue_wake(queue, 0);
 		}
 	}
@@ -291,6 +302,7 @@ work(TimestampTz from, bool look)
 		if (database->paused)
 		{
 			end();
+			forget_failures();
 			set_deadline(DT_NOEND);
 			pgstat_report_activity(STATE_IDLE, NULL);
 			return;
@@ -307,6 +319,7 @@ work(TimestampTz from, bool look)
 		look = false;
 		CHECK_FOR_INTERRUPTS();
 	} while (fired > 0 && next <= now);
+	forget_failures();
 	cursor = Min(next, now);
 	set_deadline(Min(next <= now ? now + LOCKED_RETRY_USECS : next, queues_next));
 	pgstat_report_stat(false);
@@ -325,13 +338,12 @@ sleep_until_due(Slot *slot)
 	SpinLockRelease(&database->mutex);
 	if (deadline == 0 || any_notify() || errands_wait())
 		return;
-	wait = deadline == DT_NOEND ? MAX_SLEEP_MS :
-		TimestampDifferenceMilliseconds(durable_now(), deadline);
-	wait = Min(wait, MAX_SLEEP_MS);
+	wait = deadline == DT_NOEND ? -1 :
+		Min(TimestampDifferenceMilliseconds(durable_now(), deadline), CLOCK_CHECK_MS);
 	if (event == 0)
 		event = wait_event("DurableSchedulerMain");
 	slot->idle = true;
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, wait, event);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (wait >= 0 ? WL_TIMEOUT : 0), wait, event);
 	ResetLatch(MyLatch);
 	slot->idle = false;
 }

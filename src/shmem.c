@@ -182,19 +182,21 @@ durable_terminate_slots(SlotKind kind, Oid dbid)
 }
 
 /*
- * Ask the launcher for a scheduler in this database
+ * Ask the launcher for a scheduler in this database; false where there is no
+ * room for it
  */
-void
+bool
 durable_want_scheduler(Oid dbid)
 {
 	Database   *db = durable_database(dbid, true);
 
 	if (!db)
-		return;
+		return false;
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 	db->wanted = true;
 	LWLockRelease(shared->directory);
 	durable_wake_launcher();
+	return true;
 }
 
 /*

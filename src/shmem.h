@@ -254,7 +254,7 @@ extern Database *durable_database(Oid dbid, bool create);
 extern void durable_wake_launcher(void);
 extern bool durable_wake_slots(SlotKind kind, Oid dbid);
 extern void durable_terminate_slots(SlotKind kind, Oid dbid);
-extern void durable_want_scheduler(Oid dbid);
+extern bool durable_want_scheduler(Oid dbid);
 extern void durable_look_at_all(Oid dbid);
 extern void durable_new_deadline(Oid dbid, TimestampTz at);
 

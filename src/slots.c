@@ -47,6 +47,9 @@ release(Slot *slot)
 	Assert(LWLockHeldByMeInMode(shared->directory, LW_EXCLUSIVE));
 	if (slot->kind == SLOT_WORKER)
 		shared->queues[slot->queue].workers--;
+	/* it may not have come to the tasks it was started for; the launcher looks whether there are any */
+	if (slot->kind == SLOT_ACTIVITY_WORKER)
+		task_queue_want(&shared->task_queues[slot->queue]);
 	slot->lease = 0;
 	slot->in_use = false;
 	slot->proc = NULL;

@@ -330,6 +330,54 @@ task_queue_next(Oid dbid, Oid owner, TaskQueue *last)
 }
 
 /*
+ * The launcher is to see to workers; false where it was to before
+ */
+bool
+task_queue_want(TaskQueue *queue)
+{
+	bool		news;
+
+	SpinLockAcquire(&queue->mutex);
+	news = !queue->wanted;
+	queue->wanted = true;
+	SpinLockRelease(&queue->mutex);
+	return news;
+}
+
+/*
+ * Take that back; true where it was so.  Look at the queue after this call, not
+ * before: who brings a task in between asks again.
+ */
+bool
+task_queue_take_wanted(TaskQueue *queue)
+{
+	bool		wanted;
+
+	SpinLockAcquire(&queue->mutex);
+	wanted = queue->wanted;
+	queue->wanted = false;
+	SpinLockRelease(&queue->mutex);
+	return wanted;
+}
+
+/*
+ * Does another role have tasks for activity workers, and no idle one?
+ */
+bool
+task_queue_others_wait(Oid dbid, Oid owner)
+{
+	for (int i = 0; i < shared->task_queue_end; i++)
+	{
+		TaskQueue  *queue = &shared->task_queues[i];
+
+		if (OidIsValid(queue->dbid) && queue->wanted && (queue->dbid != dbid || queue->owner != owner) &&
+			task_queue_ready(queue))
+			return true;
+	}
+	return false;
+}
+
+/*
  * An activity worker for this queue's role: wake an idle one, or have one
  * started
  */
@@ -337,7 +385,6 @@ static void
 wake_activity_worker(TaskQueue *queue)
 {
 	bool		woken = false;
-	bool		news = false;
 
 	LWLockAcquire(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS && !woken; i++)
@@ -355,11 +402,7 @@ wake_activity_worker(TaskQueue *queue)
 	LWLockRelease(shared->directory);
 	if (woken)
 		return;
-	SpinLockAcquire(&queue->mutex);
-	news = !queue->wanted;
-	queue->wanted = true;
-	SpinLockRelease(&queue->mutex);
-	if (news)
+	if (task_queue_want(queue))
 		durable_wake_launcher();
 }
 
@@ -394,6 +437,18 @@ task_queue_throttle(TaskQueue *queue, TimestampTz until)
 	SpinLockRelease(&queue->mutex);
 	if (shared && queue != &local_queue)
 		durable_new_deadline(queue->dbid, until);
+}
+
+/*
+ * That time has come, unless a claim has set another one
+ */
+void
+task_queue_unthrottle(TaskQueue *queue, TimestampTz now)
+{
+	SpinLockAcquire(&queue->mutex);
+	if (queue->throttled_until <= now)
+		queue->throttled_until = DT_NOEND;
+	SpinLockRelease(&queue->mutex);
 }
 
 /*

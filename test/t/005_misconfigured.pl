@@ -101,6 +101,31 @@ is($node->safe_psql($db, 'SELECT count(*) FROM wf_stuck'), '0', 'LOGIN again: no
 my $took = elapsed(sub { is(wait_result($node, $db, 'cannot log in', '25 s'), '10', 'it runs, without another message or a restart') });
 note(sprintf('%.1f s after ALTER ROLE ... LOGIN', $took));
 
+# The same for its queued activities: a worker that could not connect has left them unseen
+$node->safe_psql($db, <<'SQL');
+CREATE FUNCTION queued() RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN RETURN wf_activity('effect', '{"id": "queued", "step": 11}', mode => 'queued'); END $$
+SQL
+set_conf($node, 'durable.max_activity_workers = 0');
+$node->safe_psql($db, "SET ROLE owner; SELECT wf_start('queued', id => 'queued')");
+$node->poll_query_until($db, "SELECT count(*) = 1 FROM wf_activities WHERE workflow_id = 'queued'");
+$offset = -s $node->logfile;
+$node->safe_psql($db, 'ALTER ROLE owner NOLOGIN');
+set_conf($node, 'durable.max_activity_workers = 4');
+ok(eval { $node->wait_for_log(qr/durable activity worker.*exited with exit code 1/, $offset) }, 'an activity worker cannot log in');
+$node->safe_psql($db, 'ALTER ROLE owner LOGIN');
+is(wait_result($node, $db, 'queued', '25 s'), '11', 'LOGIN again: its queued activity runs, too');
+
+# A scheduler that fails again and again does not spin
+$offset = -s $node->logfile;
+$node->safe_psql($db, 'ALTER TABLE durable.timer RENAME TO timer_');
+$node->psql($db, 'ALTER EXTENSION durable UPDATE');
+$node->safe_psql('postgres', 'SELECT pg_sleep(2.5)');
+cmp_ok(count_in_log($node, qr/ERROR:  relation "durable.timer" does not exist/, $offset), '<=', 4, 'a failing scheduler does not spin');
+$node->safe_psql($db, 'ALTER TABLE durable.timer_ RENAME TO timer');
+$node->safe_psql($db, "SELECT wf_start('nap', '{\"seconds\": 0.2}', id => 'scheduler again')");
+is(wait_result($node, $db, 'scheduler again', '25 s'), '"awake"', 'and goes on when it can');
+
 # The owner is gone
 $node->safe_psql($db, "CREATE ROLE leaver LOGIN; SET ROLE leaver; SELECT wf_start('one', '{\"n\": 9}', id => 'orphan', start_delay => '1 s'); RESET ROLE; DROP ROLE leaver");
 ok($node->poll_query_until($db, "SELECT count(*) = 1 FROM wf_stuck WHERE workflow_id = 'orphan' AND why ~ 'does not exist'"),
