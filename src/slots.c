@@ -241,6 +241,10 @@ slot_pin_settings(const char *application_name)
 	pin("default_transaction_deferrable", "off");
 	pin("idle_in_transaction_session_timeout", "0");
 	pin("idle_session_timeout", "0");
+#if PG_VERSION_NUM >= 170000
+	pin("transaction_timeout", "0");	/* it would end the process, again and again */
+#endif
+	pin("role", "none");		/* the owner of the runs, whatever he is at a login */
 }
 
 /*
