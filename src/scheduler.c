@@ -181,21 +181,34 @@ find_mail(void)
 }
 
 /*
- * Make known all queues that have tasks, and end what nobody runs any more
+ * Make known the queues that have tasks, of external workers or not
+ */
+static void
+find_queues(bool external)
+{
+	int64		after = PG_INT64_MIN;
+	Activity	a;
+
+	while (activity_next_queue(after, &a))
+	{
+		after = a.queue;
+		if (a.external == external)
+			(void) task_queue_of(&a);
+	}
+}
+
+/*
+ * Make known all queues that have tasks, first those that depend on it, and end
+ * what nobody runs any more
  */
 static void
 find_tasks(void)
 {
-	int64		after = PG_INT64_MIN;
 	StoreScope	scope;
-	Activity	a;
 
 	store_begin(&scope);
-	while (activity_next_queue(after, &a))
-	{
-		after = a.queue;
-		(void) task_queue_of(&a);
-	}
+	find_queues(false);
+	find_queues(true);
 	activities_check_lost();
 	store_end(&scope);
 	task_queues_look_again(MyDatabaseId);
@@ -260,13 +273,15 @@ take_request(TimestampTz *from, bool *look)
 	bool		due;
 
 	SpinLockAcquire(&database->mutex);
-	*look = database->look;
+	*look = database->look || database->look_at <= durable_now();
 	*from = Min(cursor, database->timer_low);
 	due = *look || database->deadline <= durable_now() || any_notify();
 	if (due)
 	{
 		database->look = false;
 		database->timer_low = DT_NOEND;
+		if (*look)
+			database->look_at = DT_NOEND;
 	}
 	SpinLockRelease(&database->mutex);
 	if (*look)
@@ -278,7 +293,7 @@ static void
 set_deadline(TimestampTz at)
 {
 	SpinLockAcquire(&database->mutex);
-	database->deadline = Min(at, database->timer_low);
+	database->deadline = Min(Min(at, database->timer_low), database->look_at);
 	SpinLockRelease(&database->mutex);
 }
 

@@ -29,6 +29,8 @@
 #include "storage/latch.h"
 #include "storage/shmem.h"
 
+#define LOOK_LATER_USECS	(10 * USECS_PER_SEC)
+
 Shared	   *shared = NULL;
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
@@ -118,6 +120,7 @@ durable_database(Oid dbid, bool create)
 		result->launched_at = 0;
 		result->failures = 0;
 		result->look = true;
+		result->look_at = DT_NOEND;
 		result->deadline = DT_NOEND;
 		result->timer_low = DT_NOEND;
 		result->checked = false;
@@ -213,6 +216,23 @@ durable_look_at_all(Oid dbid)
 	db->look = true;
 	SpinLockRelease(&db->mutex);
 	(void) durable_wake_slots(SLOT_SCHEDULER, dbid);
+}
+
+/*
+ * The same in a while, since there was no room for what it would find
+ */
+void
+durable_look_later(Oid dbid)
+{
+	Database   *db = durable_database(dbid, false);
+	TimestampTz at = GetCurrentTimestamp() + LOOK_LATER_USECS;
+
+	if (!db)
+		return;
+	SpinLockAcquire(&db->mutex);
+	db->look_at = at = Min(db->look_at, at);
+	SpinLockRelease(&db->mutex);
+	durable_new_deadline(dbid, at);
 }
 
 /*

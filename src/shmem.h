@@ -34,7 +34,8 @@ typedef struct Database
 	TimestampTz launched_at;	/* last start of one; directory lock */
 	int			failures;		/* starts in a row that found nothing; directory lock */
 	slock_t		mutex;			/* guards the rest */
-	bool		look;			/* the scheduler should look at everything */
+	bool		look;			/* the scheduler should look at everything, */
+	TimestampTz look_at;		/* or will have to then; DT_NOEND: not */
 	TimestampTz deadline;		/* when the scheduler gets up by itself */
 	TimestampTz timer_low;		/* earliest timer committed since its last look */
 	bool		checked;		/* a scheduler has found the extension here, and */
@@ -102,6 +103,7 @@ typedef struct TaskQueue
 	bool		external;
 	TimestampTz launched_at;	/* last start of a worker for it; directory lock */
 	int			failures;		/* starts in a row that took no task; directory lock */
+	TimestampTz used_at;		/* lately; one that is not used may lose its entry */
 	slock_t		mutex;			/* guards the rest */
 	Lane		lanes[PRIORITIES];
 	int64		seq;			/* last given */
@@ -256,6 +258,7 @@ extern bool durable_wake_slots(SlotKind kind, Oid dbid);
 extern void durable_terminate_slots(SlotKind kind, Oid dbid);
 extern bool durable_want_scheduler(Oid dbid);
 extern void durable_look_at_all(Oid dbid);
+extern void durable_look_later(Oid dbid);
 extern void durable_new_deadline(Oid dbid, TimestampTz at);
 
 #endif							/* DURABLE_SHMEM_H */

@@ -21,6 +21,7 @@
 #include "fairness.h"
 #include "miscadmin.h"
 #include "tasknote.h"
+#include "testmode.h"
 #include "utils/memutils.h"
 
 typedef struct Position
@@ -47,6 +48,7 @@ typedef struct KeyNote
 typedef struct TaskNote
 {
 	TaskQueue  *queue;
+	TaskQueueName name;			/* whose entry it was then */
 	uint32		counts;			/* the queue's, when the note was made */
 	Position	arrived[PRIORITIES];
 	Position	claimed[PRIORITIES];
@@ -92,6 +94,7 @@ note_for(TaskQueue *queue)
 	}
 	memset(&notes[note_count], 0, sizeof(TaskNote));
 	notes[note_count].queue = queue;
+	notes[note_count].name = (TaskQueueName) {queue->id, queue->topic, queue->owner, queue->external};
 	notes[note_count].counts = queue->counts;
 	return &notes[note_count++];
 }
@@ -265,6 +268,37 @@ end_key(TaskQueue *queue, const KeyNote *key, bool commit)
 	}
 }
 
+/*
+ * Is the entry another queue's by now, or was there none?  Then nothing that was
+ * counted is left.
+ */
+static bool
+is_lost(const TaskNote *note)
+{
+	const TaskQueue *queue = note->queue;
+
+	if (!shared || test_mode)
+		return false;
+	return queue < shared->task_queues || queue >= shared->task_queues + MAX_TASK_QUEUES ||
+		queue->dbid != MyDatabaseId || queue->id != note->name.id;
+}
+
+/*
+ * Have what came looked at nevertheless
+ */
+static void
+end_lost(const TaskNote *note)
+{
+	TaskQueue  *queue = task_queue_find(note->name.id);
+
+	if (queue)
+		task_queue_look_again(queue);
+	else if (note->name.external)
+		task_queue_wake_external(note->name.topic, note->name.owner, note->notified);
+	else
+		durable_look_later(MyDatabaseId);
+}
+
 static void
 end_note(TaskNote *note, bool commit)
 {
@@ -272,6 +306,11 @@ end_note(TaskNote *note, bool commit)
 	int			ended = commit ? note->ended : note->started;
 	bool		wake = false;
 
+	if (is_lost(note))
+	{
+		end_lost(note);
+		return;
+	}
 	for (int i = 0; i < PRIORITIES; i++)
 	{
 		if (commit && note->arrived[i].any)
@@ -352,6 +391,8 @@ tasknote_prepare(void)
 	{
 		TaskNote   *note = &notes[i];
 
+		if (is_lost(note))
+			continue;
 		for (int j = 0; j < note->nkeys; j++)
 			if (note->keys[j].change == KEY_STARTED || note->keys[j].change == KEY_UNPARKED)
 				fairness_end_open(note->queue, note->keys[j].hash);

@@ -25,7 +25,12 @@
  *	  (`hungry'), and one until the next time.  Mostly the transaction that
  *	  brings the task sends it; where it could not know yet, the scheduler does.
  *
- *	  5. After a crash all this is empty, and every lane is looked at from its
+ *	  5. There may be more queues than entries: then those that were not used for
+ *	  long make room.  A queue that finds none is looked through from its
+ *	  beginning each time, and the scheduler sees to its SQL activities when there
+ *	  is.
+ *
+ *	  6. After a crash all this is empty, and every lane is looked at from its
  *	  beginning.
  *
  *	  The spinlock of a queue guards all of it but what shmem.h says.
@@ -45,6 +50,8 @@
 
 /* The distribution of waits is of the last one or two of these */
 #define WAITS_WINDOW	(5 * 60 * USECS_PER_SEC)
+/* Entries are kept so long at least: longer than a session sleeps in a poll */
+#define KEEP_USECS		(2 * 60 * USECS_PER_SEC)
 
 static TaskQueue local_queue;
 
@@ -76,29 +83,36 @@ task_queue_channel(int64 topic)
 static void
 init_entry(TaskQueue *queue, const TaskQueueName *name)
 {
-	slock_t		mutex = queue->mutex;
+	TaskQueue	entry = {
+		.dbid = MyDatabaseId, .id = name->id, .topic = name->topic, .owner = name->owner, .external = name->external,
+		.used_at = GetCurrentTimestamp(), .stale = true, .seq = durable_now(), .throttled_until = DT_NOEND,
+		.freed_at = DT_NOEND
+	};
 
-	memset(queue, 0, sizeof(TaskQueue));
-	queue->mutex = mutex;
-	queue->id = name->id;
-	queue->topic = name->topic;
-	queue->owner = name->owner;
-	queue->external = name->external;
-	queue->stale = true;
-	queue->seq = durable_now();
-	queue->throttled_until = DT_NOEND;
-	queue->freed_at = DT_NOEND;
 	for (int i = 0; i < PRIORITIES; i++)
 	{
-		queue->lanes[i].any = true;
-		queue->lanes[i].place = LANE_START(i);
+		entry.lanes[i].any = true;
+		entry.lanes[i].place = LANE_START(i);
 	}
-	queue->dbid = MyDatabaseId;
+	SpinLockAcquire(&queue->mutex);
+	entry.mutex = queue->mutex; /* as it is held */
+	*queue = entry;
+	SpinLockRelease(&queue->mutex);
 }
 
+/*
+ * May another queue have the entry?  Whoever has a pointer to one uses it at
+ * once, but for the notes of open transactions, which compare ids (tasknote.c).
+ * With a queue of external workers that has no limits nothing is lost but where
+ * scans start; an entry of SQL activities must stay while there are any.
+ */
 static bool
-is_unused(TaskQueue *queue)
+is_free(TaskQueue *queue)
 {
+	if (GetCurrentTimestamp() - queue->used_at < KEEP_USECS || queue->open > 0)
+		return false;
+	if (queue->external && queue->limits.concurrency == 0 && queue->limits.rate == 0 && !task_queue_limits_keys(queue))
+		return true;
 	for (int i = 0; i < PRIORITIES; i++)
 		if (queue->lanes[i].any)
 			return false;
@@ -111,9 +125,17 @@ is_unused(TaskQueue *queue)
 static TaskQueue *
 find_entry(int64 id)
 {
-	for (int i = 0; i < shared->task_queue_end; i++)
-		if (shared->task_queues[i].dbid == MyDatabaseId && shared->task_queues[i].id == id)
-			return &shared->task_queues[i];
+	static TaskQueue *last = NULL;
+
+	for (int i = -1; i < shared->task_queue_end; i++)
+	{
+		TaskQueue  *queue = i < 0 ? last : &shared->task_queues[i];
+
+		if (!queue || queue->dbid != MyDatabaseId || queue->id != id)
+			continue;
+		queue->used_at = GetCurrentTimestamp();
+		return last = queue;
+	}
 	return NULL;
 }
 
@@ -130,7 +152,7 @@ free_entry(void)
 	if (shared->task_queue_end < MAX_TASK_QUEUES)
 		return &shared->task_queues[shared->task_queue_end++];
 	for (int i = 0; i < MAX_TASK_QUEUES; i++)
-		if (is_unused(&shared->task_queues[i]))
+		if (is_free(&shared->task_queues[i]))
 			return &shared->task_queues[i];
 	return NULL;
 }
@@ -161,7 +183,6 @@ task_queue_find(int64 id)
 TaskQueue *
 task_queue_get(const TaskQueueName *name, bool *created)
 {
-	static TaskQueue *last = NULL;
 	TaskQueue  *result;
 
 	*created = false;
@@ -172,8 +193,6 @@ task_queue_get(const TaskQueueName *name, bool *created)
 		local_queue.stale = false;	/* without limits */
 		return &local_queue;
 	}
-	if (last && last->dbid == MyDatabaseId && last->id == name->id)
-		return last;
 	result = task_queue_find(name->id);
 	if (!result && shared)
 	{
@@ -187,7 +206,10 @@ task_queue_get(const TaskQueueName *name, bool *created)
 		LWLockRelease(shared->directory);
 	}
 	if (result)
-		return last = result;
+		return result;
+	/* nobody would be told of its tasks */
+	if (!name->external)
+		durable_look_later(MyDatabaseId);
 	SpinLockInit(&local_queue.mutex);
 	init_entry(&local_queue, name);
 	return &local_queue;
@@ -324,7 +346,10 @@ task_queue_next(Oid dbid, Oid owner, TaskQueue *last)
 		TaskQueue  *queue = &shared->task_queues[(first + n) % count];
 
 		if (queue->dbid == dbid && queue->owner == owner && !queue->external && task_queue_ready(queue))
+		{
+			queue->used_at = GetCurrentTimestamp();
 			return queue;
+		}
 	}
 	return NULL;
 }
@@ -407,6 +432,18 @@ wake_activity_worker(TaskQueue *queue)
 }
 
 /*
+ * The same for external workers of a topic, in this database
+ */
+void
+task_queue_wake_external(int64 topic, Oid owner, uint32 notified)
+{
+	if (waiter_wake_for_tasks(topic, owner))
+		return;
+	if (listener_tell(topic, notified))
+		durable_wake_slots(SLOT_SCHEDULER, MyDatabaseId);
+}
+
+/*
  * There may be tasks to claim: wake one who would.  `notified' is not 0 where
  * the transaction itself has told those who LISTEN: see listener_hungry().
  */
@@ -420,10 +457,7 @@ task_queue_wake(TaskQueue *queue, uint32 notified)
 		wake_activity_worker(queue);
 		return;
 	}
-	if (waiter_wake_for_tasks(queue->topic, queue->owner))
-		return;
-	if (listener_tell(queue->topic, notified))
-		durable_wake_slots(SLOT_SCHEDULER, queue->dbid);
+	task_queue_wake_external(queue->topic, queue->owner, notified);
 }
 
 /*
@@ -452,7 +486,19 @@ task_queue_unthrottle(TaskQueue *queue, TimestampTz now)
 }
 
 /*
- * Anything may have come in this database: look from the beginning
+ * Anything may have come: look from the beginning
+ */
+void
+task_queue_look_again(TaskQueue *queue)
+{
+	for (int lane = 0; lane < PRIORITIES; lane++)
+		task_queue_lower(queue, LANE_START(lane), 0);
+	queue->stale = true;
+	task_queue_wake(queue, 0);
+}
+
+/*
+ * The same for all queues of a database
  */
 void
 task_queues_look_again(Oid dbid)
@@ -461,10 +507,5 @@ task_queues_look_again(Oid dbid)
 		return;
 	for (int i = 0; i < shared->task_queue_end; i++)
 		if (shared->task_queues[i].dbid == dbid)
-		{
-			for (int lane = 0; lane < PRIORITIES; lane++)
-				task_queue_lower(&shared->task_queues[i], LANE_START(lane), 0);
-			shared->task_queues[i].stale = true;
-			task_queue_wake(&shared->task_queues[i], 0);
-		}
+			task_queue_look_again(&shared->task_queues[i]);
 }

@@ -42,6 +42,8 @@ extern TaskQueue *task_queue_next(Oid dbid, Oid owner, TaskQueue *last);
 extern bool task_queue_want(TaskQueue *queue);
 extern bool task_queue_take_wanted(TaskQueue *queue);
 extern bool task_queue_others_wait(Oid dbid, Oid owner);
+extern void task_queue_wake_external(int64 topic, Oid owner, uint32 notified);
+extern void task_queue_look_again(TaskQueue *queue);
 extern void task_queue_wake(TaskQueue *queue, uint32 notified);
 extern void task_queue_unthrottle(TaskQueue *queue, TimestampTz now);
 extern void task_queue_throttle(TaskQueue *queue, TimestampTz until);

@@ -171,6 +171,19 @@ is(sql("SELECT count(*) FROM wf_attempts WHERE failure->>'type' = 'worker_lost'"
 sql("SELECT complete('retried')");
 ok($node->poll_query_until($db, 'SELECT count(*) = 0 FROM durable.execution'), 'nothing is left open') or diag_engine($node, $db);
 is(sql("SELECT count(*) FROM durable.$_"), '0', "nothing is left in durable.$_") foreach 'activity', 'message';
+# More queues than shared memory has room for: those of queued activities come first
+sql("SELECT count(wf_start('act', jsonb_build_object('activity', 'x', 'task_queue', 'crowd ' || i), id => 'crowd ' || i)) FROM generate_series(1, 2100) i");
+ok($node->poll_query_until($db, 'SELECT count(*) = 2100 FROM wf_activities'), '2,100 task queues have a task each');
+set_conf($node, 'durable.max_activity_workers = 0');
+sql("CREATE FUNCTION one_of_many(q text) RETURNS jsonb LANGUAGE plpgsql AS 'BEGIN RETURN wf_activity(''effect'', ''{\"id\": \"many\", \"step\": 1}'', mode => ''queued'', task_queue => q); END'");
+sql("SELECT count(wf_start('one_of_many', jsonb_build_object('q', 'many ' || i), id => 'many ' || i)) FROM generate_series(1, 40) i");
+ok($node->poll_query_until($db, 'SELECT count(*) = 2140 FROM wf_activities'), 'and so have 40 of activity workers');
+set_conf($node, 'durable.max_activity_workers = 3');
+$node->restart;
+ok($node->poll_query_until($db, "SELECT count(*) = 40 FROM wf_executions WHERE workflow_id LIKE 'many %' AND status = 'completed'"),
+	'which run, however many others there are') or diag_engine($node, $db);
+is(sql("SELECT take('crowd ' || i, 1) FROM unnest('{1,1000,2100}'::int[]) i"), "crowd 1\ncrowd 1000\ncrowd 2100", 'and the others give their tasks to who asks');
+
 unlike(log_since($node), qr/PANIC|TRAP|terminated by signal/, 'no crash in the log');
 $node->stop('fast');
 done_testing();
