@@ -82,7 +82,7 @@ static TaskNote *
 note_for(TaskQueue *queue)
 {
 	for (int i = 0; i < note_count; i++)
-		if (notes[i].queue == queue)
+		if (notes[i].queue == queue && notes[i].name.id == queue->id)
 			return &notes[i];
 	if (note_count == note_room)
 	{
@@ -317,7 +317,7 @@ end_note(TaskNote *note, bool commit)
 			task_queue_lower(queue, note->arrived[i].place, note->arrived[i].seq);
 		if ((!commit || sub_aborted) && note->claimed[i].any)
 			task_queue_lower(queue, note->claimed[i].place, note->claimed[i].seq);
-		wake |= (commit && note->arrived[i].any) || (!commit && note->claimed[i].any);
+		wake |= (commit && note->arrived[i].any) || ((!commit || sub_aborted) && note->claimed[i].any);
 	}
 	for (int i = 0; i < note->nkeys; i++)
 		end_key(queue, &note->keys[i], commit);

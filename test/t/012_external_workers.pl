@@ -212,6 +212,17 @@ ok($node->poll_query_until($db, "SELECT count(*) = 0 $waiting"), 'the next one t
 my @both = map { (split /\|/, collect($_))[0] } $one, $two;
 is(scalar(grep { $_ } @both), 2, 'each has one');
 isnt($both[0], $both[1], 'of their own');
+# by a claim that is undone, the transaction or a part of it
+foreach my $undo ('ROLLBACK TO s; COMMIT', 'ROLLBACK')
+{
+	start_act($node, $db, "undone by $undo", 'x', task_queue => "'long'");
+	$two->query_safe('BEGIN; SAVEPOINT s');
+	is((poll($two, 'long', "wait => '5 s'"))[1], '1', 'a worker claims a task');
+	long_poll($one, 'long');
+	$took = elapsed(sub { $two->query_safe($undo); ($token) = split /\|/, collect($one) });
+	ok($token && $took < 2, sprintf('another one has it by %s (%.2f s)', $undo, $took));
+	$one->query_safe("SELECT wf_complete_activity('$token')");
+}
 # by a rate limit: two a second, one at a time
 $node->safe_psql($db, "SELECT wf_set_task_queue('rated', rate_limit => 2)");
 start_act($node, $db, "rated $_", 'x', task_queue => "'rated'") foreach 1 .. 4;
