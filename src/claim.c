@@ -115,23 +115,24 @@ take_parked(Claim *claim, int room, TimestampTz now)
 	for (int i = 0; i < nkeys; i++)
 	{
 		int			want = Min(keys[i].room, room - claim->count);
+		bool		left = want <= 0;
 		Activity   *rows;
-		int			found;
+		int			found = left ? 0 :
+			activity_scan_parked(claim->queue->id, keys[i].hash, want, claim->context, &rows);
 
-		if (want <= 0)
-		{
-			fairness_count(claim->queue, keys[i].hash, 0, 0);	/* its turn is not over */
-			continue;
-		}
-		found = activity_scan_parked(claim->queue->id, keys[i].hash, want, claim->context, &rows);
 		for (int j = 0; j < found; j++)
 		{
 			if (!wanted(claim, rows[j].name))
+			{
+				left = true;
 				continue;
+			}
 			fairness_unpark(claim->queue, keys[i].hash, rows[j].weight, now);
 			note_key_started(claim->queue, keys[i].hash, true);
 			take(claim, &rows[j]);
 		}
+		if (left)
+			fairness_count(claim->queue, keys[i].hash, 0, 0);	/* its turn is not over */
 	}
 }
 

@@ -120,6 +120,16 @@ start_claimed(Poll *poll, Claim *claim)
 }
 
 /*
+ * A time to come, DT_NOEND where it is over: then either there is something to
+ * take, or it waits for something else, which wakes us
+ */
+static TimestampTz
+to_come(TimestampTz at, TimestampTz now)
+{
+	return at > now ? at : DT_NOEND;
+}
+
+/*
  * Take what there is, up to the poll's max.  *ready: there was more, or there
  * is by now; *next: when limits may allow more.
  */
@@ -142,6 +152,7 @@ take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
 		};
 		TaskQueue  *queue = i == 0 ? task_queue_known(&name) : task_queue_find(name.id);
 		Claim		claim = {.queue = queue, .max = poll->max - poll->count, .names = poll->names, .context = poll->context};
+		TimestampTz now;
 
 		if (!queue || (shared && !task_queue_ready(queue) && queue->throttled_until == DT_NOEND &&
 					   queue->freed_at == DT_NOEND))
@@ -150,9 +161,10 @@ take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
 		start_claimed(poll, &claim);
 		for (int j = 0; j < claim.count; j++)
 			forgettable &= !retry_exhausted(claim.rows[j].retry, claim.rows[j].attempt);
+		now = durable_now();
 		/* others than those asked for may be there for long */
 		*ready |= !poll->names && task_queue_ready(queue);
-		*next = Min(*next, Min(queue->throttled_until, queue->freed_at));
+		*next = Min(*next, Min(to_come(queue->throttled_until, now), to_come(queue->freed_at, now)));
 	}
 	store_end(&scope);
 	/* an attempt that is the last must not be forgotten, and so repeated */

@@ -322,6 +322,17 @@ SELECT depth, oldest, running, backoff, paused, schedule_to_start_p50 BETWEEN '6
 FROM wf_task_queues WHERE task_queue = 'look';
 SELECT end_all() \gset
 
+-- A poll for other activities leaves what was set aside to whoever wants it.
+SELECT wf_set_task_queue('aside2', max_concurrent_per_key => 1) \gset
+SELECT start_jobs('aside2', 2, '{"task_queue": "aside2", "fairness_key": "k"}') \gset
+CALL wf_work();
+SELECT task_token AS token FROM wf_poll_activities('aside2', 5) \gset
+SELECT state, count(*) FROM wf_activities GROUP BY 1 ORDER BY 1;
+SELECT wf_complete_activity(:'token') \gset
+SELECT count(*) FROM wf_poll_activities('aside2', 5, activities => '{another}');
+SELECT count(*) FROM wf_poll_activities('aside2', 5);
+SELECT end_all() \gset
+
 -- Roles: one sets limits of its own queues, or of those of roles whose member it is.
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_ann, regress_ops;

@@ -227,6 +227,23 @@ foreach my $undo ('ROLLBACK TO s; COMMIT', 'ROLLBACK')
 $node->safe_psql($db, "SELECT wf_set_task_queue('rated', rate_limit => 2)");
 start_act($node, $db, "rated $_", 'x', task_queue => "'rated'") foreach 1 .. 4;
 my @times = map { (poll($one, 'rated', "wait => '10 s'"))[3] } 1 .. 4;
+# where what a limit held back may go on, but for another limit: it sleeps
+$node->safe_psql($db, "SELECT wf_set_task_queue('two limits', max_concurrent => 2, per_key_rate_limit => 5)");
+$node->safe_psql($db, "CREATE FUNCTION keyed() RETURNS jsonb LANGUAGE plpgsql AS
+	'BEGIN RETURN wf_activity(''x'', task_queue => ''two limits'', fairness_key => ''k''); END'");
+$node->safe_psql($db, "SELECT wf_start('keyed', id => 'limits $_')") foreach 1 .. 3;
+$node->poll_query_until($db, "SELECT count(*) = 3 FROM wf_activities WHERE workflow_id LIKE 'limits %'");
+my @held = map { (poll($two, 'two limits', "wait => '5 s'"))[0] } 1 .. 2;
+is(scalar(grep { $_ } @held), 2, 'two of three tasks run');
+usleep(300_000);
+send_query($one, poll_sql('two limits', "wait => '10 s'"));
+ok($node->poll_query_until($db, "SELECT count(*) = 1 $waiting"), 'a poll waits for a third');
+my $awake = grep { usleep(20_000); $node->safe_psql($db, "SELECT count(*) $waiting") eq '0' } 1 .. 15;
+is($awake, 0, 'and sleeps');
+$took = elapsed(sub { $two->query_safe("SELECT wf_complete_activity('$held[0]')"); ($token) = split /\|/, collect($one) });
+ok($token && $took < 2, sprintf('until one ends (%.2f s)', $took));
+$two->query_safe("SELECT wf_complete_activity('$_')") foreach $held[1], $token;
+
 my @gaps = map { seconds_between($times[ $_ - 1 ], $times[$_]) } 1 .. 3;
 ok(!(grep { $_ < 0.4 || $_ > 0.9 } @gaps), sprintf('by a rate limit of two a second: after %s s', join ', ', map { sprintf '%.2f', $_ } @gaps));
 
