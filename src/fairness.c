@@ -110,6 +110,7 @@ fairness_place(TaskQueue *queue, int priority, const text *key, double weight, i
 	Lane	   *lane = &queue->lanes[lane_number];
 	int64		length = STRIDE / (weight > 0 ? weight : 1);
 	bool		keyed = key && task_queue_find(queue->id) == queue;
+	TimestampTz now = durable_now();
 	FairKey    *entry = NULL;
 	int64		pass;
 
@@ -129,7 +130,7 @@ fairness_place(TaskQueue *queue, int priority, const text *key, double weight, i
 	else if (!keyed)
 		lane->finish = pass + length;
 	lane->tail = Max(lane->tail, pass);
-	queue->seq = Max(queue->seq + 1, durable_now());
+	queue->seq = Max(queue->seq + 1, now);
 	*seq = queue->seq;
 	*place = LANE_START(lane_number) | pass;
 	SpinLockRelease(&queue->mutex);

@@ -33,6 +33,8 @@
 #include "storage/latch.h"
 #include "testmode.h"
 
+#define RELEASE_CHUNK	32
+
 static Queue local_queue;
 
 /*
@@ -161,19 +163,23 @@ queue_release(Queue *queue, const pg_uuid_t *run_ids, int count)
 {
 	bool		any = false;
 
-	if (queue->nskips == 0)
-		return;
-	SpinLockAcquire(&queue->mutex);
-	for (int i = queue->nskips - 1; i >= 0; i--)
-		for (int j = 0; j < count; j++)
-			if (memcmp(&queue->skips[i].run_id, &run_ids[j], sizeof(pg_uuid_t)) == 0)
-			{
-				queue->low = Min(queue->low, queue->skips[i].seq);
-				queue->skips[i] = queue->skips[--queue->nskips];
-				any = true;
-				break;
-			}
-	SpinLockRelease(&queue->mutex);
+	/* some at a time, since a transaction may have locked millions */
+	for (int from = 0; from < count && queue->nskips > 0; from += RELEASE_CHUNK)
+	{
+		int			to = Min(from + RELEASE_CHUNK, count);
+
+		SpinLockAcquire(&queue->mutex);
+		for (int i = queue->nskips - 1; i >= 0; i--)
+			for (int j = from; j < to; j++)
+				if (memcmp(&queue->skips[i].run_id, &run_ids[j], sizeof(pg_uuid_t)) == 0)
+				{
+					queue->low = Min(queue->low, queue->skips[i].seq);
+					queue->skips[i] = queue->skips[--queue->nskips];
+					any = true;
+					break;
+				}
+		SpinLockRelease(&queue->mutex);
+	}
 	if (any)
 		queue_wake(queue);
 }

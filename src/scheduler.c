@@ -270,12 +270,13 @@ any_notify(void)
 static bool
 take_request(TimestampTz *from, bool *look)
 {
-	bool		due;
+	TimestampTz now = durable_now();
+	bool		due = any_notify();
 
 	SpinLockAcquire(&database->mutex);
-	*look = database->look || database->look_at <= durable_now();
+	*look = database->look || database->look_at <= now;
 	*from = Min(cursor, database->timer_low);
-	due = *look || database->deadline <= durable_now() || any_notify();
+	due |= *look || database->deadline <= now;
 	if (due)
 	{
 		database->look = false;
