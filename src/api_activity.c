@@ -42,7 +42,8 @@ wf_heartbeat_details(PG_FUNCTION_ARGS)
 
 	if (!running->activity->details)
 		PG_RETURN_NULL();
-	PG_RETURN_JSONB_P(running->activity->details);
+	/* a copy, since the next heartbeat frees it */
+	PG_RETURN_DATUM(PointerGetDatum(PG_DETOAST_DATUM_COPY(PointerGetDatum(running->activity->details))));
 }
 
 PG_FUNCTION_INFO_V1(wf_activity_cancelled);

@@ -114,12 +114,17 @@ static void
 keep_details(RunningAttempt *running, Jsonb *details)
 {
 	MemoryContext old;
+	Jsonb	   *last = running->keeps_details ? running->activity->details : NULL;
 
 	if (!details)
 		return;
 	old = MemoryContextSwitchTo(running->context);
 	running->activity->details = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(details));
 	MemoryContextSwitchTo(old);
+	running->keeps_details = true;
+	/* they may come a million times */
+	if (last)
+		pfree(last);
 }
 
 static void

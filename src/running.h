@@ -18,6 +18,7 @@ typedef struct RunningAttempt
 	bool		has_lease;		/* others see it run: its row says so */
 	bool		commits;		/* and it is a procedure, which may COMMIT */
 	bool		heartbeats;		/* its code calls wf_heartbeat() */
+	bool		keeps_details;	/* the activity's details are its own last ones */
 	Slot	   *slot;			/* of an activity worker, or NULL */
 } RunningAttempt;
 

@@ -235,6 +235,19 @@ SELECT * FROM done;
 SELECT heartbeat_details, last_failure->>'message' AS message FROM wf_activities;
 SELECT wf_terminate('at end');
 
+-- Heartbeats need no more memory the more there are; what was asked for stays what it was.
+CREATE FUNCTION beats() RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  same boolean;
+BEGIN
+  FOR i IN 1..300 LOOP PERFORM wf_heartbeat(jsonb_build_object('beat', i, 'data', repeat('x', 10000))); END LOOP;
+  SELECT d->'beat' = '300' AND wf_heartbeat('"next"') IS NOT NULL AND d->'beat' = '300' INTO same FROM (SELECT wf_heartbeat_details() AS d OFFSET 0) s;
+  RETURN jsonb_build_array(same, wf_heartbeat_details(), (SELECT sum(total_bytes) < 1000000 FROM pg_backend_memory_contexts WHERE name LIKE 'durable%'));
+END $$;
+SELECT wf_start('one', '{"name": "beats", "input": {}}', id => 'beats') \gset
+CALL wf_work();
+SELECT result FROM runs('beats');
+
 -- ROLLBACK in a procedure takes the heartbeat with it, and what it did.
 CREATE PROCEDURE rolls_back(INOUT seen jsonb DEFAULT NULL) LANGUAGE plpgsql AS $$
 BEGIN
