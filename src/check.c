@@ -64,8 +64,9 @@ liveness(const Activity *a, TimestampTz *heartbeat)
 		}
 		SpinLockRelease(&slot->mutex);
 	}
-	/* a session in wf_work() */
-	if (worker && sscanf(worker, "session %d", &pid) == 1 && BackendPidGetProc(pid) != NULL)
+	/* a session in wf_work(); one that began before the server did is another's pid by now */
+	if (worker && sscanf(worker, "session %d", &pid) == 1 && BackendPidGetProc(pid) != NULL &&
+		!(shared && a->started_at < shared->started_at))
 		result = LIVES;
 	return result;
 }

@@ -66,6 +66,7 @@ shmem_startup(void)
 		LWLockPadded *locks = GetNamedLWLockTranche("durable");
 
 		memset(shared, 0, shared_size());
+		shared->started_at = GetCurrentTimestamp();
 		shared->directory = &locks[0].lock;
 		shared->waiting = &locks[1].lock;
 		shared->fairness = &locks[2].lock;

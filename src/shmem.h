@@ -227,6 +227,7 @@ typedef struct Shared
 	LWLock	   *directory;		/* databases, queues, slots: who is there */
 	LWLock	   *waiting;		/* waiters, listeners and pollers */
 	LWLock	   *fairness;		/* fairness keys */
+	TimestampTz started_at;		/* the server, or since its last crash */
 	PGPROC	   *launcher;
 	bool		starts_workers; /* durable.max_workers is not 0, as the launcher knows it */
 	bool		out_of_workers; /* the server has no free background worker */

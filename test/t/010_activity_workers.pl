@@ -163,6 +163,19 @@ $locker->quit;
 is(wait_result($node, $db, 'locked'), '[1, 1, 1]', 'each is run once');
 set_conf($node, "durable.batch_time = 10\ndurable.max_activity_workers = 3");
 
+# What a session ran before a crash is lost, though another one has its pid
+set_conf($node, 'durable.max_activity_workers = 0');
+my $namesake = $node->background_psql($db);
+my $pid = $namesake->query_safe('SELECT pg_backend_pid()');
+start_act($node, $db, 'namesake', 'stamp', input => "'{\"id\": \"namesake\"}'::jsonb", retry => 'wf_retry(max_attempts => 1)');
+$node->poll_query_until($db, "SELECT count(*) = 1 FROM wf_activities WHERE workflow_id = 'namesake'");
+$node->safe_psql($db, "UPDATE durable.activity SET place = NULL, lease = 1, attempt = 1, worker = 'session $pid', started_at = pg_postmaster_start_time() - interval '1 minute'
+	WHERE run_id = (SELECT run_id FROM wf_executions WHERE workflow_id = 'namesake')");
+$node->psql($db, 'ALTER EXTENSION durable UPDATE');
+like(wait_result($node, $db, 'namesake'), qr/worker_lost/, 'an attempt is not kept by a session that has the pid of one before the crash');
+$namesake->quit;
+set_conf($node, 'durable.max_activity_workers = 3');
+
 # More tasks than workers: when the last is done, workers stay for the next
 $node->safe_psql($db, <<'SQL');
 CREATE FUNCTION burst() RETURNS jsonb LANGUAGE plpgsql AS $$
