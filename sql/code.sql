@@ -66,7 +66,8 @@ BEGIN ATOMIC
 		CASE WHEN $4 THEN $3->k.payload_key END, NULL,
 		CASE WHEN k.rest_key IS NOT NULL THEN $3->k.rest_key
 			ELSE nullif($3 - 'command' - k.name_key - coalesce(k.payload_key, 'command'), '{}') END)::durable.event
-	FROM (SELECT t.type, durable.event_name_key(t.type) AS name_key, durable.event_payload_key(t.type) AS payload_key,
+	FROM (SELECT t.type, CASE WHEN t.type = 15 AND $3->>'wait' = 'update' THEN 'update'
+			ELSE durable.event_name_key(t.type) END AS name_key, durable.event_payload_key(t.type) AS payload_key,
 			durable.event_rest_key(t.type) AS rest_key
 		FROM (SELECT durable.event_type_number($1) AS type) t) k;
 END;
