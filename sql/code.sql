@@ -25,7 +25,7 @@ CREATE FUNCTION durable.current_version(function text) RETURNS int4
 AS 'MODULE_PATHNAME', 'durable_current_version' LANGUAGE C VOLATILE STRICT;
 COMMENT ON FUNCTION durable.current_version IS 'the version of the text a workflow function has now; NULL where it is gone or was not run yet';
 
-CREATE VIEW wf_versions AS
+CREATE VIEW wf_versions WITH (security_barrier) AS
 SELECT v.function, v.version, v.owner, v.created_at, coalesce(o.open_runs, 0) AS open_runs,
 	CASE WHEN v.clone IS NOT NULL THEN pg_catalog.format('durable.%I', v.clone) END AS clone,
 	v.version IS NOT DISTINCT FROM c.version AS is_current
