@@ -21,24 +21,35 @@
  *	  5. Who makes, grants or drops a clone holds an advisory lock to the end of
  *	  its transaction; the others find it made then.
  *
+ *	  6. Making one is analyzing the function owner's text as the owner of the
+ *	  extension, and that may call functions: '{1}'::d[] as a parameter's default
+ *	  is read at once, and a check of the domain d is anybody's code.  So a hook
+ *	  refuses all functions then but those that are harmless to whoever calls
+ *	  them.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_proc.h"
 #include "clone.h"
 #include "commands/alter.h"
+#include "commands/defrem.h"
 #include "compat.h"
 #include "extension.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
+#include "parser/parse_node.h"
+#include "parser/parser.h"
 #include "settings.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
@@ -67,6 +78,32 @@ typedef struct KnownClone
 } KnownClone;
 
 static HTAB *known = NULL;
+
+static object_access_hook_type prev_object_access_hook = NULL;
+static bool analyzing = false;	/* somebody's text, as another role */
+
+static void
+refuse_functions(ObjectAccessType access, Oid classid, Oid objectid, int subid, void *arg)
+{
+	if (prev_object_access_hook)
+		prev_object_access_hook(access, classid, objectid, subid, arg);
+	if (access != OAT_FUNCTION_EXECUTE || !analyzing)
+		return;
+	if (objectid < FirstUnpinnedObjectId && func_volatile(objectid) == PROVOLATILE_IMMUTABLE)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("function %s cannot be called here", get_func_name(objectid)),
+			 errdetail("An earlier version of a workflow function is made, and a domain in its parameters' defaults, or in its body, calls that function."),
+			 errhint("Move the runs to another version by wf_migrate().")));
+}
+
+void
+durable_clone_init(void)
+{
+	prev_object_access_hook = object_access_hook;
+	object_access_hook = refuse_functions;
+}
 
 /*
  * The text of a function, the same in all sessions
@@ -273,6 +310,31 @@ set_owner(const char *name, Oid owner)
 	CommandCounterIncrement();
 }
 
+/*
+ * CREATE FUNCTION, of a text of which only the name is ours.  Event triggers do
+ * not see it: what they call would be refused.
+ */
+static void
+create_function(const char *statement)
+{
+	ParseState *pstate = make_parsestate(NULL);
+	RawStmt    *raw = linitial_node(RawStmt, raw_parser(statement, RAW_PARSE_DEFAULT));
+
+	pstate->p_sourcetext = statement;
+	analyzing = true;
+	PG_TRY();
+	{
+		(void) CreateFunction(pstate, castNode(CreateFunctionStmt, raw->stmt));
+	}
+	PG_FINALLY();
+	{
+		analyzing = false;
+	}
+	PG_END_TRY();
+	free_parsestate(pstate);
+	CommandCounterIncrement();
+}
+
 static Oid
 create_clone(const char *function, int32 version, const CodeVersion *code)
 {
@@ -282,7 +344,6 @@ create_clone(const char *function, int32 version, const CodeVersion *code)
 	ObjectAddress address;
 	ObjectAddress extension;
 	char	   *statement = psprintf("CREATE FUNCTION %s%s", quote_qualified_identifier(SCHEMA_NAME, name), rest);
-	int			rc;
 
 	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(code->owner)))
 		ereport(ERROR,
@@ -291,10 +352,7 @@ create_clone(const char *function, int32 version, const CodeVersion *code)
 				 errhint("Move the runs to another version by wf_migrate().")));
 	(void) set_config_option("check_function_bodies", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, ERROR, false);
-	rc = SPI_execute(statement, false, 0);
-	if (rc < 0)
-		elog(ERROR, "could not create function \"%s\": %s", name, SPI_result_code_string(rc));
-	CommandCounterIncrement();
+	create_function(statement);
 	ObjectAddressSet(address, ProcedureRelationId, existing_clone(name));
 	ObjectAddressSet(extension, ExtensionRelationId, durable_extension_oid());
 	recordDependencyOn(&address, &extension, DEPENDENCY_AUTO_EXTENSION);

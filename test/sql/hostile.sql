@@ -31,6 +31,22 @@ SELECT count(*) FROM wf_stuck WHERE tells(workflow_id);
 SELECT count(*) FROM wf_versions WHERE tells(function);
 SELECT replace(fails(format('SELECT durable.workflow_id_of(%L)', :'victim_run')), :'victim_run', '<run>');
 
+-- A clone is made by the extension's owner; what its text calls on the way is not called.
+CREATE FUNCTION who_checks(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'checked by %', current_user; RETURN true; END $$;
+CREATE DOMAIN checked AS int CHECK (who_checks(VALUE));
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE FUNCTION climbs(a checked[] DEFAULT '{1}') RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN wf_wait_signal('go')#>>'{}'; END $$;
+CREATE FUNCTION climbs_body() RETURNS text BEGIN ATOMIC SELECT wf_wait_signal('go')#>>'{}' WHERE '{1}'::checked[] IS NOT NULL; END;
+CREATE FUNCTION harmless(a positive[] DEFAULT '{1}') RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN wf_wait_signal('go')#>>'{}'; END $$;
+SELECT count(wf_start(f, id => f)) FROM unnest('{climbs,climbs_body,harmless}'::text[]) f;
+CALL wf_work();
+DROP FUNCTION climbs, climbs_body, harmless;
+SELECT count(wf_signal(f, 'go', '"went"')) FROM unnest('{climbs,climbs_body,harmless}'::text[]) f;
+CALL wf_work();
+SELECT * FROM runs('%') WHERE id = 'harmless';
+SELECT workflow_id, why, error->>'sqlstate' AS state, error->>'detail' AS detail FROM wf_stuck ORDER BY 1;
+SELECT count(wf_terminate(f)) FROM unnest('{climbs,climbs_body}'::text[]) f;
+
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 DROP EXTENSION durable CASCADE;
