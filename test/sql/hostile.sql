@@ -47,6 +47,34 @@ SELECT * FROM runs('%') WHERE id = 'harmless';
 SELECT workflow_id, why, error->>'sqlstate' AS state, error->>'detail' AS detail FROM wf_stuck ORDER BY 1;
 SELECT count(wf_terminate(f)) FROM unnest('{climbs,climbs_body}'::text[]) f;
 
+-- Histories that no run can have had
+CREATE FUNCTION asks() RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_activity('ok');
+  PERFORM wf_signal_external('nobody', 'x');
+  PERFORM wf_upsert_memo('{"k": 1}');
+  RETURN wf_info()->'memo';
+END $$;
+CREATE FUNCTION history(VARIADIC events jsonb[]) RETURNS jsonb LANGUAGE sql AS $$
+  SELECT jsonb_agg(jsonb_build_object('run_id', '00000000-0000-7000-8000-000000000000', 'event_id', n, 'at', '2026-01-01 UTC', 'attributes', '{}'::jsonb, 'turn', 1,
+    'turn_at', '2026-01-01 UTC', 'mail', n = 1, 'ran', true, 'goes_on', false, 'has_payload', e ? 'payload' OR n = 1) || e)
+  FROM unnest(events) WITH ORDINALITY u(e, n)
+$$;
+SELECT fails(format('SELECT wf_replay(%L, ''asks()'', false)', h)) FROM (VALUES
+  (1, history('{"event_type": "workflow_signaled"}')),
+  (2, history('{"event_type": "workflow_started", "has_payload": false}')),
+  (3, history('{"event_type": "workflow_started", "attributes": {"input": {}}}', '{"event_type": "workflow_started", "attributes": {"input": {}}}')),
+  (4, history('{"event_type": "workflow_started", "attributes": {"input": {}}}', '{"event_type": "workflow_signaled"}')),
+  (5, history('{"event_type": "workflow_started", "attributes": {"input": {}}}', '{"event_type": "marker_recorded", "attributes": {"version": 1}}')),
+  (6, history('{"event_type": "workflow_started", "attributes": {"input": {}}}', '{"event_type": "activity_scheduled", "attributes": {"command": 1, "activity": "ok"}}',
+    '{"event_type": "activity_failed", "attributes": {"command": 1}}')),
+  (7, history('{"event_type": "workflow_started", "attributes": {"input": {}}}', '{"event_type": "activity_scheduled", "attributes": {"command": 1, "activity": "ok"}}',
+    '{"event_type": "activity_completed", "attributes": {"command": 1}}', '{"event_type": "signal_external_initiated", "attributes": {"command": 2, "signal": "x"}}')),
+  (8, history('{"event_type": "workflow_started", "attributes": {"input": {}}}', '{"event_type": "activity_scheduled", "attributes": {"command": 1, "activity": "ok"}}',
+    '{"event_type": "activity_completed", "attributes": {"command": 1}}', '{"event_type": "signal_external_initiated", "attributes": {"command": 2, "signal": "x"}}',
+    '{"event_type": "signal_external_failed", "attributes": {"command": 2}}')),
+  (9, history('{"event_type": "workflow_started", "attributes": {"input": {}}}', '{"event_type": "memo_upserted", "attributes": {"command": 1, "memo": 1}}'))) v(n, h) ORDER BY n;
+
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 DROP EXTENSION durable CASCADE;
