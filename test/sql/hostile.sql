@@ -75,6 +75,30 @@ SELECT fails(format('SELECT wf_replay(%L, ''asks()'', false)', h)) FROM (VALUES
     '{"event_type": "signal_external_failed", "attributes": {"command": 2}}')),
   (9, history('{"event_type": "workflow_started", "attributes": {"input": {}}}', '{"event_type": "memo_upserted", "attributes": {"command": 1, "memo": 1}}'))) v(n, h) ORDER BY n;
 
+-- Replay in the middle of a turn
+CREATE FUNCTION replays(how text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  CASE how
+    WHEN 'replay' THEN PERFORM wf_replay(history('{"event_type": "workflow_started", "attributes": {"input": {}}}'), 'waits(text)', false);
+    WHEN 'check' THEN PERFORM wf_check_replay('waits');
+    WHEN 'migrate' THEN PERFORM wf_migrate('waits');
+  END CASE;
+  RETURN 'done';
+END $$;
+CREATE FUNCTION nests(how text, mode text DEFAULT NULL) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE r text;
+BEGIN
+  PERFORM wf_activity('ok');
+  BEGIN
+    r := wf_activity('replays', jsonb_build_object('how', how), mode => mode, retry => wf_retry(max_attempts => 1));
+  EXCEPTION WHEN OTHERS THEN r := SQLERRM;
+  END;
+  RETURN jsonb_build_array(r, wf_activity('ok'));
+END $$;
+SELECT count(wf_start('nests', jsonb_build_object('how', h, 'mode', m), id => concat_ws(' ', 'nests', h, m))) FROM unnest('{replay,check,migrate}'::text[]) h, unnest('{inline,queued}'::text[]) m;
+CALL wf_work();
+SELECT id, status, result, error FROM runs('nests%');
+
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 DROP EXTENSION durable CASCADE;
