@@ -75,13 +75,14 @@ SELECT fails(format('SELECT wf_replay(%L, ''asks()'', false)', h)) FROM (VALUES
     '{"event_type": "signal_external_failed", "attributes": {"command": 2}}')),
   (9, history('{"event_type": "workflow_started", "attributes": {"input": {}}}', '{"event_type": "memo_upserted", "attributes": {"command": 1, "memo": 1}}'))) v(n, h) ORDER BY n;
 
--- Replay in the middle of a turn
+-- Replay in the middle of a turn, and tests
 CREATE FUNCTION replays(how text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
   CASE how
     WHEN 'replay' THEN PERFORM wf_replay(history('{"event_type": "workflow_started", "attributes": {"input": {}}}'), 'waits(text)', false);
     WHEN 'check' THEN PERFORM wf_check_replay('waits');
     WHEN 'migrate' THEN PERFORM wf_migrate('waits');
+    WHEN 'test' THEN PERFORM wf_test_begin();
   END CASE;
   RETURN 'done';
 END $$;
@@ -95,9 +96,34 @@ BEGIN
   END;
   RETURN jsonb_build_array(r, wf_activity('ok'));
 END $$;
-SELECT count(wf_start('nests', jsonb_build_object('how', h, 'mode', m), id => concat_ws(' ', 'nests', h, m))) FROM unnest('{replay,check,migrate}'::text[]) h, unnest('{inline,queued}'::text[]) m;
+SELECT count(wf_start('nests', jsonb_build_object('how', h, 'mode', m), id => concat_ws(' ', 'nests', h, m))) FROM unnest('{replay,check,migrate,test}'::text[]) h, unnest('{inline,queued}'::text[]) m;
 CALL wf_work();
 SELECT id, status, result, error FROM runs('nests%');
+
+-- Calls that fail, in code that goes on: none of them is a command
+CREATE FUNCTION goes_on() RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE r jsonb := '[]'; call text;
+BEGIN
+  FOREACH call IN ARRAY ARRAY['wf_wait_signal(''s'', ''178000000 years'')', 'wf_await(''timer 1'')', 'wf_await_any(''{activity 2,child 1,signal 1}'')',
+    'wf_cancel_handle(''child 3'')', 'wf_next_update(''u'', ''99999999 days'')', 'wf_start_timer(''100001 years'')', 'wf_child(''ok'', priority => 9)',
+    'wf_upsert_search_attributes(jsonb_build_object(''k'', repeat(''x'', 50000)))', 'wf_child(''ok'', start_delay => ''178000000 years'')',
+    'wf_activity(''ok'', retry => ''{"initial_interval": "178000000 years"}'')'] LOOP
+    BEGIN
+      EXECUTE 'SELECT ' || call;
+    EXCEPTION WHEN OTHERS THEN r := r || to_jsonb(SQLSTATE || ' ' || SQLERRM);
+    END;
+  END LOOP;
+  PERFORM wf_activity('ok');
+  PERFORM wf_wait_signal('go');
+  RETURN r;
+END $$;
+SELECT wf_start('goes_on', id => 'goes_on') \gset
+CALL wf_work();
+SELECT wf_signal('goes_on', 'go') \gset
+CALL wf_work();
+SELECT jsonb_array_elements_text(result) FROM wf_executions WHERE workflow_id = 'goes_on';
+SELECT n, event FROM events('goes_on');
+SELECT fails('SELECT wf_result(''goes_on'', timeout => ''178000000 years'')'), fails('SELECT wf_start(''ok'', start_delay => ''178000000 years'')');
 
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
