@@ -194,6 +194,17 @@ durable_task_queue_topic(PG_FUNCTION_ARGS)
 									 PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1))));
 }
 
+PG_FUNCTION_INFO_V1(durable_task_queue_id);
+Datum
+durable_task_queue_id(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(task_queue_id(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+								  PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)),
+								  PG_GETARG_OID(2), PG_GETARG_BOOL(3)));
+}
+
 static void
 set_span(Datum *value, bool *isnull, double usecs)
 {

@@ -343,4 +343,7 @@ RESET SESSION AUTHORIZATION;
 SELECT count(wf_delete(workflow_id, run_id)) FROM wf_executions WHERE owner = 'regress_ann'::regrole;
 REVOKE ALL ON SCHEMA test FROM PUBLIC;
 DROP ROLE regress_ann, regress_ops;
+-- A queue's id is a hash for which nobody finds another name.
+SELECT durable.task_queue_id('default', 'mail', 10, true) =
+  ('x' || left(encode(sha256(int4send(10) || int4send(3) || 'default'::bytea || '\x00'::bytea || 'mail'::bytea), 'hex'), 16))::bit(64)::bigint AS sha256;
 SELECT (SELECT count(*) FROM durable.activity) AS activities, (SELECT count(*) FROM durable.message) AS messages;
