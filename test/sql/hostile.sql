@@ -128,6 +128,25 @@ SELECT fails('SELECT wf_result(''goes_on'', timeout => ''178000000 years'')'), f
 -- Functions that SQL cannot call, since nothing is of the types they take
 SELECT name, fails(format('SELECT wf_start(%L, ''{"$1": null}'')', name)) FROM unnest('{brin_bloom_options,bthandler,plpgsql_call_handler,textin,record_out}'::text[]) name;
 
+-- Steps that saw off the branch they sit on: their own workflow, or its parent
+CREATE FUNCTION does(call text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'SELECT ' || call; RETURN 'done'; END $$;
+CREATE FUNCTION saws(call text, child boolean DEFAULT false) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+  IF child THEN
+    RETURN wf_child('saws', jsonb_build_object('call', call), id => 'sawing child');
+  END IF;
+  RETURN jsonb_build_array(wf_activity('ok'), wf_activity('does', jsonb_build_object('call', call), retry => wf_retry(max_attempts => 1)), wf_activity('ok'));
+EXCEPTION WHEN SQLSTATE 'WF001' THEN
+  RETURN to_jsonb(SQLERRM);
+END $$;
+SELECT count(wf_start('saws', jsonb_build_object('call', format('%s(''saw %s''%s)', c, c, CASE c WHEN 'wf_reset' THEN ', 1' END)), id => 'saw ' || c))
+FROM unnest('{wf_terminate,wf_delete,wf_pause,wf_reset}'::text[]) c;
+SELECT wf_start('saws', '{"call": "wf_start(''ok'', id => ''saw wf_start'', on_running => ''terminate_existing'')"}', id => 'saw wf_start') \gset
+SELECT wf_start('saws', '{"call": "wf_terminate(''saw parent'')", "child": true}', id => 'saw parent') \gset
+CALL wf_work();
+SELECT id, status, result, error FROM runs('saw%');
+SELECT why FROM wf_stuck;
+
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 DROP EXTENSION durable CASCADE;
