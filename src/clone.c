@@ -11,9 +11,11 @@
  *	  2. The text is that of pg_get_functiondef(), made under settings and a
  *	  search path that never differ.  All of it but the name is used as it is.
  *
- *	  3. A clone belongs to the owner of the original, so that SECURITY DEFINER
- *	  means what it meant.  Nobody may execute it but he and the roles whose runs
- *	  began with it.
+ *	  3. A clone belongs to the owner of the extension, so that nobody changes it
+ *	  by ALTER FUNCTION: the first who ran a text under a name need not be who
+ *	  has it there now.  Only that of a SECURITY DEFINER function belongs to the
+ *	  owner of the original, so that this means what it meant.  Nobody else may
+ *	  execute it but the roles whose runs began with it.
  *
  *	  4. A clone is no member of the extension, so a dump has it; but it goes
  *	  with the extension.  Should it get lost, it is made again.
@@ -335,6 +337,35 @@ create_function(const char *statement)
 	CommandCounterIncrement();
 }
 
+static bool
+is_definer(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	result = ((Form_pg_proc) GETSTRUCT(tuple))->prosecdef;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * Give the clone of a SECURITY DEFINER function to the owner of the original
+ */
+static void
+give_to_definer(const char *function, int32 version, const CodeVersion *code, Oid clone, const char *name)
+{
+	if (!is_definer(clone))
+		return;
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(code->owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the role that owned version %d of workflow function %s does not exist", version, function),
+				 errhint("Move the runs to another version by wf_migrate().")));
+	set_owner(name, code->owner);
+}
+
 static Oid
 create_clone(const char *function, int32 version, const CodeVersion *code)
 {
@@ -345,11 +376,6 @@ create_clone(const char *function, int32 version, const CodeVersion *code)
 	ObjectAddress extension;
 	char	   *statement = psprintf("CREATE FUNCTION %s%s", quote_qualified_identifier(SCHEMA_NAME, name), rest);
 
-	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(code->owner)))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the role that owned version %d of workflow function %s does not exist", version, function),
-				 errhint("Move the runs to another version by wf_migrate().")));
 	(void) set_config_option("check_function_bodies", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, ERROR, false);
 	create_function(statement);
@@ -357,7 +383,7 @@ create_clone(const char *function, int32 version, const CodeVersion *code)
 	ObjectAddressSet(extension, ExtensionRelationId, durable_extension_oid());
 	recordDependencyOn(&address, &extension, DEPENDENCY_AUTO_EXTENSION);
 	change_acl(name, InvalidOid);
-	set_owner(name, code->owner);
+	give_to_definer(function, version, code, address.objectId, name);
 	version_set_clone(function, version, name);
 	return address.objectId;
 }

@@ -147,6 +147,21 @@ CALL wf_work();
 SELECT id, status, result, error FROM runs('saw%');
 SELECT why FROM wf_stuck;
 
+-- Who ran a text first under a name does not get hold of the clones of him who has it there later.
+CREATE FUNCTION deployed() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN wf_wait_signal('go'); END $$;
+SELECT wf_start('deployed', id => 'squatter') \gset
+CALL wf_work();
+DROP FUNCTION deployed;
+SET SESSION AUTHORIZATION regress_victim;
+CREATE FUNCTION deployed() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN wf_wait_signal('go'); END $$;
+SELECT wf_start('deployed', id => 'deployed') \gset
+CALL wf_work();
+DROP FUNCTION deployed;
+SELECT wf_cancel('deployed') \gset
+CALL wf_work();
+SET SESSION AUTHORIZATION regress_mallory;
+SELECT fails('ALTER FUNCTION durable."deployed$v1"() SET search_path = test'), fails('SELECT durable."deployed$v1"()');
+
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 DROP EXTENSION durable CASCADE;
