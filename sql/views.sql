@@ -1,6 +1,6 @@
 /*
- * What operators and applications look at.  A run is visible to members of
- * its owner; security_barrier keeps functions of the query from seeing the
+ * What operators and applications look at.  A run is visible to those who have
+ * the privileges of its owner; security_barrier keeps functions of the query from seeing the
  * others before that is checked.  It does so only where the view itself is no
  * UNION ALL: the planner flattens those all the same.
  */
@@ -37,12 +37,12 @@ SELECT h.run_id, (h.first_event + n.position - 1)::bigint AS event_id,
 FROM durable.history h
 	CROSS JOIN LATERAL unnest(h.events) WITH ORDINALITY AS n(type, at, command, name, payload, payload_id, attributes, position)
 	LEFT JOIN durable.payload p ON p.payload_id = n.payload_id
-WHERE pg_has_role(h.owner, 'MEMBER')
+WHERE pg_has_role(h.owner, 'USAGE')
 UNION ALL
 SELECT m.run_id, 1, 'workflow_started', m.at, jsonb_build_object('input', coalesce(m.payload, p.data)),
 	1, m.at, true, false, false, true
 FROM durable.message m LEFT JOIN durable.payload p ON p.payload_id = m.payload_id
-WHERE m.kind = 1 AND pg_has_role(m.owner, 'MEMBER')
+WHERE m.kind = 1 AND pg_has_role(m.owner, 'USAGE')
 ) u;
 COMMENT ON VIEW wf_events IS 'the events of all runs';
 
@@ -71,7 +71,7 @@ SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.function, e.version,
 	e.parent_run_id, coalesce((SELECT p.workflow_id FROM durable.execution p WHERE p.run_id = e.parent_run_id),
 		(SELECT p.workflow_id FROM durable.closed p WHERE p.run_id = e.parent_run_id)) AS parent_workflow_id
 FROM durable.execution e
-WHERE pg_has_role(e.owner, 'MEMBER')
+WHERE pg_has_role(e.owner, 'USAGE')
 UNION ALL
 SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function, c.version,
 	durable.status_name(c.status), c.owner, c.started_at, c.closed_at,
@@ -93,7 +93,7 @@ SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function, c.version,
 	c.parent_run_id, coalesce((SELECT p.workflow_id FROM durable.execution p WHERE p.run_id = c.parent_run_id),
 		(SELECT p.workflow_id FROM durable.closed p WHERE p.run_id = c.parent_run_id))
 FROM durable.closed c
-WHERE pg_has_role(c.owner, 'MEMBER')
+WHERE pg_has_role(c.owner, 'USAGE')
 ) u;
 COMMENT ON VIEW wf_executions IS 'all runs, open and closed';
 
@@ -103,7 +103,7 @@ SELECT e.namespace, e.workflow_id, t.run_id, NULLIF(t.command, 0) AS command,
 		WHEN 7 THEN 'execution_timeout' WHEN 8 THEN 'start_delay' WHEN 9 THEN 'activity_retry' WHEN 14 THEN 'sweep' END AS kind,
 	t.fire_at
 FROM durable.timer t JOIN durable.execution e USING (run_id)
-WHERE pg_has_role(t.owner, 'MEMBER');
+WHERE pg_has_role(t.owner, 'USAGE');
 COMMENT ON VIEW wf_timers IS 'what falls due when';
 
 CREATE FUNCTION durable.activity_mode(a durable.activity) RETURNS text
@@ -139,7 +139,7 @@ SELECT e.namespace, a.workflow_id, a.run_id, coalesce(a.activity_id, a.command::
 	a.heartbeat * interval '1 microsecond' AS heartbeat_timeout, a.retry
 FROM durable.activity a JOIN durable.execution e USING (run_id)
 	LEFT JOIN durable.payload p ON p.payload_id = a.input_id
-WHERE pg_has_role(a.owner, 'MEMBER');
+WHERE pg_has_role(a.owner, 'USAGE');
 COMMENT ON VIEW wf_activities IS 'activities that are not done';
 
 CREATE VIEW wf_attempts WITH (security_barrier) AS
@@ -149,19 +149,19 @@ FROM (
 	SELECT l.run_id, coalesce(l.activity_id, l.command::text) AS activity_id, l.name AS activity, l.command, l.attempt,
 		replace(durable.event_type_name(l.outcome), 'activity_', '') AS outcome, l.started_at, l.ended_at, l.worker, l.failure
 	FROM durable.attempt l
-	WHERE pg_has_role(l.owner, 'MEMBER')
+	WHERE pg_has_role(l.owner, 'USAGE')
 	UNION ALL
 	SELECT a.run_id, coalesce(a.activity_id, a.command::text), a.name, a.command, a.attempt,
 		'started', a.started_at, NULL, a.worker, NULL
 	FROM durable.activity a
-	WHERE a.lease IS NOT NULL AND pg_has_role(a.owner, 'MEMBER')
+	WHERE a.lease IS NOT NULL AND pg_has_role(a.owner, 'USAGE')
 	UNION ALL
 	SELECT c.run_id, coalesce(s.attributes->>'activity_id', c.command::text), s.name, c.command,
 		coalesce((c.attributes->>'attempt')::int, 1), 'completed',
 		coalesce((c.attributes->>'started_at')::timestamptz, s.at), c.at,
 		c.attributes->>'worker', NULL
 	FROM (SELECT h.run_id, n.* FROM durable.history h CROSS JOIN LATERAL unnest(h.events) n
-			WHERE n.type = 11 AND pg_has_role(h.owner, 'MEMBER')) c
+			WHERE n.type = 11 AND pg_has_role(h.owner, 'USAGE')) c
 		CROSS JOIN LATERAL (SELECT n.name, n.at, n.attributes
 			FROM durable.history h CROSS JOIN LATERAL unnest(h.events) n
 			WHERE h.run_id = c.run_id AND n.type = 10 AND n.command = c.command LIMIT 1) s
@@ -192,7 +192,7 @@ FROM (
 ) q
 	LEFT JOIN durable.task_queue l USING (queue)
 	CROSS JOIN LATERAL durable.task_queue_stats(q.queue, q.topic) s
-WHERE pg_has_role(q.owner, 'MEMBER');
+WHERE pg_has_role(q.owner, 'USAGE');
 COMMENT ON VIEW wf_task_queues IS 'task queues that have tasks or limits';
 
 CREATE VIEW wf_workers AS
@@ -209,14 +209,14 @@ SELECT u.* FROM (
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner,
 	e.turn_error->>'message' AS why, e.turn_error AS error, e.turn_failures AS failures, e.turn_retry_at AS next_try
 FROM durable.execution e
-WHERE e.turn_failures > 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'MEMBER')
+WHERE e.turn_failures > 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'USAGE')
 UNION ALL
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner, o.why, NULL, 0, NULL
 FROM (SELECT m.owner FROM durable.message m
 		UNION SELECT t.owner FROM durable.timer t WHERE t.fire_at < now()) q
 	CROSS JOIN LATERAL (SELECT durable.why_no_worker(q.owner, false) AS why) o
 	JOIN durable.execution e ON e.owner = q.owner
-WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'MEMBER')
+WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'USAGE')
 	AND (EXISTS (SELECT 1 FROM durable.message m WHERE m.run_id = e.run_id)
 		OR EXISTS (SELECT 1 FROM durable.timer t WHERE t.run_id = e.run_id AND t.fire_at < now()))
 UNION ALL
@@ -224,7 +224,7 @@ SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner, o.why, NULL, 0
 FROM (SELECT DISTINCT a.owner FROM durable.activity a WHERE a.place IS NOT NULL AND NOT a.external) q
 	CROSS JOIN LATERAL (SELECT durable.why_no_worker(q.owner, true) AS why) o
 	JOIN durable.execution e ON e.owner = q.owner
-WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'MEMBER')
+WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'USAGE')
 	AND EXISTS (SELECT 1 FROM durable.activity a WHERE a.run_id = e.run_id AND a.place IS NOT NULL AND NOT a.external)
 ) u;
 COMMENT ON VIEW wf_stuck IS 'runs that will not move by themselves, and why';

@@ -72,7 +72,7 @@ wf_set_task_queue(PG_FUNCTION_ARGS)
 	q.limits.per_key_concurrency = arg_count(fcinfo, 4, "max_concurrent_per_key");
 	q.weights = arg_weights(fcinfo, 5);
 	task_queue = q.task_queue ? text_to_cstring(q.task_queue) : NULL;
-	if (!is_member_of_role(GetUserId(), q.owner))
+	if (!has_privs_of_role(GetUserId(), q.owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for task queue \"%s\"", task_queue ? task_queue : ""),

@@ -180,7 +180,7 @@ read_closed_run(const pg_uuid_t *run_id, Oid caller, MemoryContext context, Exec
 {
 	static Statement statement = {
 		"SELECT c.namespace, c.workflow_id, c.workflow, c.attempt, c.started_at, c.memo, c.search_attributes, c.version"
-		" FROM durable.closed c WHERE c.run_id = $1 AND pg_catalog.pg_has_role($2, c.owner, 'MEMBER')",
+		" FROM durable.closed c WHERE c.run_id = $1 AND pg_catalog.pg_has_role($2, c.owner, 'USAGE')",
 		2, {UUIDOID, OIDOID}
 	};
 	Datum		values[2] = {UUIDPGetDatum(run_id), ObjectIdGetDatum(caller)};
@@ -225,7 +225,7 @@ export_run(const Export *export, Oid caller, Execution *e)
 	store_begin(&scope);
 	if (find_run(&e->run_id, &run) && run.status == STATUS_RUNNING)
 	{
-		if (is_member_of_role(caller, run.owner) &&
+		if (has_privs_of_role(caller, run.owner) &&
 			execution_read(&e->run_id, 1, false, context, &found) > 0)
 			*e = *found;
 	}

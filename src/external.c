@@ -150,7 +150,7 @@ send_message(Turn *turn, const ExternalRequest *request, bool *wait)
 
 		if (!find_target(turn, request, &found))
 			return failed("not_found", ERRCODE_WF_NOT_FOUND, "workflow \"%s\" does not exist", request);
-		if (!is_member_of_role(turn->execution->owner, found.owner))
+		if (!has_privs_of_role(turn->execution->owner, found.owner))
 			return failed("permission_denied", ERRCODE_INSUFFICIENT_PRIVILEGE,
 						  "permission denied for workflow \"%s\"", request);
 		if (found.status != STATUS_RUNNING)

@@ -382,13 +382,14 @@ start_options(FunctionCallInfo fcinfo, int first, StartOptions *options)
 }
 
 /*
- * Only members of a run's owner may touch it.  The caller is not the current
+ * Only who has the privileges of a run's owner may touch it; to be a member of it
+ * is not enough, since that may be without INHERIT.  The caller is not the current
  * role where the engine's own statements run.
  */
 void
 check_owner(Oid caller, Oid owner, const char *what)
 {
-	if (!is_member_of_role(caller, owner))
+	if (!has_privs_of_role(caller, owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for workflow \"%s\"", what),
