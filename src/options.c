@@ -47,14 +47,23 @@ arg_jsonb(FunctionCallInfo fcinfo, int arg)
 }
 
 /*
- * Is a span too long to be added to any time there is?
+ * A span's length in microseconds, which may be more than an int64 holds
+ */
+static double
+length_of(const Interval *span)
+{
+	double		days = (double) span->month * DAYS_PER_MONTH + span->day;
+
+	return days * USECS_PER_DAY + span->time;
+}
+
+/*
+ * Is it too long to be added to any time there is?
  */
 static bool
 is_too_long(const Interval *span)
 {
-	double		days = (double) span->month * DAYS_PER_MONTH + span->day;
-
-	return days * USECS_PER_DAY + span->time > (double) MAX_YEARS * MONTHS_PER_YEAR * DAYS_PER_MONTH * USECS_PER_DAY;
+	return length_of(span) > (double) MAX_YEARS * MONTHS_PER_YEAR * DAYS_PER_MONTH * USECS_PER_DAY;
 }
 
 /*
@@ -73,7 +82,7 @@ arg_interval(FunctionCallInfo fcinfo, int arg, const char *name)
 				(errcode(ERRCODE_INTERVAL_FIELD_OVERFLOW),
 				 errmsg("\"%s\" must not be longer than %d years: %s", name, MAX_YEARS,
 						DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(span))))));
-	if (durable_interval_usecs(span) < 0)
+	if (length_of(span) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" must not be negative: %s", name,
@@ -157,7 +166,7 @@ check_span(Jsonb *policy, const char *key, JsonbValue *v)
 												 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 	if (is_too_long(span))
 		bad_retry(key, psprintf("an interval that is not longer than %d years", MAX_YEARS));
-	if (durable_interval_usecs(span) < 0)
+	if (length_of(span) < 0)
 		bad_retry(key, "an interval that is not negative");
 }
 

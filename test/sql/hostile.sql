@@ -123,7 +123,8 @@ SELECT wf_signal('goes_on', 'go') \gset
 CALL wf_work();
 SELECT jsonb_array_elements_text(result) FROM wf_executions WHERE workflow_id = 'goes_on';
 SELECT n, event FROM events('goes_on');
-SELECT fails('SELECT wf_result(''goes_on'', timeout => ''178000000 years'')'), fails('SELECT wf_start(''ok'', start_delay => ''178000000 years'')');
+SELECT fails('SELECT wf_result(''goes_on'', timeout => ''178000000 years'')'), fails('SELECT wf_start(''ok'', start_delay => ''178000000 years'')'),
+  fails('SELECT wf_start(''ok'', start_delay => ''-178000000 years'')');
 
 -- Functions that SQL cannot call, since nothing is of the types they take
 SELECT name, fails(format('SELECT wf_start(%L, ''{"$1": null}'')', name)) FROM unnest('{brin_bloom_options,bthandler,plpgsql_call_handler,textin,record_out}'::text[]) name;
