@@ -25,7 +25,7 @@ CREATE FUNCTION durable.current_version(function text) RETURNS int4
 AS 'MODULE_PATHNAME', 'durable_current_version' LANGUAGE C VOLATILE STRICT;
 COMMENT ON FUNCTION durable.current_version IS 'the version of the text a workflow function has now; NULL where it is gone or was not run yet';
 
-CREATE VIEW wf_versions AS
+CREATE VIEW wf_versions WITH (security_barrier) AS
 SELECT v.function, v.version, v.owner, v.created_at, coalesce(o.open_runs, 0) AS open_runs,
 	CASE WHEN v.clone IS NOT NULL THEN pg_catalog.format('durable.%I', v.clone) END AS clone,
 	v.version IS NOT DISTINCT FROM c.version AS is_current
@@ -33,8 +33,8 @@ FROM durable.version v
 	JOIN (SELECT f.function, durable.current_version(f.function) AS version
 		FROM (SELECT DISTINCT v.function FROM durable.version v) f) c ON c.function = v.function
 	LEFT JOIN (SELECT e.function, e.version, count(*) AS open_runs FROM durable.execution e
-		WHERE pg_has_role(e.owner, 'MEMBER') GROUP BY 1, 2) o ON o.function = v.function AND o.version = v.version
-WHERE o.open_runs > 0 OR pg_has_role(v.owner, 'MEMBER');
+		WHERE pg_has_role(e.owner, 'USAGE') GROUP BY 1, 2) o ON o.function = v.function AND o.version = v.version
+WHERE o.open_runs > 0 OR pg_has_role(v.owner, 'USAGE');
 COMMENT ON VIEW wf_versions IS 'the texts that workflow functions have had, and how many open runs go on with each';
 GRANT SELECT ON wf_versions TO PUBLIC;
 
@@ -66,7 +66,8 @@ BEGIN ATOMIC
 		CASE WHEN $4 THEN $3->k.payload_key END, NULL,
 		CASE WHEN k.rest_key IS NOT NULL THEN $3->k.rest_key
 			ELSE nullif($3 - 'command' - k.name_key - coalesce(k.payload_key, 'command'), '{}') END)::durable.event
-	FROM (SELECT t.type, durable.event_name_key(t.type) AS name_key, durable.event_payload_key(t.type) AS payload_key,
+	FROM (SELECT t.type, CASE WHEN t.type = 15 AND $3->>'wait' = 'update' THEN 'update'
+			ELSE durable.event_name_key(t.type) END AS name_key, durable.event_payload_key(t.type) AS payload_key,
 			durable.event_rest_key(t.type) AS rest_key
 		FROM (SELECT durable.event_type_number($1) AS type) t) k;
 END;

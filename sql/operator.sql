@@ -51,6 +51,10 @@ CREATE FUNCTION durable.task_queue_topic(namespace text, task_queue text) RETURN
 AS 'MODULE_PATHNAME', 'durable_task_queue_topic' LANGUAGE C IMMUTABLE;
 COMMENT ON FUNCTION durable.task_queue_topic IS 'what those who wait for tasks of a name wait for';
 
+CREATE FUNCTION durable.task_queue_id(namespace text, task_queue text, owner oid, external boolean) RETURNS int8
+AS 'MODULE_PATHNAME', 'durable_task_queue_id' LANGUAGE C IMMUTABLE;
+COMMENT ON FUNCTION durable.task_queue_id IS 'how a task queue is known, as in durable.activity.queue';
+
 CREATE FUNCTION durable.task_queue_stats(id int8, topic int8, OUT waiting_workers int, OUT schedule_to_start_p50 interval,
 	OUT schedule_to_start_p99 interval, OUT claimed int8, OUT notified int8)
 RETURNS record AS 'MODULE_PATHNAME', 'durable_task_queue_stats' LANGUAGE C VOLATILE STRICT;

@@ -85,7 +85,7 @@ CREATE FUNCTION durable.update_state_name(state int2) RETURNS text
 AS 'MODULE_PATHNAME', 'durable_update_state_name' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION durable.update_state_name IS 'the name of the state of an update, as in wf_updates.state';
 
-CREATE VIEW wf_updates AS
+CREATE VIEW wf_updates WITH (security_barrier) AS
 SELECT coalesce(e.namespace, c.namespace) AS namespace, coalesce(e.workflow_id, c.workflow_id) AS workflow_id,
 	u.run_id, u.update_id, u.name AS update,
 	CASE WHEN c.run_id IS NOT NULL AND u.completed_at IS NULL THEN 'aborted' ELSE durable.update_state_name(u.state) END AS state,
@@ -96,6 +96,6 @@ FROM durable.update u
 	LEFT JOIN durable.closed c ON c.run_id = u.run_id
 	LEFT JOIN durable.payload a ON a.payload_id = u.args_id
 	LEFT JOIN durable.payload r ON r.payload_id = u.result_id
-WHERE pg_has_role(u.owner, 'MEMBER');
+WHERE pg_has_role(u.owner, 'USAGE');
 COMMENT ON VIEW wf_updates IS 'updates of runs and their answers';
 GRANT SELECT ON wf_updates TO PUBLIC;

@@ -1,6 +1,8 @@
 /*
- * What operators and applications look at.  A run is visible to members of
- * its owner.
+ * What operators and applications look at.  A run is visible to those who have
+ * the privileges of its owner; security_barrier keeps functions of the query from seeing the
+ * others before that is checked.  It does so only where the view itself is no
+ * UNION ALL: the planner flattens those all the same.
  */
 
 CREATE FUNCTION durable.event_attributes(e durable.event, large jsonb) RETURNS jsonb
@@ -25,7 +27,8 @@ RETURN CASE WHEN e.type IN (12, 13, 5, 24, 26, 27, 28, 29, 32, 35, 39) AND e.att
 		ELSE '{}'::pg_catalog.jsonb END;
 COMMENT ON FUNCTION durable.event_attributes IS 'what an event says, as in wf_events.attributes';
 
-CREATE VIEW wf_events AS
+CREATE VIEW wf_events WITH (security_barrier) AS
+SELECT u.* FROM (
 SELECT h.run_id, (h.first_event + n.position - 1)::bigint AS event_id,
 	durable.event_type_name(n.type) AS event_type, n.at,
 	durable.event_attributes(ROW(n.type, n.at, n.command, n.name, n.payload, n.payload_id, n.attributes)::durable.event, p.data) AS attributes,
@@ -34,23 +37,26 @@ SELECT h.run_id, (h.first_event + n.position - 1)::bigint AS event_id,
 FROM durable.history h
 	CROSS JOIN LATERAL unnest(h.events) WITH ORDINALITY AS n(type, at, command, name, payload, payload_id, attributes, position)
 	LEFT JOIN durable.payload p ON p.payload_id = n.payload_id
-WHERE pg_has_role(h.owner, 'MEMBER')
+WHERE pg_has_role(h.owner, 'USAGE')
 UNION ALL
 SELECT m.run_id, 1, 'workflow_started', m.at, jsonb_build_object('input', coalesce(m.payload, p.data)),
 	1, m.at, true, false, false, true
 FROM durable.message m LEFT JOIN durable.payload p ON p.payload_id = m.payload_id
-WHERE m.kind = 1 AND pg_has_role(m.owner, 'MEMBER');
+WHERE m.kind = 1 AND pg_has_role(m.owner, 'USAGE')
+) u;
 COMMENT ON VIEW wf_events IS 'the events of all runs';
 
 CREATE FUNCTION durable.workflow_id_of(run uuid) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
+LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT coalesce((SELECT e.workflow_id FROM durable.execution e WHERE e.run_id = $1),
 		(SELECT c.workflow_id FROM durable.closed c WHERE c.run_id = $1));
 END;
 COMMENT ON FUNCTION durable.workflow_id_of IS 'the workflow id of a run';
+REVOKE ALL ON FUNCTION durable.workflow_id_of FROM PUBLIC;
 
-CREATE VIEW wf_executions AS
+CREATE VIEW wf_executions WITH (security_barrier) AS
+SELECT u.* FROM (
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.function, e.version,
 	CASE WHEN e.paused_at IS NULL THEN 'running' ELSE 'paused' END AS status, e.owner, e.started_at, NULL::timestamptz AS closed_at,
 	coalesce((SELECT coalesce(h.events[1].payload, (SELECT p.data FROM durable.payload p WHERE p.payload_id = h.events[1].payload_id))
@@ -62,9 +68,10 @@ SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.function, e.version,
 	e.next_event - 1 AS history_events, e.history_bytes, e.attempt,
 	coalesce(e.first_run_id, e.run_id) AS first_run_id, e.continued_from, NULL::uuid AS next_run_id,
 	e.request_id, e.search_attributes, e.memo, e.paused_at, e.pause_reason,
-	e.parent_run_id, durable.workflow_id_of(e.parent_run_id) AS parent_workflow_id
+	e.parent_run_id, coalesce((SELECT p.workflow_id FROM durable.execution p WHERE p.run_id = e.parent_run_id),
+		(SELECT p.workflow_id FROM durable.closed p WHERE p.run_id = e.parent_run_id)) AS parent_workflow_id
 FROM durable.execution e
-WHERE pg_has_role(e.owner, 'MEMBER')
+WHERE pg_has_role(e.owner, 'USAGE')
 UNION ALL
 SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function, c.version,
 	durable.status_name(c.status), c.owner, c.started_at, c.closed_at,
@@ -83,18 +90,20 @@ SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function, c.version,
 	c.history_events, c.history_bytes, c.attempt,
 	coalesce(c.first_run_id, c.run_id), c.continued_from, c.next_run_id,
 	c.request_id, c.search_attributes, c.memo, NULL, NULL,
-	c.parent_run_id, durable.workflow_id_of(c.parent_run_id)
+	c.parent_run_id, coalesce((SELECT p.workflow_id FROM durable.execution p WHERE p.run_id = c.parent_run_id),
+		(SELECT p.workflow_id FROM durable.closed p WHERE p.run_id = c.parent_run_id))
 FROM durable.closed c
-WHERE pg_has_role(c.owner, 'MEMBER');
+WHERE pg_has_role(c.owner, 'USAGE')
+) u;
 COMMENT ON VIEW wf_executions IS 'all runs, open and closed';
 
-CREATE VIEW wf_timers AS
+CREATE VIEW wf_timers WITH (security_barrier) AS
 SELECT e.namespace, e.workflow_id, t.run_id, NULLIF(t.command, 0) AS command,
 	CASE t.kind WHEN 4 THEN 'timer' WHEN 5 THEN 'turn_retry' WHEN 6 THEN 'run_timeout'
 		WHEN 7 THEN 'execution_timeout' WHEN 8 THEN 'start_delay' WHEN 9 THEN 'activity_retry' WHEN 14 THEN 'sweep' END AS kind,
 	t.fire_at
 FROM durable.timer t JOIN durable.execution e USING (run_id)
-WHERE pg_has_role(t.owner, 'MEMBER');
+WHERE pg_has_role(t.owner, 'USAGE');
 COMMENT ON VIEW wf_timers IS 'what falls due when';
 
 CREATE FUNCTION durable.activity_mode(a durable.activity) RETURNS text
@@ -113,7 +122,7 @@ RETURN CASE WHEN a.lease IS NOT NULL AND a.cancel_requested THEN 'cancel_request
 	ELSE 'scheduled' END;
 COMMENT ON FUNCTION durable.activity_state IS 'what an activity that is not done is doing, as in wf_activities.state';
 
-CREATE VIEW wf_activities AS
+CREATE VIEW wf_activities WITH (security_barrier) AS
 SELECT e.namespace, a.workflow_id, a.run_id, coalesce(a.activity_id, a.command::text) AS activity_id,
 	a.name AS activity, a.command, a.owner,
 	durable.activity_mode(a) AS mode,
@@ -130,36 +139,36 @@ SELECT e.namespace, a.workflow_id, a.run_id, coalesce(a.activity_id, a.command::
 	a.heartbeat * interval '1 microsecond' AS heartbeat_timeout, a.retry
 FROM durable.activity a JOIN durable.execution e USING (run_id)
 	LEFT JOIN durable.payload p ON p.payload_id = a.input_id
-WHERE pg_has_role(a.owner, 'MEMBER');
+WHERE pg_has_role(a.owner, 'USAGE');
 COMMENT ON VIEW wf_activities IS 'activities that are not done';
 
-CREATE VIEW wf_attempts AS
+CREATE VIEW wf_attempts WITH (security_barrier) AS
 SELECT t.run_id, t.activity_id, t.activity, t.command, t.attempt, t.outcome, t.started_at, t.ended_at,
 	t.ended_at - t.started_at AS duration, t.worker, t.failure
 FROM (
 	SELECT l.run_id, coalesce(l.activity_id, l.command::text) AS activity_id, l.name AS activity, l.command, l.attempt,
 		replace(durable.event_type_name(l.outcome), 'activity_', '') AS outcome, l.started_at, l.ended_at, l.worker, l.failure
 	FROM durable.attempt l
-	WHERE pg_has_role(l.owner, 'MEMBER')
+	WHERE pg_has_role(l.owner, 'USAGE')
 	UNION ALL
 	SELECT a.run_id, coalesce(a.activity_id, a.command::text), a.name, a.command, a.attempt,
 		'started', a.started_at, NULL, a.worker, NULL
 	FROM durable.activity a
-	WHERE a.lease IS NOT NULL AND pg_has_role(a.owner, 'MEMBER')
+	WHERE a.lease IS NOT NULL AND pg_has_role(a.owner, 'USAGE')
 	UNION ALL
 	SELECT c.run_id, coalesce(s.attributes->>'activity_id', c.command::text), s.name, c.command,
 		coalesce((c.attributes->>'attempt')::int, 1), 'completed',
 		coalesce((c.attributes->>'started_at')::timestamptz, s.at), c.at,
 		c.attributes->>'worker', NULL
 	FROM (SELECT h.run_id, n.* FROM durable.history h CROSS JOIN LATERAL unnest(h.events) n
-			WHERE n.type = 11 AND pg_has_role(h.owner, 'MEMBER')) c
+			WHERE n.type = 11 AND pg_has_role(h.owner, 'USAGE')) c
 		CROSS JOIN LATERAL (SELECT n.name, n.at, n.attributes
 			FROM durable.history h CROSS JOIN LATERAL unnest(h.events) n
 			WHERE h.run_id = c.run_id AND n.type = 10 AND n.command = c.command LIMIT 1) s
 ) t;
 COMMENT ON VIEW wf_attempts IS 'attempts of activities: those that failed, those that run, those that completed';
 
-CREATE VIEW wf_task_queues AS
+CREATE VIEW wf_task_queues WITH (security_barrier) AS
 SELECT q.namespace, q.task_queue, CASE WHEN q.external THEN 'external' ELSE 'queued' END AS mode, q.owner,
 	q.depth, q.oldest, now() - q.oldest AS oldest_age, q.running, q.backoff, q.paused, q.limited,
 	s.schedule_to_start_p50, s.schedule_to_start_p99, s.waiting_workers, s.claimed, s.notified,
@@ -183,7 +192,7 @@ FROM (
 ) q
 	LEFT JOIN durable.task_queue l USING (queue)
 	CROSS JOIN LATERAL durable.task_queue_stats(q.queue, q.topic) s
-WHERE pg_has_role(q.owner, 'MEMBER');
+WHERE pg_has_role(q.owner, 'USAGE');
 COMMENT ON VIEW wf_task_queues IS 'task queues that have tasks or limits';
 
 CREATE VIEW wf_workers AS
@@ -195,18 +204,19 @@ SELECT 'external', d.datname, w.role_oid::regrole, w.pid, NULL, w.tasks, NULL, w
 FROM durable.external_workers() w JOIN pg_database d ON d.oid = w.database_oid;
 COMMENT ON VIEW wf_workers IS 'the processes of the engine in this cluster, and external workers that have polled';
 
-CREATE VIEW wf_stuck AS
+CREATE VIEW wf_stuck WITH (security_barrier) AS
+SELECT u.* FROM (
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner,
 	e.turn_error->>'message' AS why, e.turn_error AS error, e.turn_failures AS failures, e.turn_retry_at AS next_try
 FROM durable.execution e
-WHERE e.turn_failures > 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'MEMBER')
+WHERE e.turn_failures > 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'USAGE')
 UNION ALL
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner, o.why, NULL, 0, NULL
 FROM (SELECT m.owner FROM durable.message m
 		UNION SELECT t.owner FROM durable.timer t WHERE t.fire_at < now()) q
 	CROSS JOIN LATERAL (SELECT durable.why_no_worker(q.owner, false) AS why) o
 	JOIN durable.execution e ON e.owner = q.owner
-WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'MEMBER')
+WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'USAGE')
 	AND (EXISTS (SELECT 1 FROM durable.message m WHERE m.run_id = e.run_id)
 		OR EXISTS (SELECT 1 FROM durable.timer t WHERE t.run_id = e.run_id AND t.fire_at < now()))
 UNION ALL
@@ -214,8 +224,9 @@ SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner, o.why, NULL, 0
 FROM (SELECT DISTINCT a.owner FROM durable.activity a WHERE a.place IS NOT NULL AND NOT a.external) q
 	CROSS JOIN LATERAL (SELECT durable.why_no_worker(q.owner, true) AS why) o
 	JOIN durable.execution e ON e.owner = q.owner
-WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'MEMBER')
-	AND EXISTS (SELECT 1 FROM durable.activity a WHERE a.run_id = e.run_id AND a.place IS NOT NULL AND NOT a.external);
+WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'USAGE')
+	AND EXISTS (SELECT 1 FROM durable.activity a WHERE a.run_id = e.run_id AND a.place IS NOT NULL AND NOT a.external)
+) u;
 COMMENT ON VIEW wf_stuck IS 'runs that will not move by themselves, and why';
 
 GRANT SELECT ON wf_events, wf_executions, wf_timers, wf_activities, wf_attempts, wf_task_queues, wf_workers, wf_stuck TO PUBLIC;

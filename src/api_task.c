@@ -72,7 +72,7 @@ wf_set_task_queue(PG_FUNCTION_ARGS)
 	q.limits.per_key_concurrency = arg_count(fcinfo, 4, "max_concurrent_per_key");
 	q.weights = arg_weights(fcinfo, 5);
 	task_queue = q.task_queue ? text_to_cstring(q.task_queue) : NULL;
-	if (!is_member_of_role(GetUserId(), q.owner))
+	if (!has_privs_of_role(GetUserId(), q.owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for task queue \"%s\"", task_queue ? task_queue : ""),
@@ -192,6 +192,17 @@ durable_task_queue_topic(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(task_queue_topic(text_to_cstring(PG_GETARG_TEXT_PP(0)),
 									 PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1))));
+}
+
+PG_FUNCTION_INFO_V1(durable_task_queue_id);
+Datum
+durable_task_queue_id(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(task_queue_id(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+								  PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)),
+								  PG_GETARG_OID(2), PG_GETARG_BOOL(3)));
 }
 
 static void

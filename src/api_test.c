@@ -41,6 +41,7 @@ wf_test_begin(PG_FUNCTION_ARGS)
 	TimestampTz at;
 
 	refuse_in_code("wf_test_begin()", NULL);
+	testkit_check_place();
 	if (PG_ARGISNULL(0) || TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMPTZ(0)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

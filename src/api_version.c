@@ -133,7 +133,7 @@ check_may_choose(const char *function, int32 version)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("workflow function %s has no version %d", function, version),
 				 errhint("wf_versions lists them.")));
-	if (!is_member_of_role(GetUserId(), code.owner))
+	if (!has_privs_of_role(GetUserId(), code.owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for version %d of workflow function %s", version, function),

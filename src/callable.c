@@ -155,7 +155,7 @@ datum_to_json(FmgrInfo *to_jsonb, Datum value)
 }
 
 /*
- * Note name and type of each input argument
+ * Note name and type of each input argument; of pseudo-types there is no value, not even a null
  */
 static void
 load_arguments(Callable *c, HeapTuple tuple)
@@ -172,7 +172,7 @@ load_arguments(Callable *c, HeapTuple tuple)
 		if (modes && modes[i] != PROARGMODE_IN && modes[i] != PROARGMODE_INOUT &&
 			modes[i] != PROARGMODE_VARIADIC)
 			continue;
-		if (IsPolymorphicType(types[i]) || types[i] == ANYOID)
+		if (get_typtype(types[i]) == TYPTYPE_PSEUDO)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("function %s has a parameter of the pseudo-type %s",
@@ -246,8 +246,8 @@ load(Callable *c)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a function", c->name)));
-	if (proc->prorettype == TRIGGEROID || proc->prorettype == EVENT_TRIGGEROID ||
-		proc->prorettype == INTERNALOID || IsPolymorphicType(proc->prorettype))
+	if (get_typtype(proc->prorettype) == TYPTYPE_PSEUDO && proc->prorettype != VOIDOID &&
+		proc->prorettype != RECORDOID && proc->prorettype != CSTRINGOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("function %s returns %s, which only the server itself can use",

@@ -49,12 +49,20 @@ keep_interval(const Interval *span)
 }
 
 /*
- * Is the command that comes next not recorded?
+ * Is the start of a child of this workflow not recorded as the command that
+ * comes next?  (Another command may be: a start with wrong arguments is an
+ * error, which code may catch, and is to be one at every replay.)
  */
 bool
-command_is_new(Turn *turn)
+command_child_is_new(Turn *turn, const text *workflow)
 {
-	return turn->next_command > turn->ncommands;
+	const Event *event;
+
+	if (turn->next_command > turn->ncommands)
+		return true;
+	event = &turn->events[turn->commands[turn->next_command - 1].event];
+	return event->type != EVENT_CHILD_INITIATED ||
+		strcmp(text_to_cstring(event->name), text_to_cstring(workflow)) != 0;
 }
 
 /*

@@ -30,7 +30,7 @@ typedef struct ChildStart
 	OnClosed	on_closed;
 } ChildStart;
 
-extern bool command_is_new(Turn *turn);
+extern bool command_child_is_new(Turn *turn, const text *workflow);
 extern int32 command_child_start(Turn *turn, const ChildRequest *request);
 extern Jsonb *command_child_outcome(Turn *turn, Command *command);
 extern Jsonb *command_child(Turn *turn, const ChildRequest *request);

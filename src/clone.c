@@ -11,9 +11,11 @@
  *	  2. The text is that of pg_get_functiondef(), made under settings and a
  *	  search path that never differ.  All of it but the name is used as it is.
  *
- *	  3. A clone belongs to the owner of the original, so that SECURITY DEFINER
- *	  means what it meant.  Nobody may execute it but he and the roles whose runs
- *	  began with it.
+ *	  3. A clone belongs to the owner of the extension, so that nobody changes it
+ *	  by ALTER FUNCTION: the first who ran a text under a name need not be who
+ *	  has it there now.  Only that of a SECURITY DEFINER function belongs to the
+ *	  owner of the original, so that this means what it meant.  Nobody else may
+ *	  execute it but the roles whose runs began with it.
  *
  *	  4. A clone is no member of the extension, so a dump has it; but it goes
  *	  with the extension.  Should it get lost, it is made again.
@@ -21,24 +23,35 @@
  *	  5. Who makes, grants or drops a clone holds an advisory lock to the end of
  *	  its transaction; the others find it made then.
  *
+ *	  6. Making one is analyzing the function owner's text as the owner of the
+ *	  extension, and that may call functions: '{1}'::d[] as a parameter's default
+ *	  is read at once, and a check of the domain d is anybody's code.  So a hook
+ *	  refuses all functions then but those that are harmless to whoever calls
+ *	  them.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_proc.h"
 #include "clone.h"
 #include "commands/alter.h"
+#include "commands/defrem.h"
 #include "compat.h"
 #include "extension.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
+#include "parser/parse_node.h"
+#include "parser/parser.h"
 #include "settings.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
@@ -67,6 +80,32 @@ typedef struct KnownClone
 } KnownClone;
 
 static HTAB *known = NULL;
+
+static object_access_hook_type prev_object_access_hook = NULL;
+static bool analyzing = false;	/* somebody's text, as another role */
+
+static void
+refuse_functions(ObjectAccessType access, Oid classid, Oid objectid, int subid, void *arg)
+{
+	if (prev_object_access_hook)
+		prev_object_access_hook(access, classid, objectid, subid, arg);
+	if (access != OAT_FUNCTION_EXECUTE || !analyzing)
+		return;
+	if (objectid < FirstUnpinnedObjectId && func_volatile(objectid) == PROVOLATILE_IMMUTABLE)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("function %s cannot be called here", get_func_name(objectid)),
+			 errdetail("An earlier version of a workflow function is made, and a domain in its parameters' defaults, or in its body, calls that function."),
+			 errhint("Move the runs to another version by wf_migrate().")));
+}
+
+void
+durable_clone_init(void)
+{
+	prev_object_access_hook = object_access_hook;
+	object_access_hook = refuse_functions;
+}
 
 /*
  * The text of a function, the same in all sessions
@@ -273,6 +312,60 @@ set_owner(const char *name, Oid owner)
 	CommandCounterIncrement();
 }
 
+/*
+ * CREATE FUNCTION, of a text of which only the name is ours.  Event triggers do
+ * not see it: what they call would be refused.
+ */
+static void
+create_function(const char *statement)
+{
+	ParseState *pstate = make_parsestate(NULL);
+	RawStmt    *raw = linitial_node(RawStmt, raw_parser(statement, RAW_PARSE_DEFAULT));
+
+	pstate->p_sourcetext = statement;
+	analyzing = true;
+	PG_TRY();
+	{
+		(void) CreateFunction(pstate, castNode(CreateFunctionStmt, raw->stmt));
+	}
+	PG_FINALLY();
+	{
+		analyzing = false;
+	}
+	PG_END_TRY();
+	free_parsestate(pstate);
+	CommandCounterIncrement();
+}
+
+static bool
+is_definer(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	result = ((Form_pg_proc) GETSTRUCT(tuple))->prosecdef;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * Give the clone of a SECURITY DEFINER function to the owner of the original
+ */
+static void
+give_to_definer(const char *function, int32 version, const CodeVersion *code, Oid clone, const char *name)
+{
+	if (!is_definer(clone))
+		return;
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(code->owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the role that owned version %d of workflow function %s does not exist", version, function),
+				 errhint("Move the runs to another version by wf_migrate().")));
+	set_owner(name, code->owner);
+}
+
 static Oid
 create_clone(const char *function, int32 version, const CodeVersion *code)
 {
@@ -282,24 +375,15 @@ create_clone(const char *function, int32 version, const CodeVersion *code)
 	ObjectAddress address;
 	ObjectAddress extension;
 	char	   *statement = psprintf("CREATE FUNCTION %s%s", quote_qualified_identifier(SCHEMA_NAME, name), rest);
-	int			rc;
 
-	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(code->owner)))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the role that owned version %d of workflow function %s does not exist", version, function),
-				 errhint("Move the runs to another version by wf_migrate().")));
 	(void) set_config_option("check_function_bodies", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, ERROR, false);
-	rc = SPI_execute(statement, false, 0);
-	if (rc < 0)
-		elog(ERROR, "could not create function \"%s\": %s", name, SPI_result_code_string(rc));
-	CommandCounterIncrement();
+	create_function(statement);
 	ObjectAddressSet(address, ProcedureRelationId, existing_clone(name));
 	ObjectAddressSet(extension, ExtensionRelationId, durable_extension_oid());
 	recordDependencyOn(&address, &extension, DEPENDENCY_AUTO_EXTENSION);
 	change_acl(name, InvalidOid);
-	set_owner(name, code->owner);
+	give_to_definer(function, version, code, address.objectId, name);
 	version_set_clone(function, version, name);
 	return address.objectId;
 }

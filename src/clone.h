@@ -10,6 +10,7 @@
 
 #include "version.h"
 
+extern void durable_clone_init(void);
 extern char *function_definition(Oid function);
 extern Oid	clone_find(const char *function, int32 version, Oid role, const char **name);
 extern Oid	clone_make(const char *function, int32 version, Oid role);

@@ -7,6 +7,9 @@
  *	  one turn become a row of the history again.  The event that closed a run is
  *	  set apart: for the code the history ends before it.
  *
+ *	  An export may have been made by anybody, so what the engine takes for
+ *	  granted of its own events is checked.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -14,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "export.h"
 #include "find.h"
+#include "json.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -85,6 +89,71 @@ read_closing(Datum history, MemoryContext context, Export *result)
 	MemoryContextSwitchTo(old);
 }
 
+static bool
+has_object(const Event *event, const char *key)
+{
+	JsonbValue *value = json_find(event->attributes, key);
+
+	return value && value->type == jbvBinary && JsonContainerIsObject(value->val.binary.data);
+}
+
+/*
+ * Has an event all that the engine takes for granted?
+ */
+static bool
+is_complete(const Event *event)
+{
+	switch (event->type)
+	{
+		case EVENT_WORKFLOW_STARTED:
+			return event->payload != NULL;
+		case EVENT_WORKFLOW_SIGNALED:
+		case EVENT_ACTIVITY_SCHEDULED:
+		case EVENT_UPDATE_ACCEPTED:
+		case EVENT_CHILD_INITIATED:
+		case EVENT_SIGNAL_EXTERNAL_INITIATED:
+		case EVENT_MARKER_RECORDED:
+		case EVENT_WORKFLOW_TIMEOUT_REACHED:
+			return event->name != NULL;
+		case EVENT_SEARCH_ATTRIBUTES_UPSERTED:
+			return has_object(event, "search_attributes");
+		case EVENT_MEMO_UPSERTED:
+			return has_object(event, "memo");
+		default:
+			return true;
+	}
+}
+
+/*
+ * Refuse events that no run can have
+ */
+static void
+check_events(const Export *export)
+{
+	for (int i = 0; i < export->nrows; i++)
+	{
+		Event	   *events;
+		int			n = event_array_deform(export->rows[i].events, &events);
+
+		for (int j = 0; j < n; j++)
+		{
+			bool		first = i == 0 && j == 0;
+
+			if (first != (events[j].type == EVENT_WORKFLOW_STARTED))
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("event %d of \"history\" is %s", export->rows[i].first_event + j,
+								event_type_name(events[j].type)),
+						 errdetail("The first event is workflow_started, and no other one.")));
+			if (!is_complete(&events[j]))
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("event %d of \"history\", %s, is not complete",
+								export->rows[i].first_event + j, event_type_name(events[j].type))));
+		}
+	}
+}
+
 /*
  * Read an export, into the current memory context
  */
@@ -98,6 +167,7 @@ export_read(Jsonb *history, Export *result)
 	store_begin(&scope);
 	read_rows(JsonbPGetDatum(history), context, result);
 	read_closing(JsonbPGetDatum(history), context, result);
+	check_events(result);
 	store_end(&scope);
 	if (result->nrows == 0)
 		ereport(ERROR,
@@ -110,7 +180,7 @@ read_closed_run(const pg_uuid_t *run_id, Oid caller, MemoryContext context, Exec
 {
 	static Statement statement = {
 		"SELECT c.namespace, c.workflow_id, c.workflow, c.attempt, c.started_at, c.memo, c.search_attributes, c.version"
-		" FROM durable.closed c WHERE c.run_id = $1 AND pg_catalog.pg_has_role($2, c.owner, 'MEMBER')",
+		" FROM durable.closed c WHERE c.run_id = $1 AND pg_catalog.pg_has_role($2, c.owner, 'USAGE')",
 		2, {UUIDOID, OIDOID}
 	};
 	Datum		values[2] = {UUIDPGetDatum(run_id), ObjectIdGetDatum(caller)};
@@ -155,7 +225,7 @@ export_run(const Export *export, Oid caller, Execution *e)
 	store_begin(&scope);
 	if (find_run(&e->run_id, &run) && run.status == STATUS_RUNNING)
 	{
-		if (is_member_of_role(caller, run.owner) &&
+		if (has_privs_of_role(caller, run.owner) &&
 			execution_read(&e->run_id, 1, false, context, &found) > 0)
 			*e = *found;
 	}

@@ -86,13 +86,17 @@ command_external(Turn *turn, const ExternalRequest *request)
 		turn->step.external = keep_request(turn, request);
 		turn_leave(turn, PASS_STEP);
 	}
+	/* both are recorded at once; but an export may say anything */
+	if (command->resolution < 0)
+		turn_refuse(ERRCODE_WF_NONDETERMINISM, psprintf("event %d has no outcome", command->event + 1), NULL);
 	turn_see(turn, command->resolution);
 	event = &turn->events[command->resolution];
 	if (event->type == EVENT_SIGNAL_EXTERNAL_FAILED || event->type == EVENT_CANCEL_EXTERNAL_FAILED)
 	{
 		char	   *s = json_find_text(event->attributes, "sqlstate");
 
-		failure_raise(MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4]), event->attributes);
+		failure_raise(s && strlen(s) == 5 ? MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4]) : ERRCODE_WF_NOT_FOUND,
+					  event->attributes);
 	}
 }
 
@@ -146,7 +150,7 @@ send_message(Turn *turn, const ExternalRequest *request, bool *wait)
 
 		if (!find_target(turn, request, &found))
 			return failed("not_found", ERRCODE_WF_NOT_FOUND, "workflow \"%s\" does not exist", request);
-		if (!is_member_of_role(turn->execution->owner, found.owner))
+		if (!has_privs_of_role(turn->execution->owner, found.owner))
 			return failed("permission_denied", ERRCODE_INSUFFICIENT_PRIVILEGE,
 						  "permission denied for workflow \"%s\"", request);
 		if (found.status != STATUS_RUNNING)

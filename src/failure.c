@@ -132,7 +132,7 @@ failure_throw(Jsonb *failure)
 	ereport(ERROR,
 			(errcode(ERRCODE_WF_ACTIVITY_FAILED),
 			 errmsg_internal("%s", json_find_text(failure, "message")),
-			 errdetail_internal("%s", json_to_cstring(failure))));
+			 failure ? errdetail_internal("%s", json_to_cstring(failure)) : 0));
 	pg_unreachable();
 }
 
@@ -236,7 +236,7 @@ failure_raise(int sqlstate, Jsonb *failure)
 	ereport(ERROR,
 			(errcode(sqlstate),
 			 errmsg_internal("%s", message ? message : "failed"),
-			 errdetail_internal("%s", json_to_cstring(failure))));
+			 failure ? errdetail_internal("%s", json_to_cstring(failure)) : 0));
 	pg_unreachable();
 }
 

@@ -93,7 +93,8 @@ check_handle(Turn *turn, Handle handle)
 	const char *name = handle_kind_name(kind);
 
 	if (kind == HANDLE_SIGNAL ? number >= 1 && number <= turn->nsignal_handles :
-		number >= 1 && number < turn->next_command && turn->commands[number - 1].type == command_type(kind))
+		number >= 1 && number < turn->next_command && number <= turn->ncommands &&
+		turn->commands[number - 1].type == command_type(kind))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

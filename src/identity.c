@@ -91,6 +91,27 @@ durable_check_identity(void)
 }
 
 /*
+ * Task queues are known by a hash of their owner's oid, among others, and roles
+ * have other oids here
+ */
+static void
+renumber_task_queues(void)
+{
+	static Statement activities = {
+		"UPDATE durable.activity a SET queue ="
+		" durable.task_queue_id(e.namespace, a.task_queue, a.owner::pg_catalog.oid, a.external)"
+		" FROM durable.execution e WHERE e.run_id = a.run_id AND a.queue IS NOT NULL"
+	};
+	static Statement limits = {
+		"UPDATE durable.task_queue q SET queue ="
+		" durable.task_queue_id(q.namespace, q.task_queue, q.owner::pg_catalog.oid, q.external)"
+	};
+
+	store_execute(&activities, NULL, NULL);
+	store_execute(&limits, NULL, NULL);
+}
+
+/*
  * Make this the database of its runs; false where it was already
  */
 bool
@@ -106,6 +127,7 @@ durable_adopt_identity(void)
 		return false;
 	store_begin(&scope);
 	store_execute(&statement, values, NULL);
+	renumber_task_queues();
 	store_end(&scope);
 	txn_extension_changed();
 	return true;

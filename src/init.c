@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "clone.h"
 #include "compat.h"
 #include "ddl.h"
 #include "extension.h"
@@ -32,6 +33,7 @@ _PG_init(void)
 	durable_txn_init();
 	durable_testmode_init();
 	durable_fence_init();
+	durable_clone_init();
 	durable_ddl_init();
 	durable_planning_init();
 	if (process_shared_preload_libraries_in_progress)

@@ -25,6 +25,9 @@
 #define MAX_ID_LENGTH	1000
 #define MAX_FAIRNESS_KEY_LENGTH	64
 
+/* With more, times would be out of range, and microseconds overflow */
+#define MAX_YEARS	100000
+
 text *
 arg_text(FunctionCallInfo fcinfo, int arg, const char *name, bool required)
 {
@@ -44,6 +47,26 @@ arg_jsonb(FunctionCallInfo fcinfo, int arg)
 }
 
 /*
+ * A span's length in microseconds, which may be more than an int64 holds
+ */
+static double
+length_of(const Interval *span)
+{
+	double		days = (double) span->month * DAYS_PER_MONTH + span->day;
+
+	return days * USECS_PER_DAY + span->time;
+}
+
+/*
+ * Is it too long to be added to any time there is?
+ */
+static bool
+is_too_long(const Interval *span)
+{
+	return length_of(span) > (double) MAX_YEARS * MONTHS_PER_YEAR * DAYS_PER_MONTH * USECS_PER_DAY;
+}
+
+/*
  * A span of time that is not negative
  */
 Interval *
@@ -54,7 +77,12 @@ arg_interval(FunctionCallInfo fcinfo, int arg, const char *name)
 	if (PG_ARGISNULL(arg))
 		return NULL;
 	span = PG_GETARG_INTERVAL_P(arg);
-	if (durable_interval_usecs(span) < 0)
+	if (is_too_long(span))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERVAL_FIELD_OVERFLOW),
+				 errmsg("\"%s\" must not be longer than %d years: %s", name, MAX_YEARS,
+						DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(span))))));
+	if (length_of(span) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" must not be negative: %s", name,
@@ -136,7 +164,9 @@ check_span(Jsonb *policy, const char *key, JsonbValue *v)
 		bad_retry(key, "an interval");
 	span = DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(json_find_text(policy, key)),
 												 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-	if (durable_interval_usecs(span) < 0)
+	if (is_too_long(span))
+		bad_retry(key, psprintf("an interval that is not longer than %d years", MAX_YEARS));
+	if (length_of(span) < 0)
 		bad_retry(key, "an interval that is not negative");
 }
 
@@ -361,13 +391,14 @@ start_options(FunctionCallInfo fcinfo, int first, StartOptions *options)
 }
 
 /*
- * Only members of a run's owner may touch it.  The caller is not the current
+ * Only who has the privileges of a run's owner may touch it; to be a member of it
+ * is not enough, since that may be without INHERIT.  The caller is not the current
  * role where the engine's own statements run.
  */
 void
 check_owner(Oid caller, Oid owner, const char *what)
 {
-	if (!is_member_of_role(caller, owner))
+	if (!has_privs_of_role(caller, owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for workflow \"%s\"", what),

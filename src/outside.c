@@ -104,6 +104,20 @@ run_update(const Found *run, text *update_id, text *name, Jsonb *args)
 }
 
 /*
+ * The turn that a step is part of is written when the step is done, and takes its
+ * run for what it was before
+ */
+static void
+refuse_own_run(const pg_uuid_t *run_id)
+{
+	if (current_turn && memcmp(&current_turn->execution->run_id, run_id, sizeof(pg_uuid_t)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WF_FENCED),
+				 errmsg("a step cannot end, pause or reset the workflow it is part of"),
+				 errhint("Leave that to the code of the workflow, or run the activity with mode => 'queued'.")));
+}
+
+/*
  * Write an event from outside, after the mail that the run has not read yet.
  * What mail is no event stays in the mailbox.
  */
@@ -118,6 +132,7 @@ run_add_event(Execution *e, const Event *last)
 	Event		event;
 	RowBatch	batch;
 
+	refuse_own_run(&e->run_id);
 	for (int i = 0; i < n; i++)
 		if (mail_to_event(&messages[i], &event))
 		{
@@ -221,6 +236,7 @@ runs_close_terminated(Execution *runs, int count, text *reason, const pg_uuid_t 
 	rows_init(&reports, TABLE_MESSAGE, CurrentMemoryContext);
 	for (int i = 0; i < count; i++)
 	{
+		refuse_own_run(&runs[i].run_id);
 		ids[i] = runs[i].run_id;
 		if (runs[i].has_timers)
 			timed[ntimed++] = runs[i].run_id;

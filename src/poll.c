@@ -50,7 +50,7 @@ find_owners(Oid role, Oid *owners)
 			continue;
 		for (int j = 0; j < n && !known; j++)
 			known = owners[j] == queue->owner;
-		if (!known && is_member_of_role(role, queue->owner))
+		if (!known && has_privs_of_role(role, queue->owner))
 			owners[n++] = queue->owner;
 	}
 	return n;

@@ -16,6 +16,9 @@
  *	  3. The watchdog watches a check of many runs, but not a session in which
  *	  somebody steps through the code with a debugger.
  *
+ *	  4. Activities cannot have histories replayed: there is one turn at a time in
+ *	  a process, and one guard of the watchdog, and with a step both are taken.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -25,6 +28,7 @@
 #include "json.h"
 #include "miscadmin.h"
 #include "rehearsal.h"
+#include "running.h"
 #include "settings.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -33,6 +37,11 @@
 void
 stage_begin(Stage *stage, bool timed)
 {
+	if (current_turn || running_attempt)
+		ereport(ERROR,
+				(errcode(ERRCODE_WF_FENCED),
+				 errmsg("an activity cannot have histories replayed"),
+				 errhint("Call wf_replay(), wf_check_replay() and wf_migrate() in a session of your own.")));
 	stage->nestlevel = NewGUCNestLevel();
 	stage->timed = timed;
 	settings_forget_applied();

@@ -488,7 +488,9 @@ leave_ahead(Turn *turn, const char *what, const char *name)
 
 /*
  * The recorded command of a call, NULL where the call is new.  The call's
- * kind and name must be those of the record.
+ * kind and name must be those of the record.  Who gets NULL records the command
+ * before anything can fail: an error that the code catches in between would leave
+ * the next replay a call more than the history has.
  */
 Command *
 turn_match(Turn *turn, EventType type, const char *what, const char *name)
@@ -501,7 +503,8 @@ turn_match(Turn *turn, EventType type, const char *what, const char *name)
 	{
 		if (turn->replay_only)
 			leave_ahead(turn, what, name);
-		turn->next_command++;
+		/* after a call that failed all the same its number is free */
+		turn->next_command = turn->ncommands + 2;
 		return NULL;
 	}
 	if (turn_all_matched(turn))

@@ -4,7 +4,9 @@
  *	  Task queues: where claims start, and who is woken.
  *
  *	  1. A task queue belongs to a role, whose workflows put activities into it.
- *	  Its id is a hash of namespace, name, role and kind, so it needs no row.  A
+ *	  Its id is a hash of namespace, name, role and kind, so it needs no row.  The
+ *	  hash must be a cryptographic one: whoever finds a name for a queue of his own
+ *	  that gives the id of another role's queue gets the tasks in it.  A
  *	  worker may serve several roles whose member it is; so those who wait for
  *	  tasks do it by the topic, a hash of namespace and name.
  *
@@ -40,9 +42,11 @@
 #include "postgres.h"
 
 #include "clock.h"
-#include "common/hashfn.h"
+#include "common/cryptohash.h"
+#include "common/sha2.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
+#include "port/pg_bswap.h"
 #include "storage/latch.h"
 #include "taskqueue.h"
 #include "testmode.h"
@@ -58,12 +62,20 @@ static TaskQueue local_queue;
 int64
 task_queue_id(const char *namespace, const char *name, Oid owner, bool external)
 {
-	uint64		hash = hash_bytes_extended((const unsigned char *) namespace, strlen(namespace),
-										   ((uint64) owner << 1) | external);
+	pg_cryptohash_ctx *sha = pg_cryptohash_create(PG_SHA256);
+	uint32		head[2] = {pg_hton32(owner), pg_hton32((external ? 1 : 0) | (name ? 2 : 0))};
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	int64		id;
 
-	if (name)
-		hash = hash_bytes_extended((const unsigned char *) name, strlen(name), hash + 1);
-	return (int64) hash;
+	if (pg_cryptohash_init(sha) < 0 ||
+		pg_cryptohash_update(sha, (uint8 *) head, sizeof(head)) < 0 ||
+		pg_cryptohash_update(sha, (const uint8 *) namespace, strlen(namespace) + 1) < 0 ||
+		(name && pg_cryptohash_update(sha, (const uint8 *) name, strlen(name)) < 0) ||
+		pg_cryptohash_final(sha, digest, sizeof(digest)) < 0)
+		elog(ERROR, "could not hash the name of a task queue: %s", pg_cryptohash_error(sha));
+	pg_cryptohash_free(sha);
+	memcpy(&id, digest, sizeof(id));
+	return (int64) pg_ntoh64(id);
 }
 
 int64

@@ -268,6 +268,19 @@ pass_time(TimestampTz target)
 }
 
 /*
+ * A turn or an attempt may be of a test, or real: then the worker could not
+ * commit what else is in its batch
+ */
+void
+testkit_check_place(void)
+{
+	if (current_turn || running_attempt)
+		ereport(ERROR,
+				(errcode(ERRCODE_WF_NOT_IN_WORKFLOW),
+				 errmsg("the test kit cannot be called by a workflow or an activity")));
+}
+
+/*
  * Do all there is to do until time is at the target, or a run has closed
  */
 static void
@@ -277,10 +290,7 @@ drive(TimestampTz target, const pg_uuid_t *awaited)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	bool		busy = true;
 
-	if (current_turn || running_attempt)
-		ereport(ERROR,
-				(errcode(ERRCODE_WF_NOT_IN_WORKFLOW),
-				 errmsg("the test kit cannot be called by a workflow or an activity")));
+	testkit_check_place();
 	while (busy)
 	{
 		CHECK_FOR_INTERRUPTS();

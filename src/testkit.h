@@ -10,6 +10,7 @@
 
 #include "find.h"
 
+extern void testkit_check_place(void);
 extern void testkit_work(void);
 extern void testkit_advance(TimestampTz target);
 extern Jsonb *testkit_result(Found *run, TimestampTz until);

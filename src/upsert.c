@@ -105,14 +105,19 @@ check_size(EventType type, Jsonb *merged)
 void
 upsert_command(Turn *turn, EventType type, const char *call, Jsonb *values)
 {
-	Jsonb	   *before;
+	bool		known = turn->next_command <= turn->ncommands && turn->commands[turn->next_command - 1].type == type;
+	Jsonb	   *before = NULL;
 	JsonBuilder b;
 	bool		first = true;
 
+	/* before it is a command: code may catch the error */
+	if (!known)
+	{
+		before = upsert_value(turn, type);
+		check_size(type, merge(before, values));
+	}
 	if (turn_match(turn, type, call, NULL))
 		return;
-	before = upsert_value(turn, type);
-	check_size(type, merge(before, values));
 	command_check_limits(turn);
 	for (int i = 0; turn->upserts && i < turn->ncommands; i++)
 		first &= turn->commands[i].type != type;

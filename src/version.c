@@ -112,7 +112,7 @@ version_open_runs(const char *function, text *namespace, Oid role, int32 except,
 {
 	static Statement statement = {
 		"SELECT e.run_id FROM durable.execution e WHERE e.function = $1 AND ($2 IS NULL OR e.namespace = $2)"
-		" AND pg_catalog.pg_has_role($3, e.owner, 'MEMBER') AND ($4 = 0 OR e.version <> $4) ORDER BY e.run_id",
+		" AND pg_catalog.pg_has_role($3, e.owner, 'USAGE') AND ($4 = 0 OR e.version <> $4) ORDER BY e.run_id",
 		4, {TEXTOID, TEXTOID, OIDOID, INT4OID}
 	};
 	Datum		values[4] = {CStringGetTextDatum(function), PointerGetDatum(namespace), ObjectIdGetDatum(role),

@@ -4,12 +4,14 @@
 \set ECHO none
 \i :prelude
 SET client_min_messages = warning;
-DROP ROLE IF EXISTS regress_ann, regress_bob, regress_ops;
+DROP ROLE IF EXISTS regress_ann, regress_bob, regress_ops, regress_aloof;
 RESET client_min_messages;
 CREATE ROLE regress_ann LOGIN;
 CREATE ROLE regress_bob LOGIN;
 -- ops is a member of ann
 CREATE ROLE regress_ops LOGIN IN ROLE regress_ann;
+-- aloof is one too, but has its rights only after SET ROLE
+CREATE ROLE regress_aloof LOGIN NOINHERIT IN ROLE regress_ann;
 GRANT USAGE, CREATE ON SCHEMA test TO PUBLIC;
 
 CREATE FUNCTION waits() RETURNS text LANGUAGE plpgsql AS $$
@@ -42,6 +44,13 @@ CALL wf_work();
 SELECT wf_start('waits', id => 'bob') \gset
 CALL wf_work();
 SELECT workflow_id, owner, waiting_for FROM wf_executions;
+-- A member without its rights may not.
+SET SESSION AUTHORIZATION regress_aloof;
+SELECT (SELECT count(*) FROM wf_executions) AS executions, (SELECT count(*) FROM wf_events) AS events, (SELECT count(*) FROM wf_versions) AS versions;
+SELECT fails('SELECT wf_signal(''ann'', ''go'')'), fails('SELECT wf_set_task_queue(''q'', owner => ''regress_ann'')'), (SELECT count(*) FROM wf_check_replay('waits'));
+SET ROLE regress_ann;
+SELECT (SELECT count(*) FROM wf_executions) AS executions, (SELECT count(*) FROM wf_check_replay('waits')) AS checked;
+RESET ROLE;
 -- A member of the owner may.
 SET SESSION AUTHORIZATION regress_ops;
 SELECT workflow_id, owner, waiting_for FROM wf_executions;
@@ -125,4 +134,4 @@ RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 DROP EXTENSION durable CASCADE;
 DROP SCHEMA test CASCADE;
-DROP ROLE regress_ann, regress_bob, regress_ops;
+DROP ROLE regress_ann, regress_bob, regress_ops, regress_aloof;

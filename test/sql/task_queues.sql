@@ -354,4 +354,18 @@ RESET SESSION AUTHORIZATION;
 SELECT count(wf_delete(workflow_id, run_id)) FROM wf_executions WHERE owner = 'regress_ann'::regrole;
 REVOKE ALL ON SCHEMA test FROM PUBLIC;
 DROP ROLE regress_ann, regress_ops;
+-- A queue's id is a hash for which nobody finds another name.
+SELECT durable.task_queue_id('default', 'mail', 10, true) =
+  ('x' || left(encode(sha256(int4send(10) || int4send(3) || 'default'::bytea || '\x00'::bytea || 'mail'::bytea), 'hex'), 16))::bit(64)::bigint AS sha256;
+-- It depends on the owner's oid, so where a dump was restored it is another one.
+SELECT start_jobs('dumped', 2, '{"task_queue": "dumped"}'), wf_set_task_queue('dumped', max_concurrent => 1) \gset
+CALL wf_work();
+BEGIN;
+UPDATE durable.identity SET system_identifier = 1;
+UPDATE durable.activity SET queue = queue + 1;
+UPDATE durable.task_queue SET queue = queue + 1;
+SELECT wf_adopt();
+COMMIT;
+SELECT count(*) FROM wf_poll_activities('dumped', 10);
+SELECT end_all() \gset
 SELECT (SELECT count(*) FROM durable.activity) AS activities, (SELECT count(*) FROM durable.message) AS messages;
