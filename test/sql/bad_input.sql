@@ -53,7 +53,7 @@ SELECT * FROM tries(
   $$wf_poll_signal('s')$$, $$wf_now()$$, $$wf_random()$$, $$wf_uuid()$$, $$wf_info()$$, $$wf_set('k', '1')$$, $$wf_shield()$$, $$wf_cancel_requested()$$);
 -- and of activity code
 SELECT * FROM tries(
-  $$wf_activity_info()$$, $$wf_heartbeat()$$, $$wf_heartbeat('1')$$, $$wf_heartbeat_details()$$, $$wf_activity_cancelled()$$, $$wf_fail('x', 'y')$$);
+  $$wf_activity_info()$$, $$wf_heartbeat()$$, $$wf_heartbeat('1')$$, $$wf_heartbeat_details()$$, $$wf_activity_cancelled()$$, $$wf_fail('x', 'y')$$, $$wf_fail('x')$$);
 -- also in an activity, where it is an ordinary error.
 CREATE FUNCTION act_calls() RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN wf_activity('f'); END $$;
 CREATE FUNCTION calls_in_activity() RETURNS text LANGUAGE plpgsql AS $$
@@ -160,3 +160,5 @@ SELECT b.t, b.n AS before, a.n AS after FROM before b JOIN (SELECT 'execution' A
   UNION ALL SELECT 'signal_request', count(*) FROM durable.signal_request UNION ALL SELECT 'payload', count(*) FROM durable.payload
   UNION ALL SELECT 'activity', count(*) FROM durable.activity UNION ALL SELECT 'task_queue', count(*) FROM durable.task_queue) a USING (t) WHERE a.n <> b.n;
 SELECT * FROM runs();
+-- The setting is an id too.
+SET durable.namespace = '';
