@@ -175,8 +175,8 @@ load_arguments(Callable *c, HeapTuple tuple)
 		if (IsPolymorphicType(types[i]) || types[i] == ANYOID)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("function %s has a parameter of the pseudo-type %s",
-							c->name, format_type_be(types[i]))));
+					 errmsg("function %s has a parameter of the pseudo-type %s", c->name, format_type_be(types[i])),
+					 errhint("Call it from a function whose parameters have types.")));
 		c->argtypes[c->nargs] = types[i];
 		c->argnames[c->nargs] = names && names[i][0] ? names[i] : NULL;
 		c->nargs++;
@@ -247,7 +247,7 @@ load(Callable *c)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a function", c->name)));
 	if (proc->prorettype == TRIGGEROID || proc->prorettype == EVENT_TRIGGEROID ||
-		proc->prorettype == INTERNALOID || IsPolymorphicType(proc->prorettype))
+		proc->prorettype == INTERNALOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("function %s returns %s, which only the server itself can use",
