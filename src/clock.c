@@ -38,10 +38,15 @@ durable_add_interval(TimestampTz at, const Interval *span)
 }
 
 /*
- * The span's length in microseconds, a day being 24 hours and a month 30 days
+ * The span's length in microseconds, a day being 24 hours and a month 30 days.
+ * 73,000 years are the most, so that any time can be added.
  */
 int64
 durable_interval_usecs(const Interval *span)
 {
-	return span->time + (span->day + span->month * (int64) DAYS_PER_MONTH) * USECS_PER_DAY;
+	const int64 most = PG_INT64_MAX / 4;
+	int64		days = span->day + span->month * (int64) DAYS_PER_MONTH;
+
+	days = Max(-most / USECS_PER_DAY, Min(most / USECS_PER_DAY, days));
+	return Max(-most, Min(most, Max(-most, Min(most, span->time)) + days * USECS_PER_DAY));
 }

@@ -20,7 +20,7 @@ SELECT * FROM tries(
   $$wf_start(NULL)$$, $$wf_start('')$$, $$wf_start('nope')$$, $$wf_start('a.b.c.d')$$, $$wf_start('f(')$$, $$wf_start('"')$$,
   $$wf_start('f', '{"b": 1}')$$, $$wf_start('f', '{"a": "x"}')$$, $$wf_start('f', '[1]')$$, $$wf_start('f', '{bad}')$$, $$wf_start('f', 7)$$,
   $$wf_start('f', id => '')$$, $$wf_start('f', on_running => 'x')$$, $$wf_start('f', on_running => NULL)$$, $$wf_start('f', on_closed => 'Allow')$$, $$wf_start('f', on_closed => NULL)$$,
-  $$wf_start('f', run_timeout => '-1 s')$$, $$wf_start('f', execution_timeout => '-1 day')$$, $$wf_start('f', start_delay => '-1 s')$$, $$wf_start('f', start_delay => 'soon')$$,
+  $$wf_start('f', run_timeout => '-1 s')$$, $$wf_start('f', execution_timeout => '-1 day')$$, $$wf_start('f', start_delay => '-1 s')$$, $$wf_start('f', start_delay => 'soon')$$, $$wf_start('f', start_delay => '300000 years')$$,
   $$wf_start('f', memo => '[]')$$, $$wf_start('f', memo => '1')$$, $$wf_start('f', search_attributes => '"x"')$$, $$wf_start('f', request_id => '')$$, $$wf_start('f', namespace => '')$$,
   $$wf_start('f', task_queue => 'x')$$, $$wf_start('f', '{}', 'f', 'fail', 'allow', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1)$$, $$wf_start()$$,
   $$wf_start('f', priority => 0)$$, $$wf_start('f', priority => 6)$$, $$wf_start('f', fairness_key => '')$$, $$wf_start('f', fairness_key => repeat('k', 65))$$,
