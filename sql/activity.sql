@@ -16,7 +16,7 @@ CREATE FUNCTION wf_activity_cancelled()
 RETURNS boolean AS 'MODULE_PATHNAME', 'wf_activity_cancelled' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_activity_cancelled IS 'whether the activity has been asked to cancel itself';
 
-CREATE FUNCTION wf_fail(type text, message text, details jsonb DEFAULT NULL,
+CREATE FUNCTION wf_fail(type text, message text DEFAULT NULL, details jsonb DEFAULT NULL,
 	non_retryable boolean DEFAULT false, next_retry_delay interval DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME', 'wf_fail' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_fail IS 'fail the attempt with an error of a type of one''s own';

@@ -84,7 +84,8 @@ SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function, c.version,
 			WHEN 2 THEN h.events[cardinality(h.events)].attributes->'failure'
 			WHEN 3 THEN h.events[cardinality(h.events)].attributes
 			WHEN 5 THEN h.events[cardinality(h.events)].attributes->'failure'
-			ELSE jsonb_build_object('type', 'terminated', 'message', h.events[cardinality(h.events)].name) END
+			ELSE jsonb_build_object('type', 'terminated', 'sqlstate', 'WF012',
+				'message', coalesce(nullif(h.events[cardinality(h.events)].name, ''), 'terminated')) END
 		FROM durable.history h WHERE h.run_id = c.run_id ORDER BY h.first_event DESC LIMIT 1) END,
 	NULL, NULL, NULL,
 	c.history_events, c.history_bytes, c.attempt,

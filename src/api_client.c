@@ -193,7 +193,7 @@ wf_start(PG_FUNCTION_ARGS)
 	pg_uuid_t	run_id;
 	int64		seq;
 
-	refuse_in_code("wf_start()", "Start the other workflow in an activity.");
+	refuse_in_code("wf_start()", "Use wf_child() or wf_start_child(), or start the other workflow in an activity.");
 	start_options(fcinfo, START_OPTIONS, &options);
 	run_id = start_workflow(arg_id(fcinfo, 0, "workflow", true), arg_jsonb(fcinfo, 1), &options, &seq);
 	return uuid_datum(&run_id);
@@ -219,7 +219,7 @@ wf_signal(PG_FUNCTION_ARGS)
 	Found		run;
 	bool		sent;
 
-	refuse_in_code("wf_signal()", "Signal the other workflow in an activity.");
+	refuse_in_code("wf_signal()", "Use wf_signal_external() instead.");
 	payload_check(payload, "payload");
 	do
 	{
@@ -337,7 +337,7 @@ wf_execute(PG_FUNCTION_ARGS)
 	Datum		value;
 	bool		isnull;
 
-	refuse_in_code("wf_execute()", "Start the other workflow in an activity.");
+	refuse_in_code("wf_execute()", "Use wf_child() instead.");
 	require_nonatomic(fcinfo, "wf_execute()");
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -418,7 +418,7 @@ PG_FUNCTION_INFO_V1(wf_cancel);
 Datum
 wf_cancel(PG_FUNCTION_ARGS)
 {
-	refuse_in_code("wf_cancel()", "Cancel the other workflow in an activity.");
+	refuse_in_code("wf_cancel()", "Use wf_cancel_external() instead.");
 	PG_RETURN_BOOL(end_run(fcinfo, run_cancel));
 }
 

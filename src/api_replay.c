@@ -55,6 +55,8 @@ status_of(const Turn *turn, PassEnd end)
 		case PASS_WAIT:
 		case PASS_STEP:
 			return "waiting";
+		case PASS_CONTINUED:
+			return "continued_as_new";
 		default:
 			return "ended";
 	}
@@ -94,6 +96,8 @@ end_differs(const Turn *turn, PassEnd end, const Export *export)
 				!same_failure(turn->failure, JsonbValueToJsonb(failure));
 		case EVENT_WORKFLOW_CANCELED:
 			return !turn->cancelled;
+		case EVENT_WORKFLOW_CONTINUED_AS_NEW:
+			return end != PASS_CONTINUED;
 		case EVENT_WORKFLOW_TIMED_OUT:
 		case EVENT_WORKFLOW_TERMINATED:
 			/* that came from outside, wherever the code was */
@@ -126,7 +130,7 @@ check_end(const Turn *turn, PassEnd end, const Export *export)
 {
 	if (!export->closed || (end != PASS_WAIT && end != PASS_STEP) ||
 		(export->closing.type != EVENT_WORKFLOW_COMPLETED && export->closing.type != EVENT_WORKFLOW_FAILED &&
-		 export->closing.type != EVENT_WORKFLOW_CANCELED))
+		 export->closing.type != EVENT_WORKFLOW_CANCELED && export->closing.type != EVENT_WORKFLOW_CONTINUED_AS_NEW))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_WF_NONDETERMINISM),

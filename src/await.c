@@ -69,6 +69,8 @@ raise_outcome(const Found *run, const char *name, const Event *event)
 		failure = event->attributes;
 	message = failure ? json_find_text(failure, "message") :
 		event->name ? text_to_cstring(event->name) : NULL;
+	if (run->status == STATUS_TERMINATED)
+		failure = failure_of_termination(event->name);
 	json_begin(&b);
 	json_add_text(&b, "status", status_name(run->status));
 	json_add_jsonb(&b, "failure", failure);

@@ -175,8 +175,8 @@ load_arguments(Callable *c, HeapTuple tuple)
 		if (get_typtype(types[i]) == TYPTYPE_PSEUDO)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("function %s has a parameter of the pseudo-type %s",
-							c->name, format_type_be(types[i]))));
+					 errmsg("function %s has a parameter of the pseudo-type %s", c->name, format_type_be(types[i])),
+					 errhint("Call it from a function whose parameters have types.")));
 		c->argtypes[c->nargs] = types[i];
 		c->argnames[c->nargs] = names && names[i][0] ? names[i] : NULL;
 		c->nargs++;

@@ -16,7 +16,10 @@
  *	  3. That a continuation is due is told by an event, the first time that the
  *	  code asks and it is so: the settings may be others when it is replayed.  The
  *	  answer is the same for all of a turn, like everything that changes with
- *	  time (replay.c).
+ *	  time (replay.c): that of the first time it is asked in it.
+ *
+ *	  4. What would go along does not count: a run that was sent more than it
+ *	  takes to suggest a continuation would hand all of it on after each message.
  *
  *-------------------------------------------------------------------------
  */
@@ -95,6 +98,36 @@ command_continue_as_new(Turn *turn, const Continuation *continuation)
 	turn_leave(turn, PASS_CONTINUED);
 }
 
+static void
+leave_out(Turn *turn, int event, int64 *events, int64 *bytes)
+{
+	const Event *e = &turn->events[event];
+
+	if (event >= turn->horizon)
+		return;
+	(*events)--;
+	if (turn->event_row[event] < turn->seen_row && e->payload)
+		*bytes -= VARSIZE_ANY(e->payload);
+}
+
+/*
+ * Is the visible part of the history long, without what would go along?
+ */
+static bool
+long_enough(Turn *turn)
+{
+	int64		events = turn->horizon;
+	int64		bytes = turn->rows[turn->seen_row].bytes_before;
+
+	for (int i = 0; i < turn->nsignals; i++)
+		for (int j = turn->signals[i].read; j < turn->signals[i].count; j++)
+			leave_out(turn, turn->signals[i].events[j], &events, &bytes);
+	for (int i = 0; i < turn->nupdates; i++)
+		if (!turn->updates[i].answered)
+			leave_out(turn, turn->updates[i].event, &events, &bytes);
+	return events >= durable_suggest_continue_events || bytes / 1024 >= durable_suggest_continue_size;
+}
+
 /*
  * Has the history become long enough for a new run?
  */
@@ -103,9 +136,10 @@ continuation_suggested(Turn *turn)
 {
 	if (turn->suggest_event >= 0)
 		return turn->event_row[turn->suggest_event] <= turn->seen_row;
-	if (turn->seen_row < turn->nrows - 1 ||
-		(turn->horizon < durable_suggest_continue_events &&
-		 turn->rows[turn->seen_row].bytes_before / 1024 < durable_suggest_continue_size))
+	if (turn->seen_row < turn->nrows - 1 || turn->suggest_asked)
+		return false;
+	turn->suggest_asked = true;
+	if (!long_enough(turn))
 		return false;
 	(void) command_record(turn, EVENT_CONTINUE_AS_NEW_SUGGESTED, 0, NULL, NULL);
 	return true;

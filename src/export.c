@@ -29,6 +29,15 @@
 #define CLOSES	"durable.event_type_number(t.event_type) BETWEEN 2 AND 7"
 
 static void
+not_an_export(const char *why)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("\"history\" %s", why),
+			 errhint("Export whole rows of wf_history(): SELECT jsonb_agg(to_jsonb(h)) FROM wf_history('id') h.")));
+}
+
+static void
 read_rows(Datum history, MemoryContext context, Export *result)
 {
 	static Statement statement = {
@@ -49,10 +58,7 @@ read_rows(Datum history, MemoryContext context, Export *result)
 
 		for (int column = 1; column <= 5; column++)
 			if (store_is_null(i, column))
-				ereport(ERROR,
-						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						 errmsg("\"history\" does not tell its turns"),
-						 errhint("Export whole rows of wf_history(): SELECT jsonb_agg(to_jsonb(h)) FROM wf_history('id') h.")));
+				not_an_export("does not tell its turns");
 		row->first_event = (int32) DatumGetInt64(store_value(i, 1));
 		row->turn_at = DatumGetTimestampTz(store_value(i, 2));
 		row->mail = DatumGetInt32(store_value(i, 3));
@@ -164,15 +170,15 @@ export_read(Jsonb *history, Export *result)
 	StoreScope	scope;
 
 	memset(result, 0, sizeof(Export));
+	if (!JB_ROOT_IS_ARRAY(history) || JB_ROOT_IS_SCALAR(history))
+		not_an_export("is not a JSON array");
 	store_begin(&scope);
 	read_rows(JsonbPGetDatum(history), context, result);
 	read_closing(JsonbPGetDatum(history), context, result);
 	check_events(result);
 	store_end(&scope);
 	if (result->nrows == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"history\" is empty")));
+		not_an_export("is empty");
 }
 
 static bool

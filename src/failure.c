@@ -100,6 +100,16 @@ failure_of_timeout(const char *which)
 }
 
 /*
+ * The failure of a run that was terminated, as wf_executions shows it too
+ */
+Jsonb *
+failure_of_termination(const text *reason)
+{
+	return failure_make("terminated", ERRCODE_WF_FAILED,
+						reason && VARSIZE_ANY_EXHDR(reason) > 0 ? text_to_cstring(reason) : "terminated", 0);
+}
+
+/*
  * A failure as an activity reports it of itself; details and delay may be NULL
  */
 Jsonb *

@@ -18,6 +18,7 @@
 extern Jsonb *failure_from_error(const ErrorData *edata, int attempt);
 extern Jsonb *failure_make(const char *type, int sqlstate, const char *message, int attempt);
 extern Jsonb *failure_of_timeout(const char *which);
+extern Jsonb *failure_of_termination(const text *reason);
 extern Jsonb *failure_of_activity(const char *type, const char *message, Jsonb *details, bool non_retryable,
 								  const Interval *next_retry_delay, int attempt);
 pg_noreturn extern void failure_throw(Jsonb *failure);

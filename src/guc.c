@@ -30,6 +30,16 @@ int			durable_default_start_to_close;
 char	   *durable_namespace;
 int			durable_clock_offset;
 
+/* As the argument `namespace' of every call: an id */
+static bool
+check_namespace(char **newval, void **extra, GucSource source)
+{
+	if (**newval != '\0' && strlen(*newval) <= MAX_ID_LENGTH)
+		return true;
+	GUC_check_errdetail("A namespace has 1 to %d bytes.", MAX_ID_LENGTH);
+	return false;
+}
+
 static void
 define_int(const char *name, const char *desc, const char *detail, int *var,
 		   int boot, int min, int max, GucContext context, int flags)
@@ -111,7 +121,7 @@ durable_guc_init(void)
 	DefineCustomStringVariable("durable.namespace",
 							   "Namespace of calls that name none.", NULL,
 							   &durable_namespace, "default", PGC_USERSET, 0,
-							   NULL, NULL, NULL);
+							   check_namespace, NULL, NULL);
 	define_int("durable.clock_offset",
 			   "Seconds this session's clock of workflows is ahead.",
 			   "For tests, with CALL wf_work(): a timer of a week fires without waiting for a week.",

@@ -8,6 +8,8 @@
 #ifndef DURABLE_GUC_H
 #define DURABLE_GUC_H
 
+#define MAX_ID_LENGTH	1000	/* bytes of an id or a namespace, as in Temporal */
+
 extern int	durable_max_workers;
 extern int	durable_max_activity_workers;
 extern int	durable_worker_idle_timeout;	/* ms */

@@ -426,7 +426,8 @@ raise_if_interrupted(Turn *turn, const Handle *handles, int count, int end)
 static char *
 describe(Turn *turn, Handle handle)
 {
-	const char *kind = handle_kind_name(handle_kind(handle));
+	const char *kind = handle_kind(handle) == HANDLE_CHILD ? "child workflow" :
+		handle_kind_name(handle_kind(handle));
 	text	   *name = handle_kind(handle) == HANDLE_SIGNAL ? signal_of(turn, handle)->name :
 		turn->events[command_of(turn, handle)->event].name;
 

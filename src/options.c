@@ -22,7 +22,6 @@
 #include "utils/fmgrprotos.h"
 
 /* As in Temporal */
-#define MAX_ID_LENGTH	1000
 #define MAX_FAIRNESS_KEY_LENGTH	64
 
 /* With more, times would be out of range, and microseconds overflow */

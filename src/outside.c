@@ -225,8 +225,7 @@ runs_close_terminated(Execution *runs, int count, text *reason, const pg_uuid_t 
 	pg_uuid_t  *ids = palloc(Max(count, 1) * sizeof(pg_uuid_t));
 	pg_uuid_t  *timed = palloc(Max(count, 1) * sizeof(pg_uuid_t));
 	int			ntimed = 0;
-	Jsonb	   *failure = failure_make("terminated", ERRCODE_WF_FAILED,
-									   reason && VARSIZE_ANY_EXHDR(reason) > 0 ? text_to_cstring(reason) : "terminated", 0);
+	Jsonb	   *failure = failure_of_termination(reason);
 	RowBatch	closed;
 	RowBatch	reports;
 

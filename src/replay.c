@@ -448,6 +448,7 @@ turn_begin_pass(Turn *turn)
 	turn->now = 0;
 	turn->cancel_delivered = false;
 	turn->shielded = false;
+	turn->suggest_asked = false;
 	for (int i = 0; i < turn->nsignals; i++)
 		turn->signals[i].read = 0;
 	for (int i = 0; i < turn->ncommands; i++)

@@ -281,10 +281,10 @@ testkit_check_place(void)
 }
 
 /*
- * Do all there is to do until time is at the target, or a run has closed
+ * Do all there is to do until time is at the target, or what is awaited is there
  */
 static void
-drive(TimestampTz target, const pg_uuid_t *awaited)
+drive(TimestampTz target, bool (*is_there) (void *arg), void *arg)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "durable test", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -296,7 +296,7 @@ drive(TimestampTz target, const pg_uuid_t *awaited)
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(context);
 		busy = take_turns();
-		if (awaited && test_mode_closed(awaited))
+		if (is_there && is_there(arg))
 			break;
 		busy = busy || testtask_run_all() || pass_time(target);
 	}
@@ -310,7 +310,7 @@ drive(TimestampTz target, const pg_uuid_t *awaited)
 void
 testkit_work(void)
 {
-	drive(durable_now(), NULL);
+	drive(durable_now(), NULL, NULL);
 }
 
 /*
@@ -319,8 +319,24 @@ testkit_work(void)
 void
 testkit_advance(TimestampTz target)
 {
-	drive(target, NULL);
+	drive(target, NULL, NULL);
 	test_mode_set_clock(target);
+}
+
+/*
+ * Let time pass until something is there
+ */
+void
+testkit_await(TimestampTz until, bool (*is_there) (void *arg), void *arg)
+{
+	if (!is_there(arg))
+		drive(until, is_there, arg);
+}
+
+static bool
+is_closed(void *run_id)
+{
+	return test_mode_closed(run_id);
 }
 
 /*
@@ -356,8 +372,7 @@ testkit_result(Found *run, TimestampTz until)
 		bool		found;
 		StoreScope	scope;
 
-		if (!test_mode_closed(&run_id))
-			drive(until, &run_id);
+		testkit_await(until, is_closed, &run_id);
 		store_begin(&scope);
 		found = find_run(&run_id, run) && testrun_place(&run_id, context, &place);
 		store_end(&scope);

@@ -255,6 +255,7 @@ typedef struct Turn
 	TimestampTz now;
 	bool		cancel_delivered;
 	bool		shielded;
+	bool		suggest_asked;	/* in the last row, and not suggested */
 	pg_prng_state random;
 	SignalHandle *signal_handles;	/* in memory of the pass */
 	int			nsignal_handles;

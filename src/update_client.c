@@ -26,6 +26,8 @@
 #include "json.h"
 #include "outside.h"
 #include "payload.h"
+#include "testkit.h"
+#include "testmode.h"
 #include "update_client.h"
 #include "update_command.h"
 #include "utils/builtins.h"
@@ -72,7 +74,8 @@ timed_out(const UpdateCall *call, const char *stage)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_WF_TIMEOUT),
-			 errmsg("update \"%s\" of workflow \"%s\" is not %s after the timeout",
+			 errmsg(call->until == DT_NOEND ? "update \"%s\" of workflow \"%s\" is never %s" :
+					"update \"%s\" of workflow \"%s\" is not %s after the timeout",
 					text_to_cstring(call->update_id), call->workflow_id, stage),
 			 errhint("The same update_id asks for it again.")));
 }
@@ -83,7 +86,7 @@ timed_out(const UpdateCall *call, const char *stage)
 bool
 update_call_send(const Found *run, const UpdateCall *call)
 {
-	if (call->stage == STAGE_ADMITTED)
+	if (call->stage == STAGE_ADMITTED || test_mode_has_run(&run->run_id))
 	{
 		StoreScope	scope;
 		bool		sent;
@@ -184,6 +187,32 @@ wait_with_run(const pg_uuid_t *run_id, Found *run, const UpdateCall *call, Updat
 	waiter_end();
 }
 
+/* What a test waits for */
+typedef struct Awaited
+{
+	Found		run;
+	const UpdateCall *call;
+	Update		update;
+} Awaited;
+
+static bool
+is_there(void *arg)
+{
+	Awaited    *awaited = arg;
+
+	return look(&awaited->run, awaited->call, &awaited->update);
+}
+
+static void
+wait_in_test(Found *run, const UpdateCall *call, Update *update)
+{
+	Awaited		awaited = {.run = *run, .call = call};
+
+	testkit_await(call->until, is_there, &awaited);
+	if (!look(run, call, update))
+		timed_out(call, call->stage == STAGE_ACCEPTED ? "accepted" : "completed");
+}
+
 static void
 raise_rejection(const UpdateCall *call, Jsonb *failure)
 {
@@ -207,11 +236,14 @@ update_call_await(Found *run, const UpdateCall *call)
 	Update		update;
 	pg_uuid_t	waits_for;
 
-	do
-	{
-		waits_for = run->run_id;
-		wait_with_run(&waits_for, run, call, &update);
-	} while (!is_same_run(run, &waits_for));
+	if (test_mode_has_run(&run->run_id))
+		wait_in_test(run, call, &update);
+	else
+		do
+		{
+			waits_for = run->run_id;
+			wait_with_run(&waits_for, run, call, &update);
+		} while (!is_same_run(run, &waits_for));
 	if (update.state == UPDATE_REJECTED)
 		raise_rejection(call, update.failure);
 	if (call->stage == STAGE_ACCEPTED || update.state != UPDATE_COMPLETED)

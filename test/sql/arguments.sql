@@ -94,7 +94,7 @@ SELECT try('');
 CREATE FUNCTION two(a int) RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE FUNCTION two(a text) RETURNS int LANGUAGE sql AS 'SELECT 1';
 SELECT try('two');
-CREATE FUNCTION poly(a anyelement) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$;
+CREATE FUNCTION poly(a anyelement) RETURNS anyelement LANGUAGE sql AS $$ SELECT a $$;
 CREATE FUNCTION trig() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
 CREATE AGGREGATE agg(int) (sfunc = int4pl, stype = int);
 SELECT try('poly', '{"a": 1}');

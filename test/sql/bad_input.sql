@@ -20,7 +20,7 @@ SELECT * FROM tries(
   $$wf_start(NULL)$$, $$wf_start('')$$, $$wf_start('nope')$$, $$wf_start('a.b.c.d')$$, $$wf_start('f(')$$, $$wf_start('"')$$,
   $$wf_start('f', '{"b": 1}')$$, $$wf_start('f', '{"a": "x"}')$$, $$wf_start('f', '[1]')$$, $$wf_start('f', '{bad}')$$, $$wf_start('f', 7)$$,
   $$wf_start('f', id => '')$$, $$wf_start('f', on_running => 'x')$$, $$wf_start('f', on_running => NULL)$$, $$wf_start('f', on_closed => 'Allow')$$, $$wf_start('f', on_closed => NULL)$$,
-  $$wf_start('f', run_timeout => '-1 s')$$, $$wf_start('f', execution_timeout => '-1 day')$$, $$wf_start('f', start_delay => '-1 s')$$, $$wf_start('f', start_delay => 'soon')$$,
+  $$wf_start('f', run_timeout => '-1 s')$$, $$wf_start('f', execution_timeout => '-1 day')$$, $$wf_start('f', start_delay => '-1 s')$$, $$wf_start('f', start_delay => 'soon')$$, $$wf_start('f', start_delay => '300000 years')$$,
   $$wf_start('f', memo => '[]')$$, $$wf_start('f', memo => '1')$$, $$wf_start('f', search_attributes => '"x"')$$, $$wf_start('f', request_id => '')$$, $$wf_start('f', namespace => '')$$,
   $$wf_start('f', task_queue => 'x')$$, $$wf_start('f', '{}', 'f', 'fail', 'allow', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1)$$, $$wf_start()$$,
   $$wf_start('f', priority => 0)$$, $$wf_start('f', priority => 6)$$, $$wf_start('f', fairness_key => '')$$, $$wf_start('f', fairness_key => repeat('k', 65))$$,
@@ -53,7 +53,7 @@ SELECT * FROM tries(
   $$wf_poll_signal('s')$$, $$wf_now()$$, $$wf_random()$$, $$wf_uuid()$$, $$wf_info()$$, $$wf_set('k', '1')$$, $$wf_shield()$$, $$wf_cancel_requested()$$);
 -- and of activity code
 SELECT * FROM tries(
-  $$wf_activity_info()$$, $$wf_heartbeat()$$, $$wf_heartbeat('1')$$, $$wf_heartbeat_details()$$, $$wf_activity_cancelled()$$, $$wf_fail('x', 'y')$$);
+  $$wf_activity_info()$$, $$wf_heartbeat()$$, $$wf_heartbeat('1')$$, $$wf_heartbeat_details()$$, $$wf_activity_cancelled()$$, $$wf_fail('x', 'y')$$, $$wf_fail('x')$$);
 -- also in an activity, where it is an ordinary error.
 CREATE FUNCTION act_calls() RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN wf_activity('f'); END $$;
 CREATE FUNCTION calls_in_activity() RETURNS text LANGUAGE plpgsql AS $$
@@ -160,3 +160,5 @@ SELECT b.t, b.n AS before, a.n AS after FROM before b JOIN (SELECT 'execution' A
   UNION ALL SELECT 'signal_request', count(*) FROM durable.signal_request UNION ALL SELECT 'payload', count(*) FROM durable.payload
   UNION ALL SELECT 'activity', count(*) FROM durable.activity UNION ALL SELECT 'task_queue', count(*) FROM durable.task_queue) a USING (t) WHERE a.n <> b.n;
 SELECT * FROM runs();
+-- The setting is an id too.
+SET durable.namespace = '';

@@ -118,6 +118,16 @@ SET durable.clock_offset = '1h';
 CALL wf_work();
 RESET durable.clock_offset;
 SELECT workflow_id, status, wf_replay(export(workflow_id), 'ends()', false) #- '{failure,context}' FROM wf_executions WHERE workflow = 'ends' ORDER BY 1;
+-- continued as new; by code that does not, any more
+CREATE FUNCTION goes_on(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF n < 2 THEN PERFORM wf_continue_as_new('{"n": 2}'); END IF; RETURN n; END $$;
+CREATE FUNCTION stops(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN n; END $$;
+CREATE FUNCTION stays(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_wait_signal('go'); RETURN n; END $$;
+SELECT wf_start('goes_on', '{"n": 1}', id => 'goes on') AS goes_on \gset
+CALL wf_work();
+SELECT jsonb_agg(to_jsonb(h)) AS history FROM wf_history('goes on', :'goes_on') h \gset
+SELECT wf_replay(:'history', 'goes_on(int)');
+SELECT wf_replay(:'history', 'stops(int)') - 'recorded_result';
+SELECT fails(format('SELECT wf_replay(%L, ''stays(int)'')', :'history'));
 -- not yet begun, between two attempts
 SELECT wf_start('ends', id => 'new') \gset
 SELECT wf_replay(export('new'), 'ends()', false);

@@ -383,3 +383,32 @@ CALL wf_work();
 CALL wf_work();
 SELECT id, status FROM runs('real%');
 SELECT * FROM done;
+
+-- Updates: sent in the test's transaction, and answered with time skipped
+CREATE FUNCTION counter(n int DEFAULT 0) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE u record;
+BEGIN
+  LOOP
+    SELECT * INTO u FROM wf_next_update();
+    CASE u.name
+      WHEN 'add' THEN n := n + (u.args->>'n')::int; PERFORM wf_reply(u.update_id, to_jsonb(n));
+      WHEN 'later' THEN PERFORM wf_sleep('2 days'); PERFORM wf_reply(u.update_id, to_jsonb(n));
+      WHEN 'renew' THEN PERFORM wf_reply(u.update_id), wf_continue_as_new(jsonb_build_object('n', n + 100));
+      WHEN 'stop' THEN PERFORM wf_wait_signal('never'); RETURN n;
+      ELSE PERFORM wf_reject(u.update_id, 'a counter knows no ' || u.name);
+    END CASE;
+  END LOOP;
+END $$;
+BEGIN;
+SELECT wf_test_begin();
+SELECT wf_start('counter', id => 'counter') IS NOT NULL AS started;
+SELECT wf_update('counter', 'add', '{"n": 2}', update_id => 'a'), wf_update('counter', 'add', update_id => 'a') AS again;
+SELECT wf_update_with_start('counter', 'counter', 'add', '{"n": 1}', update_id => 'b'), wf_update('counter', 'add', update_id => 'b') AS b;
+SELECT fails($$SELECT wf_update('counter', 'sing')$$);
+SELECT wf_update('counter', 'later', update_id => 'c', wait_for => 'accepted'), wf_test_elapsed() AS at_once;
+SELECT wf_update('counter', 'later', update_id => 'c'), wf_test_elapsed() AS later;
+SELECT fails($$SELECT wf_update('counter', 'later', update_id => 'd', timeout => '1 day')$$);
+SELECT wf_update('counter', 'renew', wait_for => 'admitted');
+SELECT wf_update('counter', 'add', '{"n": 5}') AS by_the_next_run;
+SELECT fails($$SELECT wf_update('counter', 'stop', update_id => 'e')$$);
+ROLLBACK;

@@ -37,7 +37,8 @@ is(wait_result($node, 'app', 'o1'), '"total 42"', 'and ended');
 is($node->safe_psql('app', 'SELECT count(*) FROM effects'), '1', 'with one effect');
 
 # the debugger: a listener and a breakpoint at line 7, after the activity
-my $debugger = $node->background_psql('app');
+# (which outlives the error of its last call: the session under debug is gone)
+my $debugger = $node->background_psql('app', on_error_stop => 0);
 my $session = $debugger->query('SELECT pldbg_create_listener()');
 like($session, qr/^\d+$/, 'a listener');
 my $function = $node->safe_psql('app', "SELECT 'order_flow(int)'::regprocedure::oid");
