@@ -246,8 +246,8 @@ load(Callable *c)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a function", c->name)));
-	if (get_typtype(proc->prorettype) == TYPTYPE_PSEUDO && proc->prorettype != VOIDOID &&
-		proc->prorettype != RECORDOID && proc->prorettype != CSTRINGOID)
+	if (get_typtype(proc->prorettype) == TYPTYPE_PSEUDO && !IsPolymorphicType(proc->prorettype) &&
+		proc->prorettype != VOIDOID && proc->prorettype != RECORDOID && proc->prorettype != CSTRINGOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("function %s returns %s, which only the server itself can use",
