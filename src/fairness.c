@@ -45,7 +45,22 @@ fairness_hash(const text *key)
 }
 
 /*
- * A queue has just become known here: the first and last pass in a lane
+ * A queue has just become known here; the keys of the one whose entry it was go
+ */
+void
+fairness_forget_keys(TaskQueue *queue)
+{
+	if (!shared)
+		return;
+	LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
+	for (int i = 0; i < MAX_FAIR_KEYS; i++)
+		if (shared->fair_keys[i].queue == queue)
+			memset(&shared->fair_keys[i], 0, sizeof(FairKey));
+	LWLockRelease(shared->fairness);
+}
+
+/*
+ * The first and last pass in a lane of such a queue
  */
 void
 fairness_load(TaskQueue *queue, int lane, int64 first, int64 last)

@@ -21,6 +21,7 @@ typedef struct ReadyKey
 } ReadyKey;
 
 extern uint32 fairness_hash(const text *key);
+extern void fairness_forget_keys(TaskQueue *queue);
 extern void fairness_load(TaskQueue *queue, int lane, int64 first, int64 last);
 extern void fairness_place(TaskQueue *queue, int priority, const text *key, double weight, int64 *place, int64 *seq);
 extern bool fairness_admit(TaskQueue *queue, uint32 hash, double weight, TimestampTz now);

@@ -31,6 +31,7 @@
 static void
 load_lanes(TaskQueue *queue)
 {
+	fairness_forget_keys(queue);
 	for (int lane = 0; lane < PRIORITIES; lane++)
 	{
 		int64		first;

@@ -116,6 +116,20 @@ ok(eval { $node->wait_for_log(qr/durable activity worker.*exited with exit code 
 $node->safe_psql($db, 'ALTER ROLE owner LOGIN');
 is(wait_result($node, $db, 'queued', '25 s'), '11', 'LOGIN again: its queued activity runs, too');
 
+# The owner's settings name another role: code runs as the owner all the same
+$node->safe_psql($db, <<'SQL');
+CREATE ROLE other;
+GRANT other TO owner;
+ALTER ROLE owner SET role = 'other';
+SELECT pg_terminate_backend(pid) FROM wf_workers WHERE role::text = 'owner';
+CREATE FUNCTION who() RETURNS text LANGUAGE sql AS 'SELECT current_user::text';
+CREATE FUNCTION who_am_i() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN concat_ws(' ', current_user, wf_activity('who'), wf_activity('who', mode => 'queued')); END $$;
+SQL
+$node->poll_query_until($db, "SELECT count(*) = 0 FROM wf_workers WHERE role::text = 'owner'");
+$node->safe_psql($db, "SET ROLE owner; SELECT wf_start('who_am_i', id => 'who am i')");
+is(wait_result($node, $db, 'who am i'), '"owner \"owner\" \"owner\""', 'ALTER ROLE ... SET role does not make it another role');
+$node->safe_psql($db, 'ALTER ROLE owner RESET role');
+
 # A scheduler that fails again and again does not spin
 $offset = -s $node->logfile;
 $node->safe_psql($db, 'ALTER TABLE durable.timer RENAME TO timer_');
