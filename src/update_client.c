@@ -153,6 +153,9 @@ look(Found *run, const UpdateCall *call, Update *update)
 		store_begin(&scope);
 		found_run = find_run(&run_id, run);
 		found = found_run && update_find(&run_id, call->update_id, context, update);
+		/* it may have gone on with the next run between these two looks */
+		if (found_run && !found && run->status == STATUS_RUNNING)
+			found_run = find_run(&run_id, run);
 		store_end(&scope);
 		if (found && update->state >= (call->stage == STAGE_ACCEPTED ? UPDATE_ACCEPTED : UPDATE_COMPLETED))
 			return true;

@@ -186,6 +186,41 @@ is( $node->safe_psql($db, "SELECT count(*), count(DISTINCT e.id) FROM effects e 
 like(update('storm', 'close', q(update_id => 'bye')), qr/^"closed"$/, 'the last update gets its answer although the workflow ends with it');
 is(update('storm', 'close', q(update_id => 'bye')), '"closed"', 'also when asked for later');
 
+# Clients that look while the run continues as new all the time
+$node->safe_psql($db, <<'SQL');
+CREATE FUNCTION relay(n int DEFAULT 1) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+	u record;
+BEGIN
+	PERFORM wf_sql('SELECT 1');
+	IF wf_poll_signal('stop') IS NULL THEN
+		PERFORM wf_continue_as_new(jsonb_build_object('n', n + 1));
+	END IF;
+	SELECT * INTO u FROM wf_next_update();
+	PERFORM wf_reply(u.update_id, '"answered"');
+	RETURN n;
+END $$;
+SELECT wf_start('relay', id => 'relay');
+SELECT wf_update('relay', 'ask', update_id => 'a', wait_for => 'admitted');
+SQL
+@pids = map { client(sub {
+	$node->psql($db, <<'SQL', stdout => \my $out, stderr => \my $err);
+DO $$ BEGIN
+	FOR i IN 1..1500 LOOP
+		BEGIN
+			PERFORM wf_update('relay', 'ask', update_id => 'a', timeout => '1 ms');
+		EXCEPTION WHEN SQLSTATE 'WF015' THEN NULL;
+		END;
+	END LOOP;
+END $$
+SQL
+	append_to_file($errors, $err) if $err;
+}, $errors) } 1 .. 2;
+waitpid($_, 0) for @pids;
+is(slurp_file($errors), '', 'an update that goes from run to run is found by who waits for it');
+$node->safe_psql($db, "SELECT wf_signal('relay', 'stop')");
+is(update('relay', 'ask', q(update_id => 'a')), '"answered"', 'and answered in the end');
+
 # A standby
 $node->safe_psql($db, "CHECKPOINT");
 $node->backup('b');
