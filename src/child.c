@@ -21,6 +21,10 @@
  *	  3. A cancel request to a child names it by parent and command, so it
  *	  reaches whichever run of the child is open.
  *
+ *	  4. A parent that is reset takes over the children that its code will wait
+ *	  for.  One that has closed had a parent that does not wait any more, or had
+ *	  closed too: the new run is told how it ended.
+ *
  *	  All functions run between store_begin() and store_end().
  *
  *-------------------------------------------------------------------------
@@ -32,6 +36,7 @@
 #include "extension.h"
 #include "failure.h"
 #include "family.h"
+#include "find.h"
 #include "json.h"
 #include "outside.h"
 #include "payload.h"
@@ -103,6 +108,79 @@ child_report(RowBatch *mail, const Execution *child, RunStatus status, Jsonb *re
 	else
 		message.attributes = failure_of_child(child, failure);
 	mailbox_add(mail, child->owner, &message);
+}
+
+/*
+ * How a child ended that is closed, or (status 0) deleted, told to a parent that
+ * did not hear of it
+ */
+static void
+report_closed(const Execution *child, RunStatus status)
+{
+	RowBatch	mail;
+	Event		closing = {0};
+	Jsonb	   *result = NULL;
+	Jsonb	   *failure = NULL;
+	JsonbValue *inner;
+
+	if (status == 0)
+	{
+		status = STATUS_TERMINATED;
+		failure = failure_make("terminated", ERRCODE_WF_FAILED, "the child does not exist any more", 0);
+	}
+	else if (!history_read_last(&child->run_id, &closing))
+		elog(ERROR, "closed run of workflow \"%s\" has no history", text_to_cstring(child->workflow_id));
+	else if (status == STATUS_COMPLETED)
+		result = closing.payload_id ? payload_load(closing.payload_id) : closing.payload;
+	else if (status == STATUS_TERMINATED)
+		failure = failure_make("terminated", ERRCODE_WF_FAILED,
+							   closing.name && VARSIZE_ANY_EXHDR(closing.name) > 0 ?
+							   text_to_cstring(closing.name) : "terminated", 0);
+	else
+	{
+		inner = json_find(closing.attributes, "failure");
+		failure = inner ? JsonbValueToJsonb(inner) : closing.attributes;
+	}
+	rows_init(&mail, TABLE_MESSAGE, CurrentMemoryContext);
+	child_report(&mail, child, status, result, failure);
+	mailbox_write(&mail);
+}
+
+/*
+ * A run that is reset waits for a child that was started as `run_id': make it
+ * the child of the new run, or tell that one how it ended
+ */
+void
+child_adopt(const Execution *parent, int32 command, text *workflow, text *workflow_id, const pg_uuid_t *run_id)
+{
+	pg_uuid_t	new_parent = parent->run_id;
+	Execution	child = {
+		.owner = parent->owner, .workflow = workflow, .workflow_id = workflow_id, .run_id = *run_id,
+		.parent_run_id = &new_parent, .parent_command = command
+	};
+	Found		found;
+
+	for (;;)
+	{
+		if (!find_run(&child.run_id, &found))
+		{
+			report_closed(&child, 0);
+			return;
+		}
+		if (found.status == STATUS_RUNNING)
+		{
+			if (family_adopt(&child.run_id, &new_parent))
+				return;
+			/* it has closed while we waited for its turn */
+		}
+		else if (found.has_next)
+			child.run_id = found.next_run_id;
+		else
+		{
+			report_closed(&child, found.status);
+			return;
+		}
+	}
 }
 
 /*

@@ -25,6 +25,7 @@ typedef enum ParentClosePolicy
 #define SWEEP_CANCEL_CHILDREN	(-1)
 
 extern void child_report(RowBatch *mail, const Execution *child, RunStatus status, Jsonb *result, Jsonb *failure);
+extern void child_adopt(const Execution *parent, int32 command, text *workflow, text *workflow_id, const pg_uuid_t *run_id);
 extern void children_close(const pg_uuid_t *parents, int count, Oid owner);
 extern void children_cancel(const pg_uuid_t *parent, const int32 *commands, int count, Oid owner);
 extern void children_sweep(const pg_uuid_t *parent, int32 command, Oid owner);

@@ -72,19 +72,3 @@ closed_read(const pg_uuid_t *run_id, MemoryContext context, Execution *e, RunSta
 	MemoryContextSwitchTo(old);
 	return true;
 }
-
-/*
- * Make open children of a run, of its commands up to one, those of another;
- * returns how many
- */
-int
-move_children(const pg_uuid_t *from, const pg_uuid_t *to, int32 last_command)
-{
-	static Statement statement = {
-		"UPDATE durable.execution e SET parent_run_id = $2 WHERE e.parent_run_id = $1 AND e.parent_command <= $3",
-		3, {UUIDOID, UUIDOID, INT4OID}
-	};
-	Datum		values[3] = {UUIDPGetDatum(from), UUIDPGetDatum(to), Int32GetDatum(last_command)};
-
-	return (int) store_execute(&statement, values, NULL);
-}

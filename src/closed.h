@@ -11,6 +11,5 @@
 #include "execution.h"
 
 extern bool closed_read(const pg_uuid_t *run_id, MemoryContext context, Execution *result, RunStatus *status);
-extern int	move_children(const pg_uuid_t *from, const pg_uuid_t *to, int32 last_command);
 
 #endif							/* DURABLE_CLOSED_H */

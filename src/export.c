@@ -161,6 +161,24 @@ check_events(const Export *export)
 }
 
 /*
+ * Where the random numbers of a run come from that was reset
+ */
+static void
+read_seed(Datum history, MemoryContext context, Export *result)
+{
+	static Statement statement = {
+		"SELECT (COALESCE(t.attributes->>'seed', t.attributes->>'original_run_id'))::pg_catalog.uuid" EXPORTED
+		" WHERE t.event_type = 'workflow_reset' ORDER BY t.event_id DESC LIMIT 1",
+		1, {JSONBOID}
+	};
+
+	if (store_execute(&statement, &history, NULL) == 0 || store_is_null(0, 1))
+		return;
+	result->seed = MemoryContextAlloc(context, sizeof(pg_uuid_t));
+	*result->seed = *DatumGetUUIDP(store_value(0, 1));
+}
+
+/*
  * Read an export, into the current memory context
  */
 void
@@ -176,6 +194,7 @@ export_read(Jsonb *history, Export *result)
 	read_rows(JsonbPGetDatum(history), context, result);
 	read_closing(JsonbPGetDatum(history), context, result);
 	check_events(result);
+	read_seed(JsonbPGetDatum(history), context, result);
 	store_end(&scope);
 	if (result->nrows == 0)
 		not_an_export("is empty");
@@ -238,4 +257,6 @@ export_run(const Export *export, Oid caller, Execution *e)
 	else
 		(void) read_closed_run(&e->run_id, caller, context, e);
 	store_end(&scope);
+	if (!e->seed)
+		e->seed = export->seed;
 }

@@ -19,6 +19,7 @@ typedef struct Export
 	int			closing_id;
 	Event		closing;
 	pg_uuid_t	run_id;
+	pg_uuid_t  *seed;			/* of its random numbers; NULL: run_id */
 } Export;
 
 extern void export_read(Jsonb *history, Export *result);

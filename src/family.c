@@ -140,6 +140,42 @@ family_parents(const pg_uuid_t *parents, int count, int policy, pg_uuid_t **havi
 }
 
 /*
+ * Make open children of a run, of its commands up to one, those of another.
+ * Returns how many, and by which commands they were started.
+ */
+int
+family_move(const pg_uuid_t *from, const pg_uuid_t *to, int32 last_command, int32 **commands)
+{
+	static Statement statement = {
+		"UPDATE durable.execution e SET parent_run_id = $2 WHERE e.parent_run_id = $1 AND e.parent_command <= $3"
+		" RETURNING e.parent_command",
+		3, {UUIDOID, UUIDOID, INT4OID}
+	};
+	Datum		values[3] = {UUIDPGetDatum(from), UUIDPGetDatum(to), Int32GetDatum(last_command)};
+	int			n = (int) store_execute(&statement, values, NULL);
+
+	*commands = palloc(Max(n, 1) * sizeof(int32));
+	for (int i = 0; i < n; i++)
+		(*commands)[i] = DatumGetInt32(store_value(i, 1));
+	return n;
+}
+
+/*
+ * Make an open run the child of another; waits for its turn.  False where it
+ * is closed.
+ */
+bool
+family_adopt(const pg_uuid_t *child, const pg_uuid_t *parent)
+{
+	static Statement statement = {
+		"UPDATE durable.execution e SET parent_run_id = $2 WHERE e.run_id = $1", 2, {UUIDOID, UUIDOID}
+	};
+	Datum		values[2] = {UUIDPGetDatum(child), UUIDPGetDatum(parent)};
+
+	return store_execute(&statement, values, NULL) > 0;
+}
+
+/*
  * The workflow id of a run, open or closed; NULL where it is deleted
  */
 char *

@@ -17,7 +17,7 @@
  *
  *	  3. What the copy waits for is made to come: activities are put into their
  *	  queues again, timers are set for when they were to fire, children that are
- *	  open become the new run's, and how others ended is told again.  So are
+ *	  open become the new run's, and how others ended is told to it.  So are
  *	  signals and updates after the point.  An event says that there was a reset;
  *	  it is written as a turn without code, so that the code has one turn for all
  *	  of this.
@@ -32,11 +32,13 @@
 #include "postgres.h"
 
 #include "batch.h"
+#include "child.h"
 #include "clock.h"
 #include "closed.h"
 #include "command.h"
 #include "continuation.h"
 #include "extension.h"
+#include "family.h"
 #include "find.h"
 #include "identity.h"
 #include "json.h"
@@ -333,6 +335,8 @@ copy_history(Past *past, const Reset *reset, int n, Execution *next)
 	json_begin(&b);
 	json_add_text(&b, "original_run_id", uuid_to_cstring(&past->execution.run_id));
 	json_add_int(&b, "to_event", n);
+	if (past->execution.seed)
+		json_add_text(&b, "seed", uuid_to_cstring(past->execution.seed));
 	event.attributes = json_end(&b);
 	events[0] = event_form(&event);
 	next->history_bytes += history_add(&batch, &next->run_id, next->owner, n + 1, event.at, 1, false, false, events, 1);
@@ -416,7 +420,8 @@ resume_pending(Past *past, int n, Execution *next, bool *ended)
 
 		if (!is_command(event->type))
 			continue;
-		last = event->command;
+		/* a request to a child to cancel itself has the child's command */
+		last = Max(last, event->command);
 		if (ended[event->command])
 			continue;
 		if (event->type == EVENT_ACTIVITY_SCHEDULED)
@@ -447,8 +452,12 @@ is_told_again(const Event *event, const Reset *reset, const bool *ended, int32 l
 		((message->kind == MESSAGE_SIGNAL && reset->signals) || (message->kind == MESSAGE_UPDATE && reset->updates));
 }
 
+/*
+ * Tell the new run what the old one was told after the point.  The children
+ * among it have ended then.
+ */
 static void
-tell_again(const Past *past, const Reset *reset, int n, const Execution *next, const bool *ended, int32 last)
+tell_again(const Past *past, const Reset *reset, int n, const Execution *next, bool *ended, int32 last)
 {
 	Message		message;
 
@@ -456,9 +465,43 @@ tell_again(const Past *past, const Reset *reset, int n, const Execution *next, c
 	{
 		if (!is_told_again(&past->events[i], reset, ended, last, &message))
 			continue;
+		if (message.command > 0)
+			ended[message.command] = true;
 		message.run_id = next->run_id;
 		message.payload_id = payload_copy(message.payload_id, &next->run_id);
 		txn_mail(next->owner, mailbox_send(next->owner, &message));
+	}
+}
+
+static pg_uuid_t *
+uuid_attribute(const Event *event, const char *key)
+{
+	char	   *value = json_find_text(event->attributes, key);
+
+	return value ? DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(value))) : NULL;
+}
+
+/*
+ * Those children that have not ended: become their parent.  Some may just be
+ * closing, or may have closed together with the old run or after it.
+ */
+static void
+adopt_children(const Past *past, int n, Execution *next, bool *ended, int32 last)
+{
+	int32	   *commands;
+	int			count = family_move(&past->execution.run_id, &next->run_id, last, &commands);
+
+	for (int i = 0; i < count; i++)
+		ended[commands[i]] = true;
+	for (int i = 0; i < n; i++)
+	{
+		const Event *event = &past->events[i];
+
+		if (event->type == EVENT_CHILD_INITIATED && !ended[event->command])
+			child_adopt(next, event->command, event->name,
+						cstring_to_text(json_find_text(event->attributes, "workflow_id")),
+						uuid_attribute(event, "run_id"));
+		next->has_children |= event->type == EVENT_CHILD_INITIATED;
 	}
 }
 
@@ -510,7 +553,8 @@ run_reset(const Found *run, const Reset *reset, pg_uuid_t *new_run_id)
 	copy_history(&past, reset, n, &next);
 	ended = palloc0((n + 1) * sizeof(bool));
 	last = resume_pending(&past, n, &next, ended);
-	next.has_children = past.status == STATUS_RUNNING && move_children(&run->run_id, &next.run_id, last) > 0;
+	tell_again(&past, reset, n, &next, ended, last);
+	adopt_children(&past, n, &next, ended, last);
 	if (past.status == STATUS_RUNNING)
 		(void) run_replace(&run->run_id, reset->reason ? reset->reason : cstring_to_text("reset"), &next.run_id);
 	if (!execution_insert(&next))
@@ -522,7 +566,6 @@ run_reset(const Found *run, const Reset *reset, pg_uuid_t *new_run_id)
 	run_set_timeouts(&next);
 	state_copy(&run->run_id, &next.run_id);
 	update_copy(&run->run_id, &next.run_id, past.events[n - 1].at);
-	tell_again(&past, reset, n, &next, ended, last);
 	wake.run_id = next.run_id;
 	txn_mail(next.owner, mailbox_send(next.owner, &wake));
 	*new_run_id = next.run_id;

@@ -222,6 +222,96 @@ SELECT wf_signal('paused', 's', '3') \gset
 CALL wf_work();
 SELECT id, status, result FROM runs('paused');
 
+-- Children of a run that is closed: those that live on are its children again, also one that was to cancel itself, and of the
+-- others it hears how they ended. 'gone' is deleted, 'never' was not started, since its parent closed in that turn.
+CREATE FUNCTION kid() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_wait_signal('go');
+  RETURN repeat('done', 10000);
+EXCEPTION WHEN SQLSTATE 'WF003' THEN
+  PERFORM wf_wait_signal('cleaned');
+  RAISE;
+END $$;
+CREATE FUNCTION parent() RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+  kids wf_handle[];
+  r text[];
+BEGIN
+  kids := ARRAY[wf_start_child('kid', id => 'done', parent_close_policy => 'abandon'), wf_start_child('kid', id => 'gone', parent_close_policy => 'abandon'),
+                wf_start_child('kid', id => 'terminated'), wf_start_child('kid', id => 'cancelled', parent_close_policy => 'cancel'),
+                wf_start_child('kid', id => 'abandoned', parent_close_policy => 'abandon')];
+  PERFORM wf_wait_signal('fail');
+  kids := kids || wf_start_child('kid', id => 'never');
+  PERFORM wf_activity('step', '{"name": "parent"}');
+  PERFORM wf_activity('bad_step');
+  FOR i IN 1..6 LOOP
+    BEGIN
+      r := r || left(wf_await(kids[i])#>>'{}', 8);
+    EXCEPTION WHEN SQLSTATE 'WF004' THEN r := r || sqlerrm;
+    END;
+  END LOOP;
+  RETURN r;
+END $$;
+CREATE OR REPLACE FUNCTION bad_step() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 1 / 0; END $$;
+SELECT wf_start('parent', id => 'parent') \gset
+CALL wf_work();
+SELECT wf_signal('parent', 'fail') \gset
+CALL wf_work();
+SELECT wf_signal('done', 'go') \gset
+CALL wf_work();
+SELECT wf_delete('gone');
+SELECT workflow_id, status FROM wf_executions WHERE workflow IN ('kid', 'parent') ORDER BY workflow_id COLLATE "C";
+CREATE OR REPLACE FUNCTION bad_step() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 'mended'; END $$;
+SELECT count(wf_reset('parent', point => 'last_failure')) FROM generate_series(1, 1);
+CALL wf_work();
+SELECT n, event, attributes->'failure'->'message' AS message FROM events('parent') WHERE n > 8 AND attributes ? 'failure' OR event IN ('child_workflow_completed', 'workflow_reset');
+SELECT c->>'workflow_id' AS child FROM jsonb_array_elements(wf_describe('parent')->'children') c ORDER BY 1;
+SELECT wf_signal('cancelled', 'cleaned'), wf_signal('abandoned', 'go') \gset
+CALL wf_work();
+SELECT id, status, result FROM runs('parent');
+
+-- A request to a child to cancel itself does not hide the children after it from the reset of an open run.
+CREATE FUNCTION canceller() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE a wf_handle; b wf_handle;
+BEGIN
+  a := wf_start_child('kid', id => 'first');
+  b := wf_start_child('kid', id => 'second');
+  PERFORM wf_wait_signal('cancel');
+  PERFORM wf_cancel_handle(a);
+  PERFORM wf_wait_signal('on');
+  RETURN left(wf_await(b)#>>'{}', 8);
+END $$;
+SELECT wf_start('canceller', id => 'canceller') \gset
+CALL wf_work();
+SELECT wf_signal('canceller', 'cancel') \gset
+CALL wf_work();
+SELECT wf_signal('canceller', 'on') \gset
+CALL wf_work();
+SELECT count(wf_reset('canceller', point => 'last')) FROM generate_series(1, 1);
+SELECT wf_signal('second', 'go'), wf_signal('first', 'cleaned') \gset
+CALL wf_work();
+SELECT id, status, result FROM runs('canceller');
+
+-- The history of a run that was reset tells where its random numbers come from.
+CREATE FUNCTION dice() RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_sql('SELECT 1');
+  RETURN jsonb_build_array(wf_random(), wf_uuid());
+END $$;
+SELECT wf_start('dice', id => 'dice') \gset
+CALL wf_work();
+SELECT count(wf_reset('dice', point => 'last')) FROM generate_series(1, 1);
+CALL wf_work();
+SELECT count(wf_reset('dice', point => 'first')) FROM generate_series(1, 1);
+CALL wf_work();
+SELECT count(*), count(DISTINCT result) AS results,
+  count(wf_replay((SELECT jsonb_agg(to_jsonb(h)) FROM wf_history('dice', e.run_id) h), 'dice()', false)->'result_differs') AS differ
+FROM wf_executions e WHERE workflow_id = 'dice';
+-- also where the run is not known
+CREATE TABLE exported AS SELECT jsonb_agg(to_jsonb(h)) AS history, wf_result('dice') AS result FROM wf_history('dice') h;
+SELECT count(wf_delete(workflow_id, run_id)) FROM wf_executions WHERE workflow_id = 'dice';
+SELECT wf_replay(history, 'dice()', false)->'result' = result AS same FROM exported;
+
 -- Many at once is a query.
 SELECT count(wf_start('with_bad', id => 'many-' || n)) FROM generate_series(1, 5) n;
 CREATE OR REPLACE FUNCTION bad_step() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 1 / 0; END $$;
