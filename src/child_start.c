@@ -76,13 +76,16 @@ add_child(Batch *batch, Turn *turn, const ChildStart *child)
 		.namespace = turn->execution->namespace,
 		.workflow_id = (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(e->workflow_id)),
 		.on_closed = child->on_closed, .started_at = e->started_at,
-		.run_deadline = e->run_timeout ? durable_add_interval(e->started_at, e->run_timeout) : DT_NOEND,
+		.run_deadline = run_deadline(e, child->not_before),
 		.execution_deadline = e->execution_deadline, .not_before = child->not_before,
 		.large = message.payload_id != 0
 	};
 	if (child->not_before > e->started_at)
-		new->first_event = event_form(&(Event) {.type = EVENT_WORKFLOW_STARTED, .at = e->started_at,
-									  .payload = message.payload, .payload_id = message.payload_id});
+	{
+		Event		start = delayed_start_event(e, child->not_before, message.payload, message.payload_id);
+
+		new->first_event = event_form(&start);
+	}
 	execution_add(&batch->children, e);
 	mailbox_add(&batch->child_mail, e->owner, &message);
 	batch->new_children = lappend(batch->new_children, new);

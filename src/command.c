@@ -27,6 +27,7 @@
 #include "marker.h"
 #include "payload.h"
 #include "saga.h"
+#include "start.h"
 #include "step.h"
 #include "task.h"
 #include "upsert.h"
@@ -514,7 +515,7 @@ command_info(Turn *turn)
 	json_add_time(&b, "execution_deadline", e->execution_deadline);
 	if (e->run_timeout)
 	{
-		json_add_time(&b, "run_deadline", durable_add_interval(e->started_at, e->run_timeout));
+		json_add_time(&b, "run_deadline", run_deadline(e, json_find_time(turn->events[0].attributes, "not_before")));
 		json_add_text(&b, "run_timeout", DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(e->run_timeout))));
 	}
 	json_add_int(&b, "priority", e->priority ? e->priority : DEFAULT_PRIORITY);

@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "closed.h"
 #include "export.h"
 #include "find.h"
 #include "json.h"
@@ -200,32 +201,6 @@ export_read(Jsonb *history, Export *result)
 		not_an_export("is empty");
 }
 
-static bool
-read_closed_run(const pg_uuid_t *run_id, Oid caller, MemoryContext context, Execution *e)
-{
-	static Statement statement = {
-		"SELECT c.namespace, c.workflow_id, c.workflow, c.attempt, c.started_at, c.memo, c.search_attributes, c.version"
-		" FROM durable.closed c WHERE c.run_id = $1 AND pg_catalog.pg_has_role($2, c.owner, 'USAGE')",
-		2, {UUIDOID, OIDOID}
-	};
-	Datum		values[2] = {UUIDPGetDatum(run_id), ObjectIdGetDatum(caller)};
-	MemoryContext old;
-
-	if (store_execute(&statement, values, NULL) == 0)
-		return false;
-	old = MemoryContextSwitchTo(context);
-	e->namespace = DatumGetTextPCopy(store_value(0, 1));
-	e->workflow_id = DatumGetTextPCopy(store_value(0, 2));
-	e->workflow = DatumGetTextPCopy(store_value(0, 3));
-	e->attempt = DatumGetInt32(store_value(0, 4));
-	e->started_at = DatumGetTimestampTz(store_value(0, 5));
-	e->memo = store_is_null(0, 6) ? NULL : DatumGetJsonbPCopy(store_value(0, 6));
-	e->search_attributes = store_is_null(0, 7) ? NULL : DatumGetJsonbPCopy(store_value(0, 7));
-	e->version = store_is_null(0, 8) ? 0 : DatumGetInt32(store_value(0, 8));
-	MemoryContextSwitchTo(old);
-	return true;
-}
-
 /*
  * The run of an export, for what wf_info() tells: as it is in this database if
  * the caller may see it, or else made up
@@ -235,6 +210,8 @@ export_run(const Export *export, Oid caller, Execution *e)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Execution  *found;
+	Execution	closed;
+	RunStatus	status;
 	Found		run;
 	StoreScope	scope;
 
@@ -254,8 +231,8 @@ export_run(const Export *export, Oid caller, Execution *e)
 			execution_read(&e->run_id, 1, false, context, &found) > 0)
 			*e = *found;
 	}
-	else
-		(void) read_closed_run(&e->run_id, caller, context, e);
+	else if (closed_read(&e->run_id, context, &closed, &status) && has_privs_of_role(caller, closed.owner))
+		*e = closed;
 	store_end(&scope);
 	if (!e->seed)
 		e->seed = export->seed;

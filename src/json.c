@@ -198,6 +198,18 @@ json_find_text(Jsonb *object, const char *key)
 	return json_to_cstring(JsonbValueToJsonb(v));
 }
 
+/*
+ * A time that json_add_time() wrote; DT_NOBEGIN where there is none
+ */
+TimestampTz
+json_find_time(Jsonb *object, const char *key)
+{
+	char	   *value = json_find_text(object, key);
+
+	return value ? DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(value),
+														   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))) : DT_NOBEGIN;
+}
+
 char *
 json_to_cstring(Jsonb *value)
 {

@@ -374,11 +374,8 @@ schedule_again(Execution *next, const Event *event, bool cancelled, RowBatch *ac
 static void
 set_timer_again(const Execution *next, const Event *event, RowBatch *timers)
 {
-	char	   *at = json_find_text(event->attributes, "fire_at");
-
 	timer_add(timers, &next->run_id, MESSAGE_TIMER, event->command, next->owner,
-			  DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(at),
-													  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
+			  json_find_time(event->attributes, "fire_at"));
 }
 
 /*
@@ -563,7 +560,7 @@ run_reset(const Found *run, const Reset *reset, pg_uuid_t *new_run_id)
 				 errmsg("workflow \"%s\" is already running", text_to_cstring(next.workflow_id)),
 				 errdetail("A run that is closed can be reset when no other run of the same id is open."),
 				 errhint("Terminate that run, or reset it.")));
-	run_set_timeouts(&next);
+	run_set_timeouts(&next, 0);
 	state_copy(&run->run_id, &next.run_id);
 	update_copy(&run->run_id, &next.run_id, past.events[n - 1].at);
 	wake.run_id = next.run_id;

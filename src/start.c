@@ -116,10 +116,24 @@ closed_forbids(OnClosed policy, RunStatus last)
 	return policy == ON_CLOSED_REJECT || (policy == ON_CLOSED_ALLOW_FAILED_ONLY && succeeded);
 }
 
-static void
-write_start_event(Execution *e, Jsonb *input, int64 input_id)
+/*
+ * The first event of a run that has to wait for its first turn
+ */
+Event
+delayed_start_event(const Execution *e, TimestampTz not_before, Jsonb *input, int64 input_id)
 {
-	Event		event = {.type = EVENT_WORKFLOW_STARTED, .at = e->started_at, .payload = input, .payload_id = input_id};
+	JsonBuilder b;
+
+	json_begin(&b);
+	json_add_time(&b, "not_before", not_before);
+	return (Event) {.type = EVENT_WORKFLOW_STARTED, .at = e->started_at, .payload = input, .payload_id = input_id,
+		.attributes = json_end(&b)};
+}
+
+static void
+write_start_event(Execution *e, TimestampTz not_before, Jsonb *input, int64 input_id)
+{
+	Event		event = delayed_start_event(e, not_before, input, input_id);
 	Datum		datum = event_form(&event);
 	RowBatch	batch;
 
@@ -129,14 +143,24 @@ write_start_event(Execution *e, Jsonb *input, int64 input_id)
 }
 
 /*
- * Set the timers of its timeouts, the run's own from its start on
+ * When the run timeout is over, DT_NOEND without one.  A delay before the first
+ * turn does not count: retries whose delay is the longer of the two would never
+ * get to run.
+ */
+TimestampTz
+run_deadline(const Execution *e, TimestampTz not_before)
+{
+	return e->run_timeout ? durable_add_interval(Max(e->started_at, not_before), e->run_timeout) : DT_NOEND;
+}
+
+/*
+ * Set the timers of its timeouts
  */
 void
-run_set_timeouts(const Execution *e)
+run_set_timeouts(const Execution *e, TimestampTz not_before)
 {
 	if (e->run_timeout)
-		timer_set(&e->run_id, MESSAGE_RUN_TIMEOUT, 0, e->owner,
-				  durable_add_interval(e->started_at, e->run_timeout));
+		timer_set(&e->run_id, MESSAGE_RUN_TIMEOUT, 0, e->owner, run_deadline(e, not_before));
 	if (e->execution_deadline != DT_NOEND)
 		timer_set(&e->run_id, MESSAGE_EXECUTION_TIMEOUT, 0, e->owner, e->execution_deadline);
 }
@@ -203,10 +227,10 @@ run_start(Execution *e, Jsonb *input, TimestampTz not_before, int64 *seq)
 		return false;
 
 	input_id = payload_set_aside(&e->run_id, &input);
-	run_set_timeouts(e);
+	run_set_timeouts(e, not_before);
 	if (delayed)
 	{
-		write_start_event(e, input, input_id);
+		write_start_event(e, not_before, input, input_id);
 		timer_set(&e->run_id, MESSAGE_START_DELAY, 0, e->owner, not_before);
 	}
 	else

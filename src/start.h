@@ -10,6 +10,7 @@
 
 #include "callable.h"
 #include "execution.h"
+#include "history.h"
 
 typedef enum OnRunning
 {
@@ -51,7 +52,9 @@ extern void fill_execution(Execution *e, text *name, Callable *workflow, const S
 extern void run_prepare(Execution *e, TimestampTz not_before);
 extern bool closed_forbids(OnClosed policy, RunStatus last);
 extern void run_init(Execution *e);
-extern void run_set_timeouts(const Execution *e);
+extern Event delayed_start_event(const Execution *e, TimestampTz not_before, Jsonb *input, int64 input_id);
+extern TimestampTz run_deadline(const Execution *e, TimestampTz not_before);
+extern void run_set_timeouts(const Execution *e, TimestampTz not_before);
 extern bool run_start(Execution *e, Jsonb *input, TimestampTz not_before, int64 *seq);
 extern void run_retry(const Execution *failed, Jsonb *input, TimestampTz at, const pg_uuid_t *run_id);
 

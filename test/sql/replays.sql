@@ -128,6 +128,16 @@ SELECT jsonb_agg(to_jsonb(h)) AS history FROM wf_history('goes on', :'goes_on') 
 SELECT wf_replay(:'history', 'goes_on(int)');
 SELECT wf_replay(:'history', 'stops(int)') - 'recorded_result';
 SELECT fails(format('SELECT wf_replay(%L, ''stays(int)'')', :'history'));
+-- what a closed run knew of itself
+CREATE FUNCTION knows() RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+  IF wf_info() ? 'continued_from' THEN RETURN wf_info() - 'history_bytes'; END IF;
+  PERFORM wf_continue_as_new();
+END $$;
+SELECT wf_start('knows', id => 'knows', run_timeout => '1 hour', execution_timeout => '2 hours', retry => wf_retry(3), priority => 1) \gset
+CALL wf_work();
+SELECT status, wf_replay((SELECT jsonb_agg(to_jsonb(h)) FROM wf_history('knows', e.run_id) h), 'knows()', false)->'result_differs' AS differs
+FROM wf_executions e WHERE workflow_id = 'knows' ORDER BY run_id;
 -- not yet begun, between two attempts
 SELECT wf_start('ends', id => 'new') \gset
 SELECT wf_replay(export('new'), 'ends()', false);

@@ -129,6 +129,28 @@ SET durable.clock_offset = '16min';
 CALL wf_work();
 SELECT * FROM runs('chain');
 RESET durable.clock_offset;
+-- A delay before the first turn is not part of the run timeout, or a retry whose delay is the longer of the two would never run.
+CREATE FUNCTION deadline() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  IF (wf_info()->>'attempt')::int = 1 THEN PERFORM wf_wait_signal('go'); END IF;
+  RETURN (wf_info()->>'run_deadline')::timestamptz - (wf_info()->>'started_at')::timestamptz > '1 hour';
+END $$;
+SELECT wf_start('deadline', id => 'patient', run_timeout => '1 min', retry => wf_retry(initial_interval => '1 hour')) \gset
+SELECT wf_start('wait_go', id => 'patient2', run_timeout => '1 min', start_delay => '1 hour') \gset
+CREATE FUNCTION with_child() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN wf_child('wait_go', id => 'patient3', run_timeout => '1 min', start_delay => '1 hour'); END $$;
+SELECT wf_start('with_child', id => 'patient4') \gset
+CALL wf_work();
+SET durable.clock_offset = '5min';
+CALL wf_work();
+SELECT id, status, attempt, waiting_for, result FROM runs('patient_') UNION ALL SELECT id, status, attempt, waiting_for, result FROM runs('patient');
+SET durable.clock_offset = '3630s';
+CALL wf_work();
+SELECT wf_signal('patient2', 'go', '"late"'), wf_signal('patient3', 'go', '"late"') \gset
+CALL wf_work();
+SET durable.clock_offset = '3930s';
+CALL wf_work();
+RESET durable.clock_offset;
+SELECT id, status, attempt, result FROM runs('patient%');
 -- A failure listed as non_retryable is final, by SQLSTATE.
 SELECT wf_start('boom', id => 'final', retry => wf_retry(non_retryable => '{P0001}')) \gset
 CALL wf_work();
