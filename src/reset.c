@@ -52,6 +52,7 @@
 #include "timer.h"
 #include "txn.h"
 #include "update.h"
+#include "update_command.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
@@ -454,7 +455,7 @@ is_told_again(const Event *event, const Reset *reset, const bool *ended, int32 l
  * among it have ended then.
  */
 static void
-tell_again(const Past *past, const Reset *reset, int n, const Execution *next, bool *ended, int32 last)
+tell_again(const Past *past, const Reset *reset, int n, const Execution *next, bool *ended, int32 last, RowBatch *updates)
 {
 	Message		message;
 
@@ -467,6 +468,8 @@ tell_again(const Past *past, const Reset *reset, int n, const Execution *next, b
 		message.run_id = next->run_id;
 		message.payload_id = payload_copy(message.payload_id, &next->run_id);
 		txn_mail(next->owner, mailbox_send(next->owner, &message));
+		if (message.kind == MESSAGE_UPDATE)
+			update_of_message(updates, next, &message);
 	}
 }
 
@@ -538,6 +541,7 @@ run_reset(const Found *run, const Reset *reset, pg_uuid_t *new_run_id)
 	Past		past;
 	Execution	next;
 	Message		wake = {.kind = MESSAGE_WAKE, .at = durable_now()};
+	RowBatch	updates;
 	bool	   *ended;
 	int32		last;
 	int			n;
@@ -550,7 +554,10 @@ run_reset(const Found *run, const Reset *reset, pg_uuid_t *new_run_id)
 	copy_history(&past, reset, n, &next);
 	ended = palloc0((n + 1) * sizeof(bool));
 	last = resume_pending(&past, n, &next, ended);
-	tell_again(&past, reset, n, &next, ended, last);
+	rows_init(&updates, TABLE_UPDATE, CurrentMemoryContext);
+	updates_of_history(&updates, &next, past.events, n);
+	tell_again(&past, reset, n, &next, ended, last, &updates);
+	update_write(&updates);
 	adopt_children(&past, n, &next, ended, last);
 	if (past.status == STATUS_RUNNING)
 		(void) run_replace(&run->run_id, reset->reason ? reset->reason : cstring_to_text("reset"), &next.run_id);
@@ -562,7 +569,6 @@ run_reset(const Found *run, const Reset *reset, pg_uuid_t *new_run_id)
 				 errhint("Terminate that run, or reset it.")));
 	run_set_timeouts(&next, 0);
 	state_copy(&run->run_id, &next.run_id);
-	update_copy(&run->run_id, &next.run_id, past.events[n - 1].at);
 	wake.run_id = next.run_id;
 	txn_mail(next.owner, mailbox_send(next.owner, &wake));
 	*new_run_id = next.run_id;

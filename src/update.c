@@ -165,7 +165,6 @@ update_write(RowBatch *batch)
 }
 
 #define WHOLE_ARGS	"COALESCE(u.args, (SELECT p.data FROM durable.payload p WHERE p.payload_id = u.args_id))"
-#define WHOLE_RESULT	"COALESCE(u.result, (SELECT p.data FROM durable.payload p WHERE p.payload_id = u.result_id))"
 
 /*
  * A run goes on as another one, which gets what is not answered.  To be called
@@ -180,24 +179,6 @@ update_move(const pg_uuid_t *from, const pg_uuid_t *to)
 		2, {UUIDOID, UUIDOID}
 	};
 	Datum		values[2] = {UUIDPGetDatum(from), UUIDPGetDatum(to)};
-
-	store_execute(&statement, values, NULL);
-}
-
-/*
- * A run takes over the history of another one up to a time, and with it the
- * answers given by then
- */
-void
-update_copy(const pg_uuid_t *from, const pg_uuid_t *to, TimestampTz until)
-{
-	static Statement statement = {
-		"INSERT INTO durable.update SELECT $2, u.update_id, u.owner, u.name, u.state, " WHOLE_ARGS ", NULL, "
-		WHOLE_RESULT ", NULL, u.failure, u.requested_at, u.accepted_at, u.completed_at"
-		" FROM durable.update u WHERE u.run_id = $1 AND u.completed_at <= $3",
-		3, {UUIDOID, UUIDOID, TIMESTAMPTZOID}
-	};
-	Datum		values[3] = {UUIDPGetDatum(from), UUIDPGetDatum(to), TimestampTzGetDatum(until)};
 
 	store_execute(&statement, values, NULL);
 }

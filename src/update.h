@@ -45,6 +45,5 @@ extern bool update_find(const pg_uuid_t *run_id, const text *update_id, MemoryCo
 extern void update_add(RowBatch *batch, const Update *update);
 extern void update_write(RowBatch *batch);
 extern void update_move(const pg_uuid_t *from, const pg_uuid_t *to);
-extern void update_copy(const pg_uuid_t *from, const pg_uuid_t *to, TimestampTz until);
 
 #endif							/* DURABLE_UPDATE_H */

@@ -135,6 +135,19 @@ never_answered(const Found *run, const UpdateCall *call, const Update *update)
 			 errdetail_internal("{\"type\": \"accepted_update_completed_workflow\", \"status\": \"%s\"}", status)));
 }
 
+static bool
+next_run_has(const Found *run, const UpdateCall *call)
+{
+	Update		unused;
+	StoreScope	scope;
+	bool		found;
+
+	store_begin(&scope);
+	found = update_find(&run->next_run_id, call->update_id, CurrentMemoryContext, &unused);
+	store_end(&scope);
+	return found;
+}
+
 /*
  * Is the update as far as the client waits?  Follows the run; errors where the
  * update will never be.
@@ -161,7 +174,8 @@ look(Found *run, const UpdateCall *call, Update *update)
 			return true;
 		if (found && run->status == STATUS_RUNNING)
 			return false;
-		if (found)
+		/* a reset sends it to the new run again, unless told not to */
+		if (found && !(run->has_next && next_run_has(run, call)))
 			never_answered(run, call, update);
 		if (!found_run || !run->has_next)
 			ereport(ERROR,

@@ -227,7 +227,7 @@ answered_in(const Turn *turn, const char *id)
  * Collect the row of an update; `request' is its acceptance
  */
 static void
-add_row(Batch *batch, const Execution *e, const char *id, const Event *request, Update *update)
+collect(RowBatch *rows, const Execution *e, const char *id, const Event *request, Update *update)
 {
 	update->run_id = e->run_id;
 	update->update_id = cstring_to_text(id);
@@ -236,7 +236,13 @@ add_row(Batch *batch, const Execution *e, const char *id, const Event *request, 
 	update->args = request->payload;
 	update->args_id = request->payload_id;
 	update->requested_at = request->at;
-	update_add(&batch->answers, update);
+	update_add(rows, update);
+}
+
+static void
+add_row(Batch *batch, const Execution *e, const char *id, const Event *request, Update *update)
+{
+	collect(&batch->answers, e, id, request, update);
 	txn_update(&e->run_id, update_hash(id));
 	batch->acted = true;
 }
@@ -253,18 +259,26 @@ add_acceptance(Batch *batch, const Execution *e, Turn *turn, const Message *m)
 }
 
 static void
-add_answer(Batch *batch, const Execution *e, Turn *turn, Event *event)
+set_answer(Update *update, const Event *event)
 {
 	JsonbValue *failure = json_find(event->attributes, "failure");
-	UpdateRequest *update = turn_update(turn, json_find_text(event->attributes, "update_id"));
+
+	update->state = failure ? UPDATE_REJECTED : UPDATE_COMPLETED;
+	update->result = event->payload;
+	update->result_id = event->payload_id;
+	update->failure = failure ? JsonbValueToJsonb(failure) : NULL;
+	update->completed_at = event->at;
+}
+
+static void
+add_answer(Batch *batch, const Execution *e, Turn *turn, Event *event)
+{
+	UpdateRequest *request = turn_update(turn, json_find_text(event->attributes, "update_id"));
+	Update		update = {.accepted_at = turn->at};
 
 	event->payload_id = payload_set_aside(&e->run_id, &event->payload);
-	add_row(batch, e, update->id, &turn->events[update->event], &(Update) {
-		.state = failure ? UPDATE_REJECTED : UPDATE_COMPLETED,
-		.result = event->payload, .result_id = event->payload_id,
-		.failure = failure ? JsonbValueToJsonb(failure) : NULL,
-		.accepted_at = turn->at, .completed_at = event->at
-	});
+	set_answer(&update, event);
+	add_row(batch, e, request->id, &turn->events[request->event], &update);
 }
 
 /*
@@ -280,4 +294,43 @@ batch_add_updates(Batch *batch, const BatchRun *run, Turn *turn)
 	for (int i = turn->recorded; i < turn->nevents; i++)
 		if (turn->events[i].type == EVENT_UPDATE_COMPLETED)
 			add_answer(batch, run->execution, turn, &turn->events[i]);
+}
+
+/*
+ * Collect the rows of the updates in a history that a run takes over from
+ * another one, so that a repeated request is known
+ */
+void
+updates_of_history(RowBatch *rows, const Execution *e, const Event *events, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		Update		update = {.state = UPDATE_ACCEPTED, .accepted_at = events[i].at, .completed_at = DT_NOEND};
+		char	   *id;
+
+		if (events[i].type != EVENT_UPDATE_ACCEPTED)
+			continue;
+		id = json_find_text(events[i].attributes, "update_id");
+		for (int j = i + 1; j < n; j++)
+			if (events[j].type == EVENT_UPDATE_COMPLETED &&
+				strcmp(json_find_text(events[j].attributes, "update_id"), id) == 0)
+			{
+				set_answer(&update, &events[j]);
+				break;
+			}
+		collect(rows, e, id, &events[i], &update);
+	}
+}
+
+/*
+ * The same for one that is sent again
+ */
+void
+update_of_message(RowBatch *rows, const Execution *e, const Message *m)
+{
+	Event		request;
+
+	if (mail_to_event(m, &request))
+		collect(rows, e, json_find_text(m->attributes, "update_id"), &request,
+				&(Update) {.state = UPDATE_ADMITTED, .accepted_at = DT_NOEND, .completed_at = DT_NOEND});
 }

@@ -16,5 +16,7 @@ extern UpdateRequest *command_poll_update(Turn *turn, text *name);
 extern void command_reply(Turn *turn, const char *id, Jsonb *result);
 extern void command_reject(Turn *turn, const char *id, const char *message);
 extern void batch_add_updates(Batch *batch, const BatchRun *run, Turn *turn);
+extern void updates_of_history(RowBatch *rows, const Execution *e, const Event *events, int n);
+extern void update_of_message(RowBatch *rows, const Execution *e, const Message *m);
 
 #endif							/* DURABLE_UPDATE_COMMAND_H */

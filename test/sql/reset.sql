@@ -312,6 +312,48 @@ CREATE TABLE exported AS SELECT jsonb_agg(to_jsonb(h)) AS history, wf_result('di
 SELECT count(wf_delete(workflow_id, run_id)) FROM wf_executions WHERE workflow_id = 'dice';
 SELECT wf_replay(history, 'dice()', false)->'result' = result AS same FROM exported;
 
+-- Updates: one that is sent again with the same id after a reset is the same, whether it is in the copy, or on its way to the new run.
+CREATE FUNCTION serve() RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  u record;
+  n int := 0;
+BEGIN
+  LOOP
+    SELECT * INTO u FROM wf_next_update();
+    IF u.name = 'end' THEN RETURN n; END IF;
+    n := n + 1;
+    IF u.name = 'hold' THEN PERFORM wf_wait_signal('on'); END IF;
+    IF u.name = 'no' THEN PERFORM wf_reject(u.update_id, 'no'); ELSE PERFORM wf_reply(u.update_id, to_jsonb(n)); END IF;
+  END LOOP;
+END $$;
+CREATE PROCEDURE send_all(again boolean) LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_update('serve', 'quick', update_id => 'answered', wait_for => 'admitted');
+  PERFORM wf_update('serve', 'no', update_id => 'rejected', wait_for => 'admitted');
+  PERFORM wf_update('serve', 'hold', update_id => 'held', wait_for => 'admitted');
+  IF NOT again THEN COMMIT; CALL wf_work(); END IF;
+  PERFORM wf_update('serve', 'quick', update_id => 'unread', wait_for => 'admitted');
+  IF NOT again THEN COMMIT; CALL wf_work(); END IF;
+  PERFORM wf_update('serve', 'quick', update_id => 'mail', wait_for => 'admitted');
+END $$;
+SELECT wf_start('serve', id => 'serve') \gset
+CALL wf_work();
+CALL send_all(false);
+SELECT attributes->>'update_id' AS id, event FROM events('serve') WHERE event LIKE '%update%' ORDER BY n;
+SELECT wf_reset('serve', to_event => 6) AS run \gset
+CALL send_all(true);
+SELECT update_id, state, result, error->>'message' AS error FROM wf_updates WHERE run_id = :'run' ORDER BY requested_at, update_id;
+SELECT wf_signal('serve', 'on') \gset
+CALL wf_work();
+SELECT update_id, state, result, error->>'message' AS error FROM wf_updates WHERE run_id = :'run' ORDER BY requested_at, update_id;
+SELECT event, count(*), count(DISTINCT attributes->>'update_id') FROM events('serve') WHERE event LIKE '%update%' GROUP BY 1 ORDER BY 1;
+-- Without reapply their ids are free.
+SELECT wf_reset('serve', point => 'first', reapply => '{}') AS run \gset
+SELECT count(*) FROM wf_updates WHERE run_id = :'run';
+SELECT wf_update('serve', 'end', update_id => 'answered', wait_for => 'admitted') \gset
+CALL wf_work();
+SELECT id, status, result FROM runs('serve');
+
 -- Many at once is a query.
 SELECT count(wf_start('with_bad', id => 'many-' || n)) FROM generate_series(1, 5) n;
 CREATE OR REPLACE FUNCTION bad_step() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 1 / 0; END $$;

@@ -123,6 +123,15 @@ $node->safe_psql($db, "SELECT wf_terminate('slow')");
 ok(said($unanswered, qr/ERROR:  workflow "slow" closed before it answered update "late"/), 'its client hears that the workflow was terminated');
 like(update('slow', 'add'), qr/ERROR:  workflow "slow" is already closed/, 'and later ones that it is closed');
 
+# A reset sends them to the new run again, and who waits goes along
+start('reset');
+my $moved = waiting_client("SELECT wf_update('reset', 'hold', update_id => 'h')");
+ok($node->poll_query_until($db, "SELECT count(*) = 1 FROM durable.update WHERE update_id = 'h' AND state = 2 AND run_id = (SELECT run_id FROM wf_executions WHERE workflow_id = 'reset')"),
+	'an update of a run that will be reset');
+$node->safe_psql($db, "SELECT wf_reset('reset', point => 'first')");
+$node->safe_psql($db, "SELECT wf_signal('reset', 'on')");
+ok(said($moved, qr/held/), 'is answered by the new run');
+
 # Many clients at once, on one workflow: each has its own answer
 start('crowd');
 my $script = $PostgreSQL::Test::Utils::tmp_check . '/crowd.sql';
