@@ -29,6 +29,7 @@ CREATE TABLE durable.execution (
 	parent_run_id		uuid,					-- as a child
 	parent_command		int4,
 	parent_close_policy	int2,					-- child.h
+	parent_workflow_id	text,
 	next_event			int4 NOT NULL,
 	history_bytes		int8 NOT NULL,
 	has_timers			boolean NOT NULL,			-- or activities
@@ -84,7 +85,8 @@ CREATE TABLE durable.closed (
 	fairness_key		text,
 	weight				float8,
 	seed				uuid,
-	parent_close_policy	int2
+	parent_close_policy	int2,
+	parent_workflow_id	text
 );
 CREATE INDEX closed_workflow_id_idx ON durable.closed (namespace, workflow_id, run_id);
 CREATE INDEX closed_request_idx ON durable.closed (namespace, request_id) WHERE request_id IS NOT NULL;

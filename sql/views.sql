@@ -46,15 +46,6 @@ WHERE m.kind = 1 AND pg_has_role(m.owner, 'USAGE')
 ) u;
 COMMENT ON VIEW wf_events IS 'the events of all runs';
 
-CREATE FUNCTION durable.workflow_id_of(run uuid) RETURNS text
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT coalesce((SELECT e.workflow_id FROM durable.execution e WHERE e.run_id = $1),
-		(SELECT c.workflow_id FROM durable.closed c WHERE c.run_id = $1));
-END;
-COMMENT ON FUNCTION durable.workflow_id_of IS 'the workflow id of a run';
-REVOKE ALL ON FUNCTION durable.workflow_id_of FROM PUBLIC;
-
 CREATE VIEW wf_executions WITH (security_barrier) AS
 SELECT u.* FROM (
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.function, e.version,
@@ -68,8 +59,7 @@ SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.function, e.version,
 	e.next_event - 1 AS history_events, e.history_bytes, e.attempt,
 	coalesce(e.first_run_id, e.run_id) AS first_run_id, e.continued_from, NULL::uuid AS next_run_id,
 	e.request_id, e.search_attributes, e.memo, e.paused_at, e.pause_reason,
-	e.parent_run_id, coalesce((SELECT p.workflow_id FROM durable.execution p WHERE p.run_id = e.parent_run_id),
-		(SELECT p.workflow_id FROM durable.closed p WHERE p.run_id = e.parent_run_id)) AS parent_workflow_id
+	e.parent_run_id, e.parent_workflow_id
 FROM durable.execution e
 WHERE pg_has_role(e.owner, 'USAGE')
 UNION ALL
@@ -91,8 +81,7 @@ SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function, c.version,
 	c.history_events, c.history_bytes, c.attempt,
 	coalesce(c.first_run_id, c.run_id), c.continued_from, c.next_run_id,
 	c.request_id, c.search_attributes, c.memo, NULL, NULL,
-	c.parent_run_id, coalesce((SELECT p.workflow_id FROM durable.execution p WHERE p.run_id = c.parent_run_id),
-		(SELECT p.workflow_id FROM durable.closed p WHERE p.run_id = c.parent_run_id))
+	c.parent_run_id, c.parent_workflow_id
 FROM durable.closed c
 WHERE pg_has_role(c.owner, 'USAGE')
 ) u;

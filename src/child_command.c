@@ -185,6 +185,7 @@ start(Turn *turn, const ChildRequest *request, int32 number)
 	e->parent_run_id = &parent->run_id;
 	e->parent_command = number;
 	e->parent_close_policy = request->policy;
+	e->parent_workflow_id = parent->workflow_id;
 	child->on_closed = options.on_closed;
 	child->not_before = options.start_delay ? durable_add_interval(e->started_at, options.start_delay) : 0;
 	run_prepare(e, child->not_before);

@@ -35,7 +35,7 @@ closed_read(const pg_uuid_t *run_id, MemoryContext context, Execution *e, RunSta
 		"SELECT c.namespace, c.workflow_id, c.owner, c.workflow, c.function, c.settings, c.first_run_id, c.attempt,"
 		" c.started_at, c.execution_deadline, c.run_timeout, c.retry, c.memo, c.search_attributes, c.priority,"
 		" c.fairness_key, c.weight, c.version, c.seed, c.parent_run_id, c.parent_command, c.parent_close_policy, c.status,"
-		" c.continued_from"
+		" c.continued_from, c.parent_workflow_id"
 		" FROM durable.closed c WHERE c.run_id = $1",
 		1, {UUIDOID}
 	};
@@ -71,6 +71,7 @@ closed_read(const pg_uuid_t *run_id, MemoryContext context, Execution *e, RunSta
 	e->parent_close_policy = store_is_null(0, 22) ? 0 : DatumGetInt16(store_value(0, 22));
 	*status = (RunStatus) DatumGetInt16(store_value(0, 23));
 	e->continued_from = get_fixed(24, sizeof(pg_uuid_t));
+	e->parent_workflow_id = get_pointer(25);
 	e->waiting_since = e->turn_retry_at = e->paused_at = DT_NOEND;
 	MemoryContextSwitchTo(old);
 	return true;

@@ -21,7 +21,6 @@
 #include "continuation.h"
 #include "extension.h"
 #include "failure.h"
-#include "family.h"
 #include "guc.h"
 #include "json.h"
 #include "marker.h"
@@ -472,24 +471,6 @@ command_publish(Turn *turn, text *key, Jsonb *value)
 }
 
 /*
- * The workflow id of a run; NULL where it is deleted
- */
-static char *
-workflow_id_of(const pg_uuid_t *run_id)
-{
-	MemoryContext context = CurrentMemoryContext;
-	StoreScope	scope;
-	char	   *id;
-
-	store_begin(&scope);
-	id = family_workflow_id(run_id);
-	if (id)
-		id = MemoryContextStrdup(context, id);
-	store_end(&scope);
-	return id;
-}
-
-/*
  * What a run knows of itself
  */
 Jsonb *
@@ -507,7 +488,7 @@ command_info(Turn *turn)
 	json_add_text(&b, "workflow", text_to_cstring(e->workflow));
 	if (e->parent_run_id)
 	{
-		json_add_text(&b, "parent_workflow_id", workflow_id_of(e->parent_run_id));
+		json_add_text(&b, "parent_workflow_id", text_to_cstring(e->parent_workflow_id));
 		json_add_text(&b, "parent_run_id", uuid_to_cstring(e->parent_run_id));
 	}
 	json_add_int(&b, "attempt", e->attempt);

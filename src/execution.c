@@ -34,7 +34,7 @@ enum
 	C_RUN_ID, C_NAMESPACE, C_WORKFLOW_ID, C_OWNER, C_WORKFLOW, C_FUNCTION, C_SETTINGS,
 	C_FIRST_RUN_ID, C_CONTINUED_FROM, C_ATTEMPT, C_STARTED_AT, C_EXECUTION_DEADLINE,
 	C_RUN_TIMEOUT, C_RETRY, C_REQUEST_ID, C_MEMO, C_SEARCH_ATTRIBUTES, C_PRIORITY,
-	C_FAIRNESS_KEY, C_WEIGHT, C_VERSION, C_SEED, C_PARENT_RUN_ID, C_PARENT_COMMAND, C_PARENT_CLOSE_POLICY,
+	C_FAIRNESS_KEY, C_WEIGHT, C_VERSION, C_SEED, C_PARENT_RUN_ID, C_PARENT_COMMAND, C_PARENT_CLOSE_POLICY, C_PARENT_WORKFLOW_ID,
 	C_NEXT_EVENT, C_HISTORY_BYTES, C_HAS_TIMERS, C_HAS_CHILDREN, C_COMPENSATES, C_WAIT_SIGNAL, C_WAIT_COMMAND,
 	C_WAIT_UPDATE, C_WAIT_SET, C_WAIT_LEFT, C_WAIT_SIGNALS, C_WAITING_FOR,
 	C_WAITING_AT, C_WAITING_SINCE, C_TURN_FAILURES, C_TURN_ERROR, C_TURN_RETRY_AT, C_PAUSED_AT, C_PAUSE_REASON,
@@ -48,7 +48,7 @@ enum
 	D_FIRST_RUN_ID, D_CONTINUED_FROM, D_NEXT_RUN_ID, D_ATTEMPT, D_STARTED_AT, D_CLOSED_AT,
 	D_REQUEST_ID, D_MEMO, D_SEARCH_ATTRIBUTES, D_VERSION, D_PARENT_RUN_ID, D_PARENT_COMMAND, D_HISTORY_EVENTS, D_HISTORY_BYTES,
 	D_SETTINGS, D_EXECUTION_DEADLINE, D_RUN_TIMEOUT, D_RETRY, D_PRIORITY, D_FAIRNESS_KEY, D_WEIGHT, D_SEED,
-	D_PARENT_CLOSE_POLICY,
+	D_PARENT_CLOSE_POLICY, D_PARENT_WORKFLOW_ID,
 	CLOSED_COLUMNS
 };
 
@@ -113,6 +113,7 @@ to_row(const Execution *e, Datum *values, bool *nulls)
 	nulls[C_PARENT_COMMAND] = e->parent_command == 0;
 	values[C_PARENT_CLOSE_POLICY] = Int16GetDatum(e->parent_close_policy);
 	nulls[C_PARENT_CLOSE_POLICY] = e->parent_run_id == NULL;
+	set_pointer(values, nulls, C_PARENT_WORKFLOW_ID, e->parent_workflow_id);
 	values[C_NEXT_EVENT] = Int32GetDatum(e->next_event);
 	values[C_HISTORY_BYTES] = Int64GetDatum(e->history_bytes);
 	values[C_HAS_TIMERS] = BoolGetDatum(e->has_timers);
@@ -198,6 +199,7 @@ from_row(uint64 row, Execution *e)
 	e->parent_run_id = get_fixed(values, nulls, C_PARENT_RUN_ID, sizeof(pg_uuid_t));
 	e->parent_command = nulls[C_PARENT_COMMAND] ? 0 : DatumGetInt32(values[C_PARENT_COMMAND]);
 	e->parent_close_policy = nulls[C_PARENT_CLOSE_POLICY] ? 0 : DatumGetInt16(values[C_PARENT_CLOSE_POLICY]);
+	e->parent_workflow_id = get_pointer(values, nulls, C_PARENT_WORKFLOW_ID);
 	e->next_event = DatumGetInt32(values[C_NEXT_EVENT]);
 	e->history_bytes = DatumGetInt64(values[C_HISTORY_BYTES]);
 	e->has_timers = DatumGetBool(values[C_HAS_TIMERS]);
@@ -553,6 +555,7 @@ closed_add(RowBatch *batch, const Execution *e, RunStatus status, TimestampTz at
 	set_pointer(values, nulls, D_SEED, e->seed);
 	values[D_PARENT_CLOSE_POLICY] = Int16GetDatum(e->parent_close_policy);
 	nulls[D_PARENT_CLOSE_POLICY] = e->parent_run_id == NULL;
+	set_pointer(values, nulls, D_PARENT_WORKFLOW_ID, e->parent_workflow_id);
 	rows_add(batch, values, nulls);
 }
 

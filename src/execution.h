@@ -56,6 +56,7 @@ typedef struct Execution
 	pg_uuid_t  *parent_run_id;
 	int32		parent_command; /* 0: null */
 	int			parent_close_policy;
+	text	   *parent_workflow_id;	/* the parent may be deleted before its child ends */
 	int32		next_event;
 	int64		history_bytes;
 	bool		has_timers;

@@ -174,16 +174,3 @@ family_adopt(const pg_uuid_t *child, const pg_uuid_t *parent)
 
 	return store_execute(&statement, values, NULL) > 0;
 }
-
-/*
- * The workflow id of a run, open or closed; NULL where it is deleted
- */
-char *
-family_workflow_id(const pg_uuid_t *run_id)
-{
-	static Statement statement = {"SELECT durable.workflow_id_of($1)", 1, {UUIDOID}};
-	Datum		id = UUIDPGetDatum(run_id);
-
-	store_execute(&statement, &id, NULL);
-	return store_is_null(0, 1) ? NULL : TextDatumGetCString(store_value(0, 1));
-}

@@ -23,6 +23,5 @@ extern int	family_cancel(const pg_uuid_t *parents, int count, const int32 *comma
 extern int	family_parents(const pg_uuid_t *parents, int count, int policy, pg_uuid_t **having);
 extern int	family_move(const pg_uuid_t *from, const pg_uuid_t *to, int32 last_command, int32 **commands);
 extern bool family_adopt(const pg_uuid_t *child, const pg_uuid_t *parent);
-extern char *family_workflow_id(const pg_uuid_t *run_id);
 
 #endif							/* DURABLE_FAMILY_H */

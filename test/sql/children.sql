@@ -287,3 +287,22 @@ SELECT workflow_id, why FROM wf_stuck;
 SELECT id, status, error FROM runs('fickle');
 SELECT wf_delete('fickle');
 SELECT * FROM left_behind();
+
+-- A child knows its parent's id also when the parent has been deleted: what it asked for with it is replayed.
+CREATE FUNCTION orphan() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_signal_external(wf_info()->>'parent_workflow_id', 'hello');
+  PERFORM wf_wait_signal('go');
+  RETURN wf_info()->>'parent_workflow_id';
+END $$;
+CREATE FUNCTION short_lived() RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM wf_start_child('orphan', id => 'orphan', parent_close_policy => 'abandon');
+  RETURN wf_wait_signal('hello');
+END $$;
+SELECT wf_start('short_lived', id => 'short-lived') \gset
+CALL wf_work();
+SELECT wf_delete('short-lived');
+SELECT wf_signal('orphan', 'go') \gset
+CALL wf_work();
+SELECT status, result, parent_workflow_id FROM wf_executions WHERE workflow_id = 'orphan';
