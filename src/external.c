@@ -123,18 +123,21 @@ static void
 send_to_self(Turn *turn, const Found *found, const ExternalRequest *request)
 {
 	Message		message = {.run_id = found->run_id, .at = durable_now(), .name = request->name};
+	int64		seq;
+	int64	   *kept;
 	MemoryContext old;
-	int64	   *seq;
 
 	message.kind = request->initiated == EVENT_SIGNAL_EXTERNAL_INITIATED ? MESSAGE_SIGNAL : MESSAGE_CANCEL;
 	message.payload = request->payload;
 	message.payload_id = payload_set_aside(&message.run_id, &message.payload);
+	seq = mailbox_send(found->owner, &message);
+	txn_mail(found->owner, seq);
+	/* only now: a statement leaves another memory context behind */
 	old = MemoryContextSwitchTo(turn->context);
-	seq = palloc(sizeof(int64));
-	*seq = mailbox_send(found->owner, &message);
-	turn->self_mail = lappend(turn->self_mail, seq);
+	kept = palloc(sizeof(int64));
+	*kept = seq;
+	turn->self_mail = lappend(turn->self_mail, kept);
 	MemoryContextSwitchTo(old);
-	txn_mail(found->owner, *seq);
 }
 
 /*

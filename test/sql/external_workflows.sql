@@ -101,6 +101,18 @@ END $$;
 SELECT count(wf_start('echo', jsonb_build_object('read', r), id => 'echo-' || r)) FROM unnest('{t,f}'::boolean[]) r;
 CALL wf_work();
 SELECT * FROM runs('echo-%');
+-- Often, without listening.
+CREATE FUNCTION chatty(n int) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  FOR i IN 1..n LOOP
+    PERFORM wf_signal_external('chatty', 's', to_jsonb(repeat('x', i * 10)));
+    PERFORM wf_set('k', to_jsonb(repeat('y', i * 100)));
+  END LOOP;
+  RETURN 'done';
+END $$;
+SELECT wf_start('chatty', '{"n": 60}', id => 'chatty') \gset
+CALL wf_work();
+SELECT * FROM runs('chatty');
 CREATE FUNCTION stops_itself() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM wf_cancel_external('stops-itself', 'enough of me');
