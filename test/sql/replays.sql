@@ -138,6 +138,22 @@ SELECT wf_start('knows', id => 'knows', run_timeout => '1 hour', execution_timeo
 CALL wf_work();
 SELECT status, wf_replay((SELECT jsonb_agg(to_jsonb(h)) FROM wf_history('knows', e.run_id) h), 'knows()', false)->'result_differs' AS differs
 FROM wf_executions e WHERE workflow_id = 'knows' ORDER BY run_id;
+-- timed waits for updates
+CREATE FUNCTION patient() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE u record;
+BEGIN
+  SELECT * INTO u FROM wf_next_update('add', timeout => '1 min');
+  SELECT * INTO u FROM wf_next_update(timeout => '1 min');
+  RETURN 'nobody came';
+END $$;
+SELECT wf_start('patient', id => 'patient') \gset
+CALL wf_work();
+SET durable.clock_offset = '2min';
+CALL wf_work();
+SET durable.clock_offset = '4min';
+CALL wf_work();
+RESET durable.clock_offset;
+SELECT wf_replay(export('patient'), 'patient()');
 -- not yet begun, between two attempts
 SELECT wf_start('ends', id => 'new') \gset
 SELECT wf_replay(export('new'), 'ends()', false);
