@@ -390,17 +390,19 @@ wait_for(Turn *turn, const Handle *handles, int count, bool all, const char *wha
 }
 
 /*
- * The workflow is cancelled while it waits for these.  False where one of them
- * wants its end to be waited for.
+ * The workflow is cancelled, by event `cancel', while it waits for these.  False
+ * where one of them wants its end to be waited for.  Those have a say that had
+ * not ended when the cancellation came, whether we know of their end or not:
+ * replays to come will.
  */
 static bool
-interrupt(Turn *turn, const Handle *handles, int count)
+interrupt(Turn *turn, const Handle *handles, int count, int cancel)
 {
 	bool		leave = true;
 
 	for (int i = 0; i < count; i++)
 		if ((handle_kind(handles[i]) == HANDLE_ACTIVITY || handle_kind(handles[i]) == HANDLE_CHILD) &&
-			is_open(turn, handles[i]))
+			end_of(turn, handles[i]) > cancel)
 			leave &= elsewhere_interrupt(turn, handle_number(handles[i]));
 	for (int i = 0; i < count && leave; i++)
 		if (handle_kind(handles[i]) == HANDLE_TIMER && is_open(turn, handles[i]))
@@ -413,7 +415,7 @@ raise_if_interrupted(Turn *turn, const Handle *handles, int count, int end)
 {
 	int			cancel = command_pending_cancel(turn);
 
-	if (cancel < end && interrupt(turn, handles, count))
+	if (cancel < end && interrupt(turn, handles, count, cancel))
 	{
 		turn_see(turn, cancel);
 		command_raise_cancelled(turn, NULL);

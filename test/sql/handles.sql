@@ -140,6 +140,35 @@ CALL wf_work();
 SELECT status FROM wf_executions WHERE workflow_id = 'cancelled';
 SELECT event_type, count(*) FROM wf_history('cancelled') GROUP BY 1 ORDER BY 1;
 
+-- Cancelled while it waits for the first of several, one of which wants its end to be waited for: the wait goes on, and the timer ends it. That
+-- activity's own end, which comes later, must not change that at the replays after it.
+CREATE FUNCTION first_of(cancellation text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  patient wf_handle := wf_start_activity('outside', task_queue => 'patient', cancellation => cancellation);
+  r text;
+BEGIN
+  BEGIN
+    r := wf_await_any(ARRAY[patient, wf_start_timer('10 min')]);
+    PERFORM wf_sleep('10 min');
+  EXCEPTION WHEN SQLSTATE 'WF003' THEN r := concat(r, ' cancelled');
+  END;
+  PERFORM wf_wait_signal('go');
+  RETURN r || wf_wait_signal('go');
+END $$;
+SELECT count(wf_start('first_of', jsonb_build_object('cancellation', c), id => 'first-' || c)) FROM unnest('{wait,try_cancel,abandon}'::text[]) c;
+CALL wf_work();
+SELECT count(*) FROM wf_poll_activities('patient', 3);
+SELECT count(wf_cancel('first-' || c)) FROM unnest('{wait,try_cancel,abandon}'::text[]) c;
+CALL wf_work();
+SET durable.clock_offset = '11min';
+CALL wf_work();
+SELECT wf_complete_activity_by_id('first-wait', '1', '"at last"');
+SELECT count(wf_signal('first-' || c, 'go')) FROM unnest('{wait,try_cancel,abandon}'::text[]) c, generate_series(1, 2);
+CALL wf_work();
+RESET durable.clock_offset;
+SELECT * FROM runs('first-%');
+SELECT workflow_id, why FROM wf_stuck;
+
 -- What is wrong with a call.
 CREATE FUNCTION wrong(what text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
