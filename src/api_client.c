@@ -11,7 +11,6 @@
 #include "await.h"
 #include "callable.h"
 #include "clock.h"
-#include "commands/async.h"
 #include "compat.h"
 #include "drive.h"
 #include "extension.h"
@@ -29,7 +28,6 @@
 #include "settings.h"
 #include "start.h"
 #include "task.h"
-#include "tcop/utility.h"
 #include "testkit.h"
 #include "testmode.h"
 #include "turn.h"
@@ -375,9 +373,8 @@ wf_listen_workflow(PG_FUNCTION_ARGS)
 	char	   *channel = notify_channel(key);
 
 	refuse_in_code("wf_listen_workflow()", NULL);
-	PreventCommandDuringRecovery("wf_listen_workflow()");
+	notify_listen("wf_listen_workflow()", channel);
 	listener_add(key);
-	Async_Listen(channel);
 	return CStringGetTextDatum(channel);
 }
 

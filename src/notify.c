@@ -14,7 +14,9 @@
 #include "commands/async.h"
 #include "common/hashfn.h"
 #include "json.h"
+#include "miscadmin.h"
 #include "notify.h"
+#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "waiter.h"
 
@@ -32,6 +34,25 @@ char *
 notify_channel(uint64 key)
 {
 	return psprintf("wf_%016llx", (unsigned long long) key);
+}
+
+/*
+ * LISTEN, under the conditions that the statement has.  A background process
+ * never reads what it listens to, so the queue of the whole cluster would fill.
+ */
+void
+notify_listen(const char *call, const char *channel)
+{
+	PreventCommandDuringRecovery(call);
+	if (MyBackendType != B_BACKEND)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot execute %s within a background process", call)));
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot execute %s within security-restricted operation", call)));
+	Async_Listen(channel);
 }
 
 /*

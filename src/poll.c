@@ -17,14 +17,13 @@
 
 #include "attempt.h"
 #include "clock.h"
-#include "commands/async.h"
 #include "compat.h"
 #include "extension.h"
 #include "identity.h"
 #include "miscadmin.h"
+#include "notify.h"
 #include "poll.h"
 #include "retry.h"
-#include "tcop/utility.h"
 #include "txn.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -221,7 +220,6 @@ poll_listen(const char *namespace, const char *task_queue)
 {
 	int64		topic = task_queue_topic(namespace, task_queue);
 
-	PreventCommandDuringRecovery("wf_listen()");
-	Async_Listen(task_queue_channel(topic));
+	notify_listen("wf_listen()", task_queue_channel(topic));
 	listener_add((uint64) topic);
 }

@@ -162,6 +162,12 @@ CALL wf_work();
 SET SESSION AUTHORIZATION regress_mallory;
 SELECT fails('ALTER FUNCTION durable."deployed$v1"() SET search_path = test'), fails('SELECT durable."deployed$v1"()');
 
+-- A validator does not LISTEN in its caller's session.
+CREATE FUNCTION listens() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_listen('q'); RETURN true; END $$;
+SELECT wf_register_workflow('goes_on', validators => '{"u": "listens"}') \gset
+SELECT wf_start('goes_on', id => 'listens') \gset
+SELECT fails('SELECT wf_update(''listens'', ''u'', wait_for => ''admitted'')');
+
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 DROP EXTENSION durable CASCADE;

@@ -74,6 +74,17 @@ ok(hears(qr/Asynchronous notification "wf_\w+" with payload.*"$run".*"completed"
   or diag($heard);
 $listener->quit;
 
+# A worker that LISTENs would keep the notifications of the whole cluster
+$node->safe_psql($db, <<'SQL');
+CREATE FUNCTION listen() RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_listen('q'); RETURN 'listens'; END $$;
+CREATE FUNCTION has_listen(mode text) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN wf_activity('listen', mode => mode, retry => wf_retry(max_attempts => 1)); EXCEPTION WHEN SQLSTATE 'WF001' THEN RETURN to_jsonb(SQLERRM); END $$;
+SQL
+foreach my $mode ('inline', 'queued')
+{
+	$node->safe_psql($db, "SELECT wf_start('has_listen', '{\"mode\": \"$mode\"}', id => 'listens $mode')");
+	is(wait_result($node, $db, "listens $mode"), '"cannot execute wf_listen() within a background process"', "an activity of a worker cannot LISTEN, $mode");
+}
+
 # Timers fire by themselves, signals wake
 $node->safe_psql($db, "SELECT wf_start('nap', '{\"seconds\": 0.3}', id => 'nap')");
 is(wait_result($node, $db, 'nap'), '"awake"', 'a timer fires by itself');
