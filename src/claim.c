@@ -26,20 +26,12 @@
 #include "clock.h"
 #include "fairness.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
+#include "task.h"
 #include "tasknote.h"
 
-/* As an advisory lock of a class that SQL's functions do not use; see batch.c */
-#define CLAIM_LOCK_CLASS	4
 /* Rows that one claim parks at most */
 #define MAX_PARKED			1000
 #define MAX_READY_KEYS		64
-
-static void
-set_claim_lock(LOCKTAG *tag, int64 queue)
-{
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (queue >> 32), (uint32) queue, CLAIM_LOCK_CLASS);
-}
 
 /*
  * How many tasks the queue's limits allow now, up to the claim's max
@@ -208,14 +200,12 @@ claim_tasks(Claim *claim)
 	TaskQueue  *queue = claim->queue;
 	TimestampTz now = durable_now();
 	RowBatch	parked;
-	LOCKTAG		tag;
 	int			room;
 
 	rows_init(&parked, TABLE_ACTIVITY, claim->context);
 	claim->rows = MemoryContextAlloc(claim->context, Max(claim->max, 1) * sizeof(Activity));
 	claim->count = 0;
-	set_claim_lock(&tag, queue->id);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	task_claims_lock(queue);
 	if (queue->stale)
 		task_queue_refresh(queue);
 	room = room_for(claim, now);
@@ -225,7 +215,7 @@ claim_tasks(Claim *claim)
 		scan_lane(claim, lane, room, &parked, now);
 	if (queue->limits.rate > 0)
 		note_tokens(queue, claim->count);
-	(void) LockRelease(&tag, ExclusiveLock, false);
+	task_claims_unlock(queue);
 
 	activity_write_updates(&parked);
 	if (queue->freed_at != DT_NOEND)

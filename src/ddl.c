@@ -13,6 +13,9 @@
  *	  3. COMMIT PREPARED may bring mail that no session knows of, or close runs,
  *	  and ROLLBACK PREPARED gives runs back: everything is looked at.
  *
+ *	  4. UNLISTEN and DISCARD ALL end what wf_listen() and wf_listen_workflow()
+ *	  began (waiter.c).
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -157,6 +160,10 @@ ddl_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		}
 		if (alter)
 			txn_extension_changed();
+		if (IsA(stmt, UnlistenStmt))
+			listener_remove(castNode(UnlistenStmt, stmt)->conditionname);
+		if (IsA(stmt, DiscardStmt) && castNode(DiscardStmt, stmt)->target == DISCARD_ALL)
+			listener_remove(NULL);
 		return;
 	}
 	change_block(dbid, 1);

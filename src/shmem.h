@@ -236,7 +236,7 @@ typedef struct Shared
 	int			crowded_tasks;	/* or if idle activity workers left */
 	int			nwaiters;
 	int			nlisteners;
-	bool		listeners_full; /* then everything notifies */
+	int			listeners_missing;	/* found no room: then everything notifies */
 	Database	databases[MAX_DATABASES];
 	Queue		queues[MAX_QUEUES];
 	Slot		slots[MAX_SLOTS];

@@ -19,7 +19,9 @@
 #include "fairness.h"
 #include "json.h"
 #include "limits.h"
+#include "miscadmin.h"
 #include "payload.h"
+#include "storage/lock.h"
 #include "task.h"
 #include "tasknote.h"
 #include "txn.h"
@@ -27,6 +29,30 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
+
+/* As an advisory lock of a class that SQL's functions do not use; see batch.c */
+#define CLAIM_LOCK_CLASS	4
+
+/*
+ * One claim of a queue at a time, or one count of what it has
+ */
+void
+task_claims_lock(const TaskQueue *queue)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (queue->id >> 32), (uint32) queue->id, CLAIM_LOCK_CLASS);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+void
+task_claims_unlock(const TaskQueue *queue)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (queue->id >> 32), (uint32) queue->id, CLAIM_LOCK_CLASS);
+	(void) LockRelease(&tag, ExclusiveLock, false);
+}
 
 static void
 load_lanes(TaskQueue *queue)
@@ -54,7 +80,13 @@ task_queue_known(const TaskQueueName *name)
 	if (created)
 		load_lanes(queue);
 	if (queue->stale)
-		task_queue_refresh(queue);
+	{
+		/* a claim is to wait for the count, not to go by the last one */
+		task_claims_lock(queue);
+		if (queue->stale)
+			task_queue_refresh(queue);
+		task_claims_unlock(queue);
+	}
 	return queue;
 }
 

@@ -15,6 +15,8 @@
 #define DEFAULT_PRIORITY	3
 
 extern TaskQueue *task_queue_of(const Activity *a);
+extern void task_claims_lock(const TaskQueue *queue);
+extern void task_claims_unlock(const TaskQueue *queue);
 extern TaskQueue *task_queue_known(const TaskQueueName *name);
 extern void task_queue_refresh(TaskQueue *queue);
 extern TimestampTz task_check_at(const Activity *a);

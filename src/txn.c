@@ -314,6 +314,7 @@ xact_callback(XactEvent event, void *arg)
 	}
 	/* whatever error ended the wait, caught or not */
 	waiter_end();
+	listener_end_transaction(commit);
 	forget_all();
 }
 

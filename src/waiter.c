@@ -14,6 +14,8 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "compat.h"
 #include "miscadmin.h"
 #include "shmem.h"
 #include "storage/ipc.h"
@@ -27,30 +29,66 @@
 #define SAFETY_MS		60000
 
 static Waiter *my_waiter = NULL;
-static uint64 *my_listeners = NULL;
+/* What this session LISTENs to */
+typedef struct MyListener
+{
+	uint64		key;
+	bool		placed;			/* there was room in shared memory */
+	bool		leaving;		/* this transaction UNLISTENs */
+} MyListener;
+
+static MyListener *my_listeners = NULL;
 static int	my_listener_count = 0;
+static bool any_leaving = false;
 static bool exit_registered = false;
+
+/*
+ * The entry of what somebody in this database LISTENs to, or NULL; the caller
+ * holds the lock
+ */
+static Listener *
+find_listener(uint64 key)
+{
+	for (int i = 0; i < MAX_LISTENERS; i++)
+		if (shared->listeners[i].sessions > 0 && shared->listeners[i].dbid == MyDatabaseId &&
+			shared->listeners[i].key == key)
+			return &shared->listeners[i];
+	return NULL;
+}
+
+/*
+ * Forget those that are leaving, or all
+ */
+static void
+release_listeners(bool all)
+{
+	int			kept = 0;
+
+	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	for (int i = 0; i < my_listener_count; i++)
+	{
+		MyListener *mine = &my_listeners[i];
+		Listener   *listener = mine->placed ? find_listener(mine->key) : NULL;
+
+		if (!all && !mine->leaving)
+		{
+			my_listeners[kept++] = *mine;
+			continue;
+		}
+		if (!mine->placed)
+			shared->listeners_missing--;
+		else if (listener && --listener->sessions == 0)
+			shared->nlisteners--;
+	}
+	my_listener_count = kept;
+	LWLockRelease(shared->waiting);
+}
 
 static void
 leave_all(int code, Datum arg)
 {
 	waiter_end();
-	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
-	for (int n = 0; n < my_listener_count; n++)
-		for (int i = 0; i < MAX_LISTENERS; i++)
-		{
-			Listener   *listener = &shared->listeners[i];
-
-			if (listener->sessions > 0 && listener->dbid == MyDatabaseId &&
-				listener->key == my_listeners[n])
-			{
-				if (--listener->sessions == 0)
-					shared->nlisteners--;
-				break;
-			}
-		}
-	my_listener_count = 0;
-	LWLockRelease(shared->waiting);
+	release_listeners(true);
 }
 
 static void
@@ -291,58 +329,85 @@ waiter_wake_updates(const AnsweredUpdate *updates, int n)
 }
 
 /*
- * This session LISTENs to a workflow
+ * Take an entry for what this session LISTENs to; false where there is no room
+ */
+static bool
+place_listener(uint64 key)
+{
+	Listener   *listener = find_listener(key);
+
+	for (int i = 0; i < MAX_LISTENERS && !listener; i++)
+		if (shared->listeners[i].sessions == 0)
+		{
+			listener = &shared->listeners[i];
+			listener->dbid = MyDatabaseId;
+			listener->key = key;
+			listener->hungry = 0;
+			listener->notify = false;
+			listener->notified = 0;
+			shared->nlisteners++;
+		}
+	if (listener)
+		listener->sessions++;
+	else
+		shared->listeners_missing++;
+	return listener != NULL;
+}
+
+/*
+ * This session LISTENs to a workflow, or for tasks
  */
 void
 listener_add(uint64 key)
 {
-	Listener   *entry = NULL;
-
-	for (int i = 0; i < my_listener_count; i++)
-		if (my_listeners[i] == key)
-			return;
 	if (!shared)
 		return;
+	for (int i = 0; i < my_listener_count; i++)
+		if (my_listeners[i].key == key)
+		{
+			my_listeners[i].leaving = false;
+			return;
+		}
 	register_exit();
 	if (my_listener_count % 64 == 0)
 	{
-		Size		size = (my_listener_count + 64) * sizeof(uint64);
+		Size		size = (my_listener_count + 64) * sizeof(MyListener);
 
 		my_listeners = my_listeners ? repalloc(my_listeners, size) :
 			MemoryContextAlloc(TopMemoryContext, size);
 	}
-	my_listeners[my_listener_count++] = key;
-
 	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
-	for (int i = 0; i < MAX_LISTENERS; i++)
-	{
-		Listener   *listener = &shared->listeners[i];
-
-		if (listener->sessions > 0 && listener->dbid == MyDatabaseId && listener->key == key)
-		{
-			entry = listener;
-			break;
-		}
-		if (listener->sessions == 0 && entry == NULL)
-			entry = listener;
-	}
-	if (entry == NULL)
-		shared->listeners_full = true;
-	else
-	{
-		if (entry->sessions == 0)
-			shared->nlisteners++;
-		if (entry->sessions == 0)
-		{
-			entry->hungry = 0;
-			entry->notify = false;
-			entry->notified = 0;
-		}
-		entry->dbid = MyDatabaseId;
-		entry->key = key;
-		entry->sessions++;
-	}
+	my_listeners[my_listener_count++] = (MyListener) {key, place_listener(key)};
 	LWLockRelease(shared->waiting);
+}
+
+/*
+ * UNLISTEN, of all channels where `channel' is NULL.  One that may yet be rolled
+ * back alone is passed over: a notification too many does no harm.
+ */
+void
+listener_remove(const char *channel)
+{
+	const char *digits = channel ? strchr(channel, '_') : NULL;
+	uint64		key = digits ? (uint64) strtoull(digits + 1, NULL, 16) : 0;
+
+	if (GetCurrentTransactionNestLevel() > 1 || (channel && !digits))
+		return;
+	for (int i = 0; i < my_listener_count; i++)
+		if (!channel || my_listeners[i].key == key)
+			my_listeners[i].leaving = any_leaving = true;
+}
+
+void
+listener_end_transaction(bool commit)
+{
+	if (!any_leaving)
+		return;
+	any_leaving = false;
+	if (commit)
+		release_listeners(false);
+	for (int i = 0; i < my_listener_count; i++)
+		my_listeners[i].leaving = false;
 }
 
 /*
@@ -352,23 +417,9 @@ bool
 listener_is_ours(uint64 key)
 {
 	for (int i = 0; i < my_listener_count; i++)
-		if (my_listeners[i] == key)
+		if (my_listeners[i].key == key)
 			return true;
 	return false;
-}
-
-/*
- * The entry of what somebody in this database LISTENs to, or NULL; the caller
- * holds the lock
- */
-static Listener *
-find_listener(uint64 key)
-{
-	for (int i = 0; i < MAX_LISTENERS; i++)
-		if (shared->listeners[i].sessions > 0 && shared->listeners[i].dbid == MyDatabaseId &&
-			shared->listeners[i].key == key)
-			return &shared->listeners[i];
-	return NULL;
 }
 
 /*
@@ -385,7 +436,7 @@ listener_hungry(uint64 key)
 		return 0;
 	LWLockAcquire(shared->waiting, LW_SHARED);
 	listener = find_listener(key);
-	result = listener ? listener->hungry : shared->listeners_full;
+	result = listener ? listener->hungry : shared->listeners_missing > 0;
 	LWLockRelease(shared->waiting);
 	return result;
 }
@@ -495,20 +546,18 @@ waiting_workers(int64 topic, int64 *notified)
 bool
 listener_any(void)
 {
-	return !shared || shared->listeners_full || shared->nlisteners > 0;
+	return !shared || shared->listeners_missing > 0 || shared->nlisteners > 0;
 }
 
 bool
 listener_wants(uint64 key)
 {
-	bool		found = false;
+	bool		found;
 
-	if (!shared || shared->listeners_full)
+	if (!shared || shared->listeners_missing > 0)
 		return true;
 	LWLockAcquire(shared->waiting, LW_SHARED);
-	for (int i = 0; i < MAX_LISTENERS && !found; i++)
-		found = shared->listeners[i].sessions > 0 &&
-			shared->listeners[i].dbid == MyDatabaseId && shared->listeners[i].key == key;
+	found = find_listener(key) != NULL;
 	LWLockRelease(shared->waiting);
 	return found;
 }

@@ -27,6 +27,8 @@ extern void waiter_wake_all(void);
 extern void waiter_wake(const pg_uuid_t *run_ids, int n);
 extern bool waiter_wake_for_tasks(int64 topic, Oid owner);
 extern void listener_add(uint64 key);
+extern void listener_remove(const char *channel);
+extern void listener_end_transaction(bool commit);
 extern bool listener_any(void);
 extern bool listener_wants(uint64 key);
 extern bool listener_is_ours(uint64 key);

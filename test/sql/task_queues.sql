@@ -369,3 +369,23 @@ COMMIT;
 SELECT count(*) FROM wf_poll_activities('dumped', 10);
 SELECT end_all() \gset
 SELECT (SELECT count(*) FROM durable.activity) AS activities, (SELECT count(*) FROM durable.message) AS messages;
+-- Who LISTENs is counted, until he does not.
+SELECT wf_set_task_queue('heard', max_concurrent => 9), wf_set_task_queue('other', max_concurrent => 9);
+CREATE VIEW listening AS SELECT string_agg(task_queue || ' ' || waiting_workers, ', ' ORDER BY task_queue) FROM wf_task_queues WHERE task_queue IN ('heard', 'other');
+SELECT wf_listen('heard');
+SELECT pg_listening_channels() AS heard \gset
+SELECT wf_listen('other');
+TABLE listening;
+BEGIN;
+UNLISTEN :heard;
+ROLLBACK;
+TABLE listening;
+UNLISTEN :heard;
+TABLE listening;
+BEGIN;
+UNLISTEN *;
+SELECT wf_listen('heard');
+COMMIT;
+TABLE listening;
+DISCARD ALL;
+TABLE test.listening;
