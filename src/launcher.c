@@ -268,9 +268,9 @@ watch_queues(void)
 	{
 		Queue	   *queue = &shared->queues[i];
 
-		/* mail that comes after this asks again */
+		/* mail that comes after this asks again; where no worker is, one comes anyway */
 		if (!OidIsValid(queue->dbid) || !queue->watched || !queue_set_watched(queue, false) ||
-			!queue_has_mail(queue))
+			!queue_has_mail(queue) || queue->workers == 0)
 			continue;
 		if (all_absorbed(i))
 			set_more(queue, true);
