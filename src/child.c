@@ -133,9 +133,7 @@ report_closed(const Execution *child, RunStatus status)
 	else if (status == STATUS_COMPLETED)
 		result = closing.payload_id ? payload_load(closing.payload_id) : closing.payload;
 	else if (status == STATUS_TERMINATED)
-		failure = failure_make("terminated", ERRCODE_WF_FAILED,
-							   closing.name && VARSIZE_ANY_EXHDR(closing.name) > 0 ?
-							   text_to_cstring(closing.name) : "terminated", 0);
+		failure = failure_of_termination(closing.name);
 	else
 	{
 		inner = json_find(closing.attributes, "failure");

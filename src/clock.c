@@ -41,7 +41,7 @@ durable_add_interval(TimestampTz at, const Interval *span)
 
 /*
  * The span's length in microseconds, a day being 24 hours and a month 30 days.
- * What is longer than DURABLE_MAX_SPAN is taken for that.
+ * Whatever is longer than DURABLE_MAX_SPAN is a microsecond longer.
  */
 int64
 durable_interval_usecs(const Interval *span)
@@ -49,7 +49,7 @@ durable_interval_usecs(const Interval *span)
 	int64		days = span->day + span->month * (int64) DAYS_PER_MONTH;
 	double		usecs = (double) days * USECS_PER_DAY + (double) span->time;
 
-	if (fabs(usecs) >= DURABLE_MAX_SPAN)
-		return usecs < 0 ? -DURABLE_MAX_SPAN : DURABLE_MAX_SPAN;
+	if (fabs(usecs) > DURABLE_MAX_SPAN)
+		return usecs < 0 ? -DURABLE_MAX_SPAN - 1 : DURABLE_MAX_SPAN + 1;
 	return span->time + days * USECS_PER_DAY;
 }

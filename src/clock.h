@@ -10,8 +10,9 @@
 
 #include "datatype/timestamp.h"
 
-/* 73,000 years: such a span after any time is still a time */
-#define DURABLE_MAX_SPAN	(PG_INT64_MAX / 4)
+/* The longest span calls take: after any time the clock shows it is still a time */
+#define DURABLE_MAX_YEARS	100000
+#define DURABLE_MAX_SPAN	(DURABLE_MAX_YEARS * INT64CONST(12) * DAYS_PER_MONTH * USECS_PER_DAY)
 
 extern TimestampTz durable_now(void);
 extern TimestampTz durable_add_interval(TimestampTz at, const Interval *span);

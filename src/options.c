@@ -24,9 +24,6 @@
 /* As in Temporal */
 #define MAX_FAIRNESS_KEY_LENGTH	64
 
-/* With more, times would be out of range, and microseconds overflow */
-#define MAX_YEARS	100000
-
 text *
 arg_text(FunctionCallInfo fcinfo, int arg, const char *name, bool required)
 {
@@ -46,26 +43,6 @@ arg_jsonb(FunctionCallInfo fcinfo, int arg)
 }
 
 /*
- * A span's length in microseconds, which may be more than an int64 holds
- */
-static double
-length_of(const Interval *span)
-{
-	double		days = (double) span->month * DAYS_PER_MONTH + span->day;
-
-	return days * USECS_PER_DAY + span->time;
-}
-
-/*
- * Is it too long to be added to any time there is?
- */
-static bool
-is_too_long(const Interval *span)
-{
-	return length_of(span) > (double) MAX_YEARS * MONTHS_PER_YEAR * DAYS_PER_MONTH * USECS_PER_DAY;
-}
-
-/*
  * A span of time that is not negative
  */
 Interval *
@@ -76,12 +53,12 @@ arg_interval(FunctionCallInfo fcinfo, int arg, const char *name)
 	if (PG_ARGISNULL(arg))
 		return NULL;
 	span = PG_GETARG_INTERVAL_P(arg);
-	if (is_too_long(span))
+	if (durable_interval_usecs(span) > DURABLE_MAX_SPAN)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERVAL_FIELD_OVERFLOW),
-				 errmsg("\"%s\" must not be longer than %d years: %s", name, MAX_YEARS,
+				 errmsg("\"%s\" must not be longer than %d years: %s", name, DURABLE_MAX_YEARS,
 						DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(span))))));
-	if (length_of(span) < 0)
+	if (durable_interval_usecs(span) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" must not be negative: %s", name,
@@ -163,9 +140,9 @@ check_span(Jsonb *policy, const char *key, JsonbValue *v)
 		bad_retry(key, "an interval");
 	span = DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(json_find_text(policy, key)),
 												 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-	if (is_too_long(span))
-		bad_retry(key, psprintf("an interval that is not longer than %d years", MAX_YEARS));
-	if (length_of(span) < 0)
+	if (durable_interval_usecs(span) > DURABLE_MAX_SPAN)
+		bad_retry(key, psprintf("an interval that is not longer than %d years", DURABLE_MAX_YEARS));
+	if (durable_interval_usecs(span) < 0)
 		bad_retry(key, "an interval that is not negative");
 }
 

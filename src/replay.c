@@ -206,9 +206,44 @@ resolve_update(Turn *turn, int event)
 	update->answer = event;
 }
 
+/*
+ * Is it how a command ended?
+ */
+static bool
+is_outcome(EventType type)
+{
+	switch (type)
+	{
+		case EVENT_ACTIVITY_COMPLETED:
+		case EVENT_ACTIVITY_FAILED:
+		case EVENT_ACTIVITY_TIMED_OUT:
+		case EVENT_ACTIVITY_CANCELED:
+		case EVENT_TIMER_FIRED:
+		case EVENT_TIMER_CANCELED:
+		case EVENT_CHILD_START_FAILED:
+		case EVENT_CHILD_COMPLETED:
+		case EVENT_CHILD_FAILED:
+		case EVENT_CHILD_CANCELED:
+		case EVENT_CHILD_TIMED_OUT:
+		case EVENT_CHILD_TERMINATED:
+		case EVENT_EXTERNAL_SIGNALED:
+		case EVENT_SIGNAL_EXTERNAL_FAILED:
+		case EVENT_EXTERNAL_CANCEL_REQUESTED:
+		case EVENT_CANCEL_EXTERNAL_FAILED:
+			return true;
+		default:
+			return false;
+	}
+}
+
 static void
 index_event(Turn *turn, int event)
 {
+	if (is_outcome(turn->events[event].type))
+	{
+		resolve_command(turn, event);
+		return;
+	}
 	switch (turn->events[event].type)
 	{
 		case EVENT_WORKFLOW_STARTED:
@@ -235,24 +270,6 @@ index_event(Turn *turn, int event)
 				add_command(turn, event);
 			else
 				note_cancel_request(turn, event);
-			break;
-		case EVENT_ACTIVITY_COMPLETED:
-		case EVENT_ACTIVITY_FAILED:
-		case EVENT_ACTIVITY_TIMED_OUT:
-		case EVENT_ACTIVITY_CANCELED:
-		case EVENT_TIMER_FIRED:
-		case EVENT_TIMER_CANCELED:
-		case EVENT_CHILD_START_FAILED:
-		case EVENT_CHILD_COMPLETED:
-		case EVENT_CHILD_FAILED:
-		case EVENT_CHILD_CANCELED:
-		case EVENT_CHILD_TIMED_OUT:
-		case EVENT_CHILD_TERMINATED:
-		case EVENT_EXTERNAL_SIGNALED:
-		case EVENT_SIGNAL_EXTERNAL_FAILED:
-		case EVENT_EXTERNAL_CANCEL_REQUESTED:
-		case EVENT_CANCEL_EXTERNAL_FAILED:
-			resolve_command(turn, event);
 			break;
 		case EVENT_ACTIVITY_CANCEL_REQUESTED:
 			note_cancel_request(turn, event);

@@ -107,8 +107,9 @@ init_entry(TaskQueue *queue, const TaskQueueName *name)
 		entry.lanes[i].place = LANE_START(i);
 	}
 	SpinLockAcquire(&queue->mutex);
-	entry.mutex = queue->mutex; /* as it is held */
-	*queue = entry;
+	memcpy(queue, &entry, offsetof(TaskQueue, mutex));
+	memcpy((char *) queue + offsetof(TaskQueue, lanes), (char *) &entry + offsetof(TaskQueue, lanes),
+		   sizeof(TaskQueue) - offsetof(TaskQueue, lanes));
 	SpinLockRelease(&queue->mutex);
 }
 
