@@ -221,6 +221,7 @@ try_run(Activity *a, RunningAttempt *running, AttemptFailure *failure)
 			Jsonb	   *result;
 
 			watchdog_guard(time_left(a), WATCHDOG_STEP);
+			watchdog_watch(running->slot ? &running->slot->cancel : NULL);
 			running_attempt = running;
 			result = call(a, input);
 			running_attempt = NULL;

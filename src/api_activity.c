@@ -13,6 +13,7 @@
 #include "payload.h"
 #include "running.h"
 #include "utils/builtins.h"
+#include "watchdog.h"
 
 PG_FUNCTION_INFO_V1(wf_activity_info);
 Datum
@@ -53,7 +54,7 @@ wf_activity_cancelled(PG_FUNCTION_ARGS)
 	RunningAttempt *running = running_in_activity("wf_activity_cancelled()");
 
 	/* code that asks sees to it itself */
-	running->heartbeats = true;
+	watchdog_watch(NULL);
 	PG_RETURN_BOOL(running_cancelled(running));
 }
 

@@ -28,6 +28,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
+#include "watchdog.h"
 
 RunningAttempt *running_attempt = NULL;
 
@@ -98,16 +99,6 @@ bool
 running_cancelled(RunningAttempt *running)
 {
 	return running->activity->cancel_requested || (running->slot && running->slot->cancel);
-}
-
-/*
- * For the watchdog, in a signal handler: is the code to be interrupted?
- */
-bool
-running_must_stop(void)
-{
-	return running_attempt && running_attempt->slot && running_attempt->slot->cancel &&
-		!running_attempt->heartbeats;
 }
 
 static void
@@ -184,7 +175,7 @@ look_at_row(RunningAttempt *running)
 void
 running_heartbeat(RunningAttempt *running, Jsonb *details)
 {
-	running->heartbeats = true;
+	watchdog_watch(NULL);
 	if (running->slot)
 		running->slot->heartbeat_at = durable_now();
 	if (running->commits)

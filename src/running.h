@@ -17,7 +17,6 @@ typedef struct RunningAttempt
 	MemoryContext context;		/* that outlives the attempt's transactions */
 	bool		has_lease;		/* others see it run: its row says so */
 	bool		commits;		/* and it is a procedure, which may COMMIT */
-	bool		heartbeats;		/* its code calls wf_heartbeat() */
 	bool		keeps_details;	/* the activity's details are its own last ones */
 	Slot	   *slot;			/* of an activity worker, or NULL */
 } RunningAttempt;
@@ -29,7 +28,6 @@ extern RunningAttempt *running_in_activity(const char *call);
 extern Jsonb *running_info(RunningAttempt *running);
 extern void running_heartbeat(RunningAttempt *running, Jsonb *details);
 extern bool running_cancelled(RunningAttempt *running);
-extern bool running_must_stop(void);
 extern char *idempotency_key(const Activity *a);
 extern TimestampTz activity_deadline(const Activity *a);
 

@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "running.h"
 #include "storage/latch.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
@@ -24,11 +23,12 @@ static TimeoutId timeout_id = MAX_TIMEOUTS;
 static volatile TimestampTz guard_until = 0;	/* 0: no guard */
 static volatile sig_atomic_t guard_reason = WATCHDOG_NONE;
 static volatile sig_atomic_t bitten = WATCHDOG_NONE;
+static volatile bool *volatile watched = NULL;	/* in shared memory */
 
 static void
 tick(void)
 {
-	bool		cancel = running_must_stop();
+	bool		cancel = watched && *watched;
 
 	if (bitten != WATCHDOG_NONE)
 		return;
@@ -46,6 +46,7 @@ watchdog_start(void)
 	if (timeout_id == MAX_TIMEOUTS)
 		timeout_id = RegisterTimeout(USER_TIMEOUT, tick);
 	guard_until = 0;
+	watched = NULL;
 	bitten = WATCHDOG_NONE;
 	enable_timeout_every(timeout_id, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TICK_MS), TICK_MS);
 }
@@ -54,6 +55,7 @@ void
 watchdog_stop(void)
 {
 	guard_until = 0;
+	watched = NULL;
 	if (timeout_id != MAX_TIMEOUTS)
 		disable_timeout(timeout_id, false);
 }
@@ -70,6 +72,17 @@ watchdog_guard(int64 usecs, WatchdogReason reason)
 }
 
 /*
+ * Until the guard's release it bites as soon as *cancel is set, too (NULL: not
+ * any more).  The tick may come while an error leaves the guarded work: no
+ * memory of that must be looked at, so *cancel is in shared memory.
+ */
+void
+watchdog_watch(volatile bool *cancel)
+{
+	watched = cancel;
+}
+
+/*
  * The guarded work is over.  Returns the reason if the watchdog ended it, and
  * takes back a cancel that came too late to be noticed.
  */
@@ -79,6 +92,7 @@ watchdog_release(void)
 	WatchdogReason reason;
 
 	guard_until = 0;
+	watched = NULL;
 	reason = bitten;
 	bitten = WATCHDOG_NONE;
 	if (reason != WATCHDOG_NONE)

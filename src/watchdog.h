@@ -22,6 +22,7 @@ typedef enum WatchdogReason
 extern void watchdog_start(void);
 extern void watchdog_stop(void);
 extern void watchdog_guard(int64 usecs, WatchdogReason reason);
+extern void watchdog_watch(volatile bool *cancel);
 extern WatchdogReason watchdog_release(void);
 pg_noreturn extern void watchdog_bite(WatchdogReason reason);
 

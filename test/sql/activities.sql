@@ -262,3 +262,16 @@ CALL wf_work();
 SELECT id, status, result FROM runs('f%2') WHERE id <> 'f2';
 SELECT what, count(*) FROM done GROUP BY 1 ORDER BY 1;
 SELECT * FROM wf_stuck;
+
+-- A failed step's rollback may take longer than the watchdog's tick.
+CREATE FUNCTION big_failure() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  FOR i IN 1..100 LOOP EXECUTE format('CREATE TABLE big_%s (x text)', i); END LOOP;
+  RAISE EXCEPTION 'all in vain';
+END $$;
+CREATE FUNCTION big() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN PERFORM wf_activity('big_failure', retry => '{"max_attempts": 1}'); END $$;
+SELECT count(wf_start('big', id => 'big-' || n)) FROM generate_series(1, 5) n;
+CALL wf_work();
+SELECT * FROM runs('big%');
+SELECT * FROM wf_stuck;
