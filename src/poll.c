@@ -24,6 +24,7 @@
 #include "notify.h"
 #include "poll.h"
 #include "retry.h"
+#include "task.h"
 #include "txn.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -129,6 +130,29 @@ to_come(TimestampTz at, TimestampTz now)
 }
 
 /*
+ * Would a claim find something?  Or might one, for all that is known of limits.
+ */
+static bool
+worth_a_claim(TaskQueue *queue)
+{
+	return !shared || task_queue_ready(queue) || queue->throttled_until != DT_NOEND || queue->freed_at != DT_NOEND;
+}
+
+/*
+ * The same, where another claim may be under way: a lane counts as empty while
+ * that scans it
+ */
+static bool
+has_tasks(TaskQueue *queue)
+{
+	if (worth_a_claim(queue))
+		return true;
+	task_claims_lock(queue);
+	task_claims_unlock(queue);
+	return worth_a_claim(queue);
+}
+
+/*
  * Take what there is, up to the poll's max.  *ready: there was more, or there
  * is by now; *next: when limits may allow more.
  */
@@ -153,8 +177,7 @@ take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
 		Claim		claim = {.queue = queue, .max = poll->max - poll->count, .names = poll->names, .context = poll->context};
 		TimestampTz now;
 
-		if (!queue || (shared && !task_queue_ready(queue) && queue->throttled_until == DT_NOEND &&
-					   queue->freed_at == DT_NOEND))
+		if (!queue || !has_tasks(queue))
 			continue;
 		claim_tasks(&claim);
 		start_claimed(poll, &claim);
