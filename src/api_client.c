@@ -65,13 +65,15 @@ warn_if_not_preloaded(void)
 static void
 check_closed(const Execution *e, OnClosed policy, const Found *last)
 {
-	if (closed_forbids(policy, last->status))
-		ereport(ERROR,
-				(errcode(ERRCODE_WF_ALREADY_RUNNING),
-				 errmsg("workflow \"%s\" exists: its last run %s",
-						text_to_cstring(e->workflow_id), status_name(last->status)),
-				 errdetail("The call says on_closed => '%s'.",
-						   policy == ON_CLOSED_REJECT ? "reject" : "allow_failed_only")));
+	if (!closed_forbids(policy, last->status))
+		return;
+	txn_wait_for_disk(false);
+	ereport(ERROR,
+			(errcode(ERRCODE_WF_ALREADY_RUNNING),
+			 errmsg("workflow \"%s\" exists: its last run %s",
+					text_to_cstring(e->workflow_id), status_name(last->status)),
+			 errdetail("The call says on_closed => '%s'.",
+					   policy == ON_CLOSED_REJECT ? "reject" : "allow_failed_only")));
 }
 
 /*
@@ -84,6 +86,7 @@ settle_conflict(const Execution *e, const StartOptions *o, pg_uuid_t *run_id)
 	Datum		namespace = PointerGetDatum(e->namespace);
 	Found		found;
 
+	txn_wait_for_disk(true);
 	if (o->request_id && find_request(namespace, PointerGetDatum(o->request_id), &found))
 	{
 		check_owner(e->owner, found.owner, text_to_cstring(o->request_id));
@@ -148,6 +151,7 @@ start_workflow(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
 		check_owner(e.owner, last.owner, text_to_cstring(o->request_id));
 		run_id = last.run_id;
 		store_end(&scope);
+		txn_wait_for_disk(true);
 		return run_id;
 	}
 	for (;;)
@@ -193,7 +197,9 @@ wf_start(PG_FUNCTION_ARGS)
 
 	refuse_in_code("wf_start()", "Use wf_child() or wf_start_child(), or start the other workflow in an activity.");
 	start_options(fcinfo, START_OPTIONS, &options);
+	txn_begin_relaxed();
 	run_id = start_workflow(arg_id(fcinfo, 0, "workflow", true), arg_jsonb(fcinfo, 1), &options, &seq);
+	txn_end_relaxed(TXN_PROMPT);
 	return uuid_datum(&run_id);
 }
 
@@ -343,7 +349,10 @@ wf_execute(PG_FUNCTION_ARGS)
 	start_options(fcinfo, EXECUTE_OPTIONS, &options);
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	MemoryContextSwitchTo(context);
+	txn_begin_relaxed();
 	run.run_id = start_workflow(arg_id(fcinfo, 0, "workflow", true), arg_jsonb(fcinfo, 1), &options, &seq);
+	/* the caller is not told of it before its result */
+	txn_end_relaxed(TXN_FORGETTABLE);
 	if (seq)
 		txn_keep_mail(owner, seq);
 	SPI_commit();
@@ -353,6 +362,7 @@ wf_execute(PG_FUNCTION_ARGS)
 		txn_keep_mail(owner, seq);
 		durable_drive_run(owner, &run.run_id);
 	}
+	txn_settle();
 	MemoryContextSwitchTo(context);
 	result = await_result(&run, options.id ? text_to_cstring(options.id) :
 						  uuid_to_cstring(&run.run_id), DT_NOEND);

@@ -190,6 +190,7 @@ complete(Completion *completions, int count)
 		keys[i] = completions[i].key;
 		payload_check(completions[i].result, "result");
 	}
+	txn_begin_relaxed();
 	store_begin(&scope);
 	n = activity_take(keys, count, context, &taken);
 	attempt_ends_init(&ends, context);
@@ -207,6 +208,7 @@ complete(Completion *completions, int count)
 		refuse_lost(keys, found, count);
 	attempt_ends_write(&ends);
 	store_end(&scope);
+	txn_end_relaxed(TXN_PROMPT);
 }
 
 /* wf_complete_activity(task_token, result) */
@@ -347,14 +349,14 @@ heartbeat(FunctionCallInfo fcinfo, const ActivityKey *key, int details_arg)
 	bool		found;
 
 	payload_check(details, "heartbeat details");
-	txn_begin_forgettable();
+	txn_begin_relaxed();
 	store_begin(&scope);
 	found = activity_heartbeat(key, durable_now(), details, &reply);
 	if (!found)
 		refuse_lost(key, &found, 1);
 	check_owner(caller, reply.owner, reply.workflow_id);
 	store_end(&scope);
-	txn_end_forgettable(true);
+	txn_end_relaxed(TXN_FORGETTABLE);
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	values[0] = BoolGetDatum(reply.cancel_requested);

@@ -15,6 +15,7 @@
 #include "history.h"
 #include "json.h"
 #include "payload.h"
+#include "txn.h"
 #include "utils/builtins.h"
 #include "waiter.h"
 
@@ -107,6 +108,7 @@ await_result(Found *run, const char *name, TimestampTz until)
 		run->status = STATUS_RUNNING;
 	}
 
+	txn_wait_for_disk(false);
 	store_begin(&scope);
 	if (!history_read_last(&run->run_id, &event))
 		elog(ERROR, "closed run of workflow \"%s\" has no history", name);

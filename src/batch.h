@@ -49,7 +49,8 @@ typedef struct Batch
 	BatchRun   *runs;
 	int			nruns;
 	int			turns;			/* taken */
-	bool		acted;			/* one of them did more than ask for something */
+	bool		acted;			/* one of them ran a step, or answered somebody */
+	bool		ended;			/* one of them ended its run */
 	bool		cut;			/* a run is in the middle of its turn, or goes on as this: */
 	pg_uuid_t	cut_run;
 	bool		cut_alone;		/* and wants to go on alone */

@@ -28,6 +28,7 @@
 #include "miscadmin.h"
 #include "task.h"
 #include "tasknote.h"
+#include "txn.h"
 
 /* Rows that one claim parks at most */
 #define MAX_PARKED			1000
@@ -217,6 +218,9 @@ claim_tasks(Claim *claim)
 		note_tokens(queue, claim->count);
 	task_claims_unlock(queue);
 
+	/* nothing that a crash could take back is handed out */
+	if (claim->count > 0)
+		txn_wait_for_disk(false);
 	activity_write_updates(&parked);
 	if (queue->freed_at != DT_NOEND)
 		durable_new_deadline(MyDatabaseId, queue->freed_at);

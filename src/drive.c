@@ -115,7 +115,8 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	Batch		batch;
 
 	settings_forget_applied();
-	txn_begin_forgettable();
+	txn_begin_relaxed();
+	txn_turns();
 	if (!durable_lock_installed())
 		return BATCH_GONE;
 	batch_init(&batch, owner);
@@ -143,7 +144,7 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	report->cut_seq = batch.cut_seq;
 	give_back_rest(&batch);
 	/* turns that only asked for something are taken again if a crash loses them */
-	txn_end_forgettable(!batch.acted);
+	txn_end_relaxed(batch.acted ? TXN_LASTING : batch.ended ? TXN_PROMPT : TXN_FORGETTABLE);
 	return BATCH_COMMITTED;
 }
 

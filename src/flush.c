@@ -377,7 +377,8 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 
 	for (int i = 0; i < run->nmail; i++)
 		batch_consume(batch, run->mail[i]);
-	batch->acted |= (status != STATUS_RUNNING && status != STATUS_CONTINUED_AS_NEW) || turn->steps > 0 || turn->npublished > 0;
+	batch->acted |= turn->steps > 0 || turn->npublished > 0;
+	batch->ended |= status != STATUS_RUNNING && status != STATUS_CONTINUED_AS_NEW;
 	/* these go with the run */
 	if (status != STATUS_RUNNING)
 	{

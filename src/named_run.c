@@ -15,6 +15,7 @@
 #include "named_run.h"
 #include "options.h"
 #include "turn.h"
+#include "txn.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
@@ -52,6 +53,8 @@ named_run(FunctionCallInfo fcinfo, int id_arg, int run_id_arg, int namespace_arg
 				(errcode(ERRCODE_WF_NOT_FOUND),
 				 errmsg("workflow \"%s\" does not exist", text_to_cstring(id))));
 	check_owner(GetUserId(), found.owner, text_to_cstring(id));
+	if (found.status != STATUS_RUNNING)
+		txn_wait_for_disk(false);
 	return found;
 }
 

@@ -161,12 +161,12 @@ take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
 {
 	Oid			owners[MAX_OWNERS];
 	int			nowners = find_owners(poll->role, owners);
-	bool		forgettable = true;
+	TxnDurability needed = TXN_FORGETTABLE;
 	StoreScope	scope;
 
 	*ready = false;
 	*next = DT_NOEND;
-	txn_begin_forgettable();
+	txn_begin_relaxed();
 	store_begin(&scope);
 	for (int i = 0; i < nowners && poll->count < poll->max; i++)
 	{
@@ -182,7 +182,8 @@ take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
 		claim_tasks(&claim);
 		start_claimed(poll, &claim);
 		for (int j = 0; j < claim.count; j++)
-			forgettable &= !retry_exhausted(claim.rows[j].retry, claim.rows[j].attempt);
+			if (retry_exhausted(claim.rows[j].retry, claim.rows[j].attempt))
+				needed = TXN_LASTING;
 		now = durable_now();
 		/* others than those asked for may be there for long */
 		*ready |= !poll->names && task_queue_ready(queue);
@@ -190,7 +191,7 @@ take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
 	}
 	store_end(&scope);
 	/* an attempt that is the last must not be forgotten, and so repeated */
-	txn_end_forgettable(forgettable);
+	txn_end_relaxed(needed);
 }
 
 /*

@@ -13,8 +13,15 @@
  *
  *	  3. At ABORT, claims are given back and locks on runs are told as gone.
  *
- *	  4. A transaction that writes nothing but what would be done again after a crash
- *	  commits without waiting for the disk.
+ *	  4. Not every commit of ours waits for the disk before others see it.  What
+ *	  would be done again after a crash, or is as if it never was, does not wait
+ *	  at all: a claim, a heartbeat, a turn that only asked for something.  What is
+ *	  told to our own processes first waits after that, while they go on: a start,
+ *	  the completion of a task, the end of a run that ran no step.  Their commits
+ *	  are later in the WAL.  All others are told only what is on disk: whoever
+ *	  hands out a task or a result, or says that a workflow exists or is closed,
+ *	  calls txn_wait_for_disk() before.  A transaction that writes anything else
+ *	  commits as always.
  *
  *	  5. PREPARE drops the notes: COMMIT PREPARED may come from any session, so
  *	  the utility hook (ddl.c) has everything looked at then.
@@ -25,7 +32,9 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "access/xlog_internal.h"
 #include "miscadmin.h"
+#include "replication/syncrep.h"
 #include "tasknote.h"
 #include "txn.h"
 #include "utils/memutils.h"
@@ -52,9 +61,12 @@ static AnsweredUpdate *answered = NULL;
 static int	answered_count = 0;
 static int	answered_room = 0;
 static TimestampTz deadline = DT_NOEND;
-static bool forgettable = false;
-static XLogRecPtr forgettable_end = 0;
-static bool relaxed = false;
+static TxnDurability durability = TXN_FORGETTABLE;
+static XLogRecPtr relaxed_end = 0;	/* the transaction's WAL up to here is ours */
+static bool turns = false;		/* it holds turns */
+static bool relaxed = false;	/* at its commit: does not wait for the disk */
+static bool tracked = false;	/* ... and others are to */
+static bool unsettled = false;	/* the last commit may not be on disk yet */
 static int	saved_synchronous_commit;
 static bool extension_changed = false;
 static bool extension_dropped = false;
@@ -211,22 +223,29 @@ txn_new_database(Oid dbid)
 }
 
 /*
- * What is written between these two calls may be lost in a crash: a claim, which
- * then is as if it never was, a heartbeat, or a turn that will be taken again.
- * If the transaction writes nothing else, its commit need not wait for the disk:
- * whatever builds on it and is to last flushes it along, since WAL has an order.
+ * What is written between these two calls needs no more than that durability.
  */
 void
-txn_begin_forgettable(void)
+txn_begin_relaxed(void)
 {
-	forgettable = XactLastRecEnd == 0 || XactLastRecEnd == forgettable_end;
+	if (XactLastRecEnd != relaxed_end)
+		durability = TXN_LASTING;
 }
 
 void
-txn_end_forgettable(bool still)
+txn_end_relaxed(TxnDurability needed)
 {
-	forgettable &= still;
-	forgettable_end = XactLastRecEnd;
+	durability = Min(durability, needed);
+	relaxed_end = XactLastRecEnd;
+}
+
+/*
+ * The transaction holds turns, on which others may act
+ */
+void
+txn_turns(void)
+{
+	turns = true;
 }
 
 /*
@@ -235,11 +254,99 @@ txn_end_forgettable(bool still)
 static void
 relax_commit(void)
 {
-	if (!forgettable || XactLastRecEnd != forgettable_end || XactLastRecEnd == 0)
+	if (durability == TXN_LASTING || XactLastRecEnd != relaxed_end || XactLastRecEnd == 0 ||
+		synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
 		return;
 	saved_synchronous_commit = synchronous_commit;
 	synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
 	relaxed = true;
+	tracked = turns && shared;
+	if (tracked)
+		pg_atomic_fetch_add_u32(&shared->turns_committing, 1);
+}
+
+/*
+ * The transaction has ended: turns in it can be seen from now on, or never
+ */
+static void
+end_tracked(bool commit)
+{
+	uint64		before;
+
+	if (!tracked)
+		return;
+	tracked = false;
+	before = pg_atomic_read_u64(&shared->turns_end);
+	while (commit && before < XactLastCommitEnd &&
+		   !pg_atomic_compare_exchange_u64(&shared->turns_end, &before, XactLastCommitEnd))
+		;
+	pg_atomic_fetch_sub_u32(&shared->turns_committing, 1);
+}
+
+/*
+ * As a commit would wait
+ */
+static void
+wait_for_disk(XLogRecPtr end)
+{
+	XLogFlush(end);
+	HOLD_INTERRUPTS();
+	SyncRepWaitForLSN(end, true);
+	RESUME_INTERRUPTS();
+}
+
+/*
+ * All that was committed until now
+ */
+static XLogRecPtr
+insert_position(void)
+{
+	XLogRecPtr	end = GetXLogInsertRecPtr();
+
+	/* at the begin of a page it is after a header that is not written yet */
+	return end % XLOG_BLCKSZ <= SizeOfXLogLongPHD ? end - end % XLOG_BLCKSZ : end;
+}
+
+/*
+ * Wait until all turns that we may have seen are on disk; with `starts' also
+ * runs that were started, and all else.
+ */
+void
+txn_wait_for_disk(bool starts)
+{
+	bool		committing;
+
+	if (!shared || RecoveryInProgress())
+		return;
+	committing = pg_atomic_read_u32(&shared->turns_committing) > 0;
+	pg_memory_barrier();
+	wait_for_disk(starts || committing ? insert_position() : pg_atomic_read_u64(&shared->turns_end));
+}
+
+/*
+ * Before a process of ours sleeps: what it committed is to be on disk soon
+ */
+void
+txn_settle(void)
+{
+	if (unsettled)
+		XLogFlush(XactLastCommitEnd);
+	unsettled = false;
+}
+
+/*
+ * All others were told
+ */
+static void
+end_relaxed(bool commit)
+{
+	if (!relaxed)
+		return;
+	synchronous_commit = saved_synchronous_commit;
+	relaxed = false;
+	unsettled = commit && durability == TXN_FORGETTABLE;
+	if (commit && durability == TXN_PROMPT)
+		wait_for_disk(XactLastCommitEnd);
 }
 
 static void
@@ -255,11 +362,9 @@ forget_all(void)
 	extension_changed = false;
 	extension_dropped = false;
 	new_database = InvalidOid;
-	forgettable = false;
-	forgettable_end = 0;
-	if (relaxed)
-		synchronous_commit = saved_synchronous_commit;
-	relaxed = false;
+	durability = TXN_FORGETTABLE;
+	relaxed_end = 0;
+	turns = false;
 	tasknote_forget();
 }
 
@@ -290,6 +395,7 @@ xact_callback(XactEvent event, void *arg)
 	}
 	if (!commit && event != XACT_EVENT_ABORT)
 		return;
+	end_tracked(commit);
 	for (int i = 0; i < note_count; i++)
 		end_note(&notes[i], commit);
 	tasknote_end(commit);
@@ -315,6 +421,7 @@ xact_callback(XactEvent event, void *arg)
 	/* whatever error ended the wait, caught or not */
 	waiter_end();
 	listener_end_transaction(commit);
+	end_relaxed(commit);
 	forget_all();
 }
 

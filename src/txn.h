@@ -12,6 +12,14 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+/* What a commit needs, the weakest last; see txn.c */
+typedef enum TxnDurability
+{
+	TXN_LASTING,				/* it is on disk before anyone sees it */
+	TXN_PROMPT,					/* our processes go on with it meanwhile */
+	TXN_FORGETTABLE				/* a crash may lose it */
+} TxnDurability;
+
 extern void durable_txn_init(void);
 extern void txn_mail(Oid owner, int64 seq);
 extern void txn_keep_mail(Oid owner, int64 seq);
@@ -23,7 +31,10 @@ extern void txn_update(const pg_uuid_t *run_id, uint32 update);
 extern void txn_extension_changed(void);
 extern void txn_extension_dropped(void);
 extern void txn_new_database(Oid dbid);
-extern void txn_begin_forgettable(void);
-extern void txn_end_forgettable(bool forgettable);
+extern void txn_begin_relaxed(void);
+extern void txn_end_relaxed(TxnDurability needed);
+extern void txn_turns(void);
+extern void txn_wait_for_disk(bool starts);
+extern void txn_settle(void);
 
 #endif							/* DURABLE_TXN_H */

@@ -30,6 +30,7 @@
 #include "queue.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "txn.h"
 #include "utils/memutils.h"
 
 /* Time a busy worker has before it makes room for a starving queue */
@@ -75,6 +76,8 @@ work(void)
 
 		slot->batch_at = GetCurrentTimestamp();
 		result = durable_drive(slot->owner, &turns);
+		if (turns == 1)
+			txn_settle();
 		if (turns > 0)
 		{
 			slot->turns += turns;
@@ -89,6 +92,7 @@ work(void)
 			 !TimestampDifferenceExceeds(since, GetCurrentTimestamp(), REPORT_MS));
 	SPI_finish();
 	CommitTransactionCommand();
+	txn_settle();
 	pgstat_report_stat(result == DRIVE_IDLE);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return result;
