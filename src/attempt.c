@@ -29,10 +29,13 @@
 #include "failure.h"
 #include "json.h"
 #include "payload.h"
+#include "port/pg_bswap.h"
 #include "retry.h"
 #include "txn.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+
+#define TOKEN_BYTES		(UUID_LEN + 2 * sizeof(uint32))
 
 /*
  * The token of an attempt that runs: run id, command and lease in hex
@@ -40,12 +43,13 @@
 char *
 task_token(const Activity *a)
 {
-	char	   *token = palloc(2 * (UUID_LEN + 2 * sizeof(int32)) + 1);
-	char	   *at = token;
+	uint8		bytes[TOKEN_BYTES];
+	uint32		numbers[2] = {pg_hton32((uint32) a->command), pg_hton32((uint32) a->lease)};
+	char	   *token = palloc(2 * TOKEN_BYTES + 1);
 
-	for (int i = 0; i < UUID_LEN; i++)
-		at += sprintf(at, "%02x", a->run_id.data[i]);
-	sprintf(at, "%08x%08x", (uint32) a->command, (uint32) a->lease);
+	memcpy(bytes, a->run_id.data, UUID_LEN);
+	memcpy(bytes + UUID_LEN, numbers, sizeof(numbers));
+	token[hex_encode((char *) bytes, TOKEN_BYTES, token)] = '\0';
 	return token;
 }
 
@@ -55,14 +59,16 @@ task_token(const Activity *a)
 bool
 task_token_parse(const char *token, ActivityKey *key)
 {
-	uint8		bytes[UUID_LEN + 2 * sizeof(int32)];
+	uint8		bytes[TOKEN_BYTES];
+	uint32		numbers[2];
 
-	if (strlen(token) != 2 * sizeof(bytes) || strspn(token, "0123456789abcdef") != 2 * sizeof(bytes))
+	if (strlen(token) != 2 * TOKEN_BYTES || strspn(token, "0123456789abcdef") != 2 * TOKEN_BYTES)
 		return false;
-	(void) hex_decode(token, 2 * sizeof(bytes), (char *) bytes);
+	(void) hex_decode(token, 2 * TOKEN_BYTES, (char *) bytes);
 	memcpy(key->run_id.data, bytes, UUID_LEN);
-	key->command = (int32) ((uint32) bytes[16] << 24 | bytes[17] << 16 | bytes[18] << 8 | bytes[19]);
-	key->lease = (int32) ((uint32) bytes[20] << 24 | bytes[21] << 16 | bytes[22] << 8 | bytes[23]);
+	memcpy(numbers, bytes + UUID_LEN, sizeof(numbers));
+	key->command = (int32) pg_ntoh32(numbers[0]);
+	key->lease = (int32) pg_ntoh32(numbers[1]);
 	return key->lease != 0;
 }
 

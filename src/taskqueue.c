@@ -59,8 +59,8 @@
 
 static TaskQueue local_queue;
 
-int64
-task_queue_id(const char *namespace, const char *name, Oid owner, bool external)
+static int64
+hash_name(const char *namespace, const char *name, Oid owner, bool external)
 {
 	pg_cryptohash_ctx *sha = pg_cryptohash_create(PG_SHA256);
 	uint32		head[2] = {pg_hton32(owner), pg_hton32((external ? 1 : 0) | (name ? 2 : 0))};
@@ -76,6 +76,46 @@ task_queue_id(const char *namespace, const char *name, Oid owner, bool external)
 	pg_cryptohash_free(sha);
 	memcpy(&id, digest, sizeof(id));
 	return (int64) pg_ntoh64(id);
+}
+
+/*
+ * The id of a queue; a NULL name is that of a role's activities without one.
+ * The last ones are remembered: a hash costs as much as a small statement.
+ */
+int64
+task_queue_id(const char *namespace, const char *name, Oid owner, bool external)
+{
+	static struct
+	{
+		bool		used;
+		bool		named;
+		bool		external;
+		Oid			owner;
+		char		namespace[NAMEDATALEN];
+		char		name[NAMEDATALEN];
+		int64		id;
+	}			known[8];
+	static int	next = 0;
+	const char *key = name ? name : "";
+	int64		id;
+
+	for (int i = 0; i < lengthof(known); i++)
+		if (known[i].used && known[i].owner == owner && known[i].external == external && known[i].named == (name != NULL) &&
+			strcmp(known[i].name, key) == 0 && strcmp(known[i].namespace, namespace) == 0)
+			return known[i].id;
+	id = hash_name(namespace, name, owner, external);
+	if (strlen(namespace) < NAMEDATALEN && strlen(key) < NAMEDATALEN)
+	{
+		strcpy(known[next].namespace, namespace);
+		strcpy(known[next].name, key);
+		known[next].owner = owner;
+		known[next].external = external;
+		known[next].named = name != NULL;
+		known[next].id = id;
+		known[next].used = true;
+		next = (next + 1) % lengthof(known);
+	}
+	return id;
 }
 
 int64

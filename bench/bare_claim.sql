@@ -1,0 +1,4 @@
+BEGIN;
+SELECT id FROM bench_bare ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED \gset
+DELETE FROM bench_bare WHERE id = :id;
+COMMIT;
