@@ -89,6 +89,9 @@ wf_poll_activities(PG_FUNCTION_ARGS)
 	poll_tasks(&poll);
 	for (int i = 0; i < poll.count; i++)
 		put_task(rsinfo, &poll.tasks[i]);
+	/* as late as can be: meanwhile others may have had it written */
+	if (poll.count > 0)
+		txn_wait_for_disk(false);
 	return (Datum) 0;
 }
 

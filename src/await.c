@@ -108,12 +108,14 @@ await_result(Found *run, const char *name, TimestampTz until)
 		run->status = STATUS_RUNNING;
 	}
 
-	txn_wait_for_disk(false);
 	store_begin(&scope);
 	if (!history_read_last(&run->run_id, &event))
 		elog(ERROR, "closed run of workflow \"%s\" has no history", name);
 	if (run->status != STATUS_COMPLETED)
+	{
+		txn_wait_for_disk(false);
 		raise_outcome(run, name, &event);
+	}
 	payload_id = event.payload_id;
 	if (event.payload)
 	{
@@ -123,5 +125,9 @@ await_result(Found *run, const char *name, TimestampTz until)
 		MemoryContextSwitchTo(old);
 	}
 	store_end(&scope);
-	return payload_id ? payload_load(payload_id) : result;
+	if (payload_id)
+		result = payload_load(payload_id);
+	/* as late as can be: meanwhile the end of the run may have been written */
+	txn_wait_for_disk(false);
+	return result;
 }

@@ -28,7 +28,6 @@
 #include "miscadmin.h"
 #include "task.h"
 #include "tasknote.h"
-#include "txn.h"
 
 /* Rows that one claim parks at most */
 #define MAX_PARKED			1000
@@ -193,7 +192,8 @@ scan_lane(Claim *claim, int lane, int room, RowBatch *parked, TimestampTz now)
 
 /*
  * Take up to claim->max tasks, locked.  Wakes another worker where more is
- * left.
+ * left.  The caller calls txn_wait_for_disk() before anything is done for them:
+ * a crash must not take back what they come from.
  */
 void
 claim_tasks(Claim *claim)
@@ -218,9 +218,6 @@ claim_tasks(Claim *claim)
 		note_tokens(queue, claim->count);
 	task_claims_unlock(queue);
 
-	/* nothing that a crash could take back is handed out */
-	if (claim->count > 0)
-		txn_wait_for_disk(false);
 	activity_write_updates(&parked);
 	if (queue->freed_at != DT_NOEND)
 		durable_new_deadline(MyDatabaseId, queue->freed_at);

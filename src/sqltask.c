@@ -41,6 +41,7 @@
 #include "sqltask.h"
 #include "storage/proc.h"
 #include "step.h"
+#include "txn.h"
 #include "unwind.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -244,6 +245,8 @@ do_batch(TaskBatch *batch, TaskQueue *queue, Slot *slot, MemoryContext context)
 	store_begin(&scope);
 	claim_tasks(&batch->claim);
 	store_end(&scope);
+	if (batch->claim.count > 0)
+		txn_wait_for_disk(false);
 	watchdog_start();
 	run_claimed(batch);
 	watchdog_stop();
