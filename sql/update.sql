@@ -19,8 +19,10 @@ CREATE TABLE durable.update (
 	requested_at	timestamptz NOT NULL,
 	accepted_at		timestamptz,
 	completed_at	timestamptz,
+	first_run_id	uuid NOT NULL,			-- of those that went on as one another, as in durable.execution
 	CONSTRAINT update_pkey PRIMARY KEY (run_id, update_id)
 ) WITH (fillfactor = 80);
+CREATE INDEX update_first_run_idx ON durable.update (first_run_id, update_id);
 COMMENT ON TABLE durable.update IS 'updates of runs and their answers';
 
 /* What wf_register_workflow() was told of a workflow function. */

@@ -20,6 +20,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "execution.h"
 #include "update.h"
 #include "utils/builtins.h"
 
@@ -27,7 +28,7 @@
 enum
 {
 	U_RUN_ID, U_UPDATE_ID, U_OWNER, U_NAME, U_STATE, U_ARGS, U_ARGS_ID, U_RESULT, U_RESULT_ID,
-	U_FAILURE, U_REQUESTED_AT, U_ACCEPTED_AT, U_COMPLETED_AT, UPDATE_COLUMNS
+	U_FAILURE, U_REQUESTED_AT, U_ACCEPTED_AT, U_COMPLETED_AT, U_FIRST_RUN_ID, UPDATE_COLUMNS
 };
 
 const char *
@@ -41,14 +42,15 @@ update_state_name(UpdateState state)
 }
 
 /*
- * A new update; false where the run has one of this id
+ * A new update of an open run; false where that has one of this id
  */
 bool
 update_insert(const Update *u)
 {
 	static Statement statement = {
-		"INSERT INTO durable.update (run_id, update_id, owner, name, state, args, args_id, requested_at)"
-		" VALUES ($1, $2, $3::pg_catalog.oid, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+		"INSERT INTO durable.update (run_id, update_id, owner, name, state, args, args_id, requested_at, first_run_id)"
+		" VALUES ($1, $2, $3::pg_catalog.oid, $4, $5, $6, $7, $8,"
+		" (SELECT COALESCE(e.first_run_id, e.run_id) FROM durable.execution e WHERE e.run_id = $1)) ON CONFLICT DO NOTHING",
 		8, {UUIDOID, TEXTOID, OIDOID, TEXTOID, INT2OID, JSONBOID, INT8OID, TIMESTAMPTZOID}
 	};
 	Datum		values[8] = {
@@ -105,6 +107,31 @@ update_find(const pg_uuid_t *run_id, const text *update_id, MemoryContext contex
 	return true;
 }
 
+/*
+ * The earlier run that answered an update before it went on, through any
+ * number of others, as this one; false where none did
+ */
+bool
+update_find_before(const pg_uuid_t *run_id, const text *update_id, pg_uuid_t *before)
+{
+	static Statement statement = {
+		"SELECT u.run_id FROM durable.update u JOIN durable.closed c ON c.run_id = u.run_id"
+		" WHERE u.first_run_id = COALESCE((SELECT e.first_run_id FROM durable.execution e WHERE e.run_id = $1),"
+		" (SELECT o.first_run_id FROM durable.closed o WHERE o.run_id = $1))"
+		" AND u.update_id = $2 AND u.completed_at IS NOT NULL AND c.status = $3"
+		" ORDER BY u.run_id DESC LIMIT 1",
+		3, {UUIDOID, TEXTOID, INT2OID}
+	};
+	Datum		values[3] = {
+		UUIDPGetDatum(run_id), PointerGetDatum(update_id), Int16GetDatum(STATUS_CONTINUED_AS_NEW)
+	};
+
+	if (store_execute(&statement, values, NULL) == 0)
+		return false;
+	*before = *DatumGetUUIDP(store_value(0, 1));
+	return true;
+}
+
 static void
 set_pointer(Datum *values, bool *nulls, int column, const void *value)
 {
@@ -143,6 +170,7 @@ update_add(RowBatch *batch, const Update *u)
 	values[U_REQUESTED_AT] = TimestampTzGetDatum(u->requested_at);
 	set_time(values, nulls, U_ACCEPTED_AT, u->accepted_at);
 	set_time(values, nulls, U_COMPLETED_AT, u->completed_at);
+	values[U_FIRST_RUN_ID] = UUIDPGetDatum(&u->first_run_id);
 	rows_add(batch, values, nulls);
 }
 

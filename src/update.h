@@ -36,12 +36,14 @@ typedef struct Update
 	TimestampTz requested_at;
 	TimestampTz accepted_at;	/* DT_NOEND: not yet */
 	TimestampTz completed_at;	/* the same */
+	pg_uuid_t	first_run_id;
 	bool		ours;			/* requested by this very transaction */
 } Update;
 
 extern const char *update_state_name(UpdateState state);
 extern bool update_insert(const Update *update);
 extern bool update_find(const pg_uuid_t *run_id, const text *update_id, MemoryContext context, Update *update);
+extern bool update_find_before(const pg_uuid_t *run_id, const text *update_id, pg_uuid_t *before);
 extern void update_add(RowBatch *batch, const Update *update);
 extern void update_write(RowBatch *batch);
 extern void update_move(const pg_uuid_t *from, const pg_uuid_t *to);

@@ -13,7 +13,8 @@
  *	  closed he knows the last word.
  *
  *	  3. Where the run has gone on as another one, so have its unread updates,
- *	  row and all; the client follows.
+ *	  row and all; the client follows.  Those that are answered have not: who
+ *	  repeats one is led back to the run that answered.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,17 +38,21 @@
 #define BUSY_MS			50
 
 /*
- * Has this update been requested before?  Errors where it was another one.
+ * Has this update been requested before?  Then *run becomes the run that has it.
+ * Errors where it was another one.
  */
 bool
-update_call_find(const Found *run, const UpdateCall *call, Update *update)
+update_call_find(Found *run, const UpdateCall *call, Update *update)
 {
 	MemoryContext context = CurrentMemoryContext;
 	StoreScope	scope;
+	pg_uuid_t	before;
 	bool		found;
 
 	store_begin(&scope);
 	found = update_find(&run->run_id, call->update_id, context, update);
+	if (!found && update_find_before(&run->run_id, call->update_id, &before))
+		found = find_run(&before, run) && update_find(&before, call->update_id, context, update);
 	store_end(&scope);
 	if (found && strcmp(text_to_cstring(update->name), text_to_cstring(call->update)) != 0)
 		ereport(ERROR,

@@ -29,7 +29,7 @@ typedef struct UpdateCall
 	TimestampTz until;			/* DT_NOEND: waits forever */
 } UpdateCall;
 
-extern bool update_call_find(const Found *run, const UpdateCall *call, Update *update);
+extern bool update_call_find(Found *run, const UpdateCall *call, Update *update);
 extern bool update_call_send(const Found *run, const UpdateCall *call);
 extern Jsonb *update_call_await(Found *run, const UpdateCall *call);
 

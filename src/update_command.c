@@ -236,6 +236,7 @@ collect(RowBatch *rows, const Execution *e, const char *id, const Event *request
 	update->args = request->payload;
 	update->args_id = request->payload_id;
 	update->requested_at = request->at;
+	update->first_run_id = e->first_run_id ? *e->first_run_id : e->run_id;
 	update_add(rows, update);
 }
 

@@ -289,3 +289,34 @@ CALL wf_work();
 SELECT wf_update('answers', 'early', '{"n": 1}', update_id => 'u1');
 SELECT id, status, result FROM runs('answers');
 SELECT count(*), bool_and(state = 'completed') FROM wf_updates WHERE update_id = 'u1';
+
+-- One that was answered is known to all that go on, and when they are closed; the request has one effect.
+CREATE TABLE deposit (n int);
+CREATE FUNCTION add_deposit(n int) RETURNS void LANGUAGE sql AS 'INSERT INTO deposit VALUES (n)';
+CREATE FUNCTION deposits(total int DEFAULT 0) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE u record;
+BEGIN
+  u := wf_next_update('deposit');
+  PERFORM wf_activity('add_deposit', u.args);
+  total := total + (u.args->>'n')::int;
+  PERFORM wf_reply(u.update_id, to_jsonb(total));
+  IF total >= 6 THEN RETURN total; END IF;
+  PERFORM wf_continue_as_new(jsonb_build_object('total', total));
+END $$;
+SELECT wf_start('deposits', id => 'deposits') \gset
+SELECT wf_update('deposits', 'deposit', '{"n": 1}', update_id => 'one', wait_for => 'admitted');
+CALL wf_work();
+SELECT wf_update('deposits', 'deposit', '{"n": 2}', update_id => 'two', wait_for => 'admitted');
+CALL wf_work();
+SELECT wf_update('deposits', 'deposit', '{"n": 1}', update_id => 'one');
+SELECT wf_update('deposits', 'deposit', '{"n": 2}', update_id => 'two');
+SELECT wf_update('deposits', 'deposit', '{"n": 1}', update_id => 'one', wait_for => 'admitted');
+SELECT fails($$SELECT wf_update('deposits', 'other', update_id => 'one')$$);
+SELECT wf_update('deposits', 'deposit', '{"n": 3}', update_id => 'three', wait_for => 'admitted');
+CALL wf_work();
+SELECT wf_update('deposits', 'deposit', update_id => id) FROM unnest('{one,two,three}'::text[]) id;
+SELECT wf_update_with_start('deposits', 'deposits', 'deposit', '{"n": 2}', '{"total": 6}', update_id => 'new');
+SELECT fails($$SELECT wf_update('deposits', 'deposit', update_id => 'one', timeout => '0 s')$$);
+CALL wf_work();
+SELECT * FROM deposit ORDER BY n;
+SELECT status, result FROM wf_executions WHERE workflow_id = 'deposits' ORDER BY run_id;
