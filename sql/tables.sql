@@ -261,11 +261,16 @@ CREATE TABLE durable.version (
 CREATE UNIQUE INDEX version_clone_key ON durable.version (clone) WHERE clone IS NOT NULL;
 COMMENT ON TABLE durable.version IS 'texts of workflow functions';
 
-/* Request ids of signals, so that a repeated call signals once. */
+/*
+ * Request ids of signals, so that a repeated call signals once, also where the
+ * run has gone on as another one meanwhile.
+ */
 CREATE TABLE durable.signal_request (
-	run_id		uuid NOT NULL,
-	request_id	text NOT NULL,
-	CONSTRAINT signal_request_pkey PRIMARY KEY (run_id, request_id)
+	run_id			uuid NOT NULL,		-- with which it is deleted
+	request_id		text NOT NULL,
+	first_run_id	uuid NOT NULL,		-- as in durable.execution
+	CONSTRAINT signal_request_pkey PRIMARY KEY (run_id, request_id),
+	CONSTRAINT signal_request_key UNIQUE (first_run_id, request_id)
 );
 COMMENT ON TABLE durable.signal_request IS 'request ids of signals already taken';
 

@@ -283,13 +283,16 @@ mailbox_has_other_signals(const pg_uuid_t *run_ids, int count, const int64 *take
 }
 
 /*
- * Note a signal's request id; false where it was there before
+ * Note a request id of a signal to an open run; false where that, or one that
+ * went on as it, had it before
  */
 bool
 mailbox_take_request(const pg_uuid_t *run_id, Datum request_id)
 {
 	static Statement statement = {
-		"INSERT INTO durable.signal_request (run_id, request_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+		"INSERT INTO durable.signal_request (run_id, request_id, first_run_id)"
+		" SELECT e.run_id, $2, COALESCE(e.first_run_id, e.run_id) FROM durable.execution e WHERE e.run_id = $1"
+		" ON CONFLICT DO NOTHING",
 		2, {UUIDOID, TEXTOID}
 	};
 	Datum		values[2] = {UUIDPGetDatum(run_id), request_id};

@@ -316,7 +316,8 @@ SELECT wf_update('deposits', 'deposit', '{"n": 3}', update_id => 'three', wait_f
 CALL wf_work();
 SELECT wf_update('deposits', 'deposit', update_id => id) FROM unnest('{one,two,three}'::text[]) id;
 SELECT wf_update_with_start('deposits', 'deposits', 'deposit', '{"n": 2}', '{"total": 6}', update_id => 'new');
-SELECT fails($$SELECT wf_update('deposits', 'deposit', update_id => 'one', timeout => '0 s')$$);
+SELECT wf_update('deposits', 'deposit', '{"n": 1}', update_id => 'one', wait_for => 'admitted');
+SELECT state FROM wf_updates WHERE update_id = 'one' ORDER BY requested_at;
 CALL wf_work();
 SELECT * FROM deposit ORDER BY n;
 SELECT status, result FROM wf_executions WHERE workflow_id = 'deposits' ORDER BY run_id;
