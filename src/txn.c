@@ -304,7 +304,9 @@ insert_position(void)
 	XLogRecPtr	end = GetXLogInsertRecPtr();
 
 	/* at the begin of a page it is after a header that is not written yet */
-	return end % XLOG_BLCKSZ <= SizeOfXLogLongPHD ? end - end % XLOG_BLCKSZ : end;
+	if (XLogSegmentOffset(end, wal_segment_size) == SizeOfXLogLongPHD)
+		return end - SizeOfXLogLongPHD;
+	return end % XLOG_BLCKSZ == SizeOfXLogShortPHD ? end - SizeOfXLogShortPHD : end;
 }
 
 /*

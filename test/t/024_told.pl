@@ -1,0 +1,77 @@
+# Nobody is told what a crash could take back: those who call find it on disk
+# when they have their answer.  The WAL writer is stopped here, so nothing is on
+# disk that nobody has waited for.
+
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use DurableTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $db = 'postgres';
+my $node = durable_node('main', <<'CONF');
+autovacuum = off
+durable.max_workers = 0
+durable.max_activity_workers = 0
+CONF
+create_database($node, $db);
+
+my $on_disk = <<'SQL';
+-- is the WAL on disk up to there?  At the begin of a page that is behind a header.
+CREATE FUNCTION on_disk(lsn pg_lsn) RETURNS bool LANGUAGE sql VOLATILE AS
+	'SELECT pg_current_wal_flush_lsn() >= lsn - CASE WHEN (lsn - ''0/0'') % 8192 = 24 THEN 24 ELSE 0 END';
+SQL
+$node->safe_psql($db, $on_disk . <<'SQL');
+-- WAL up to so many bytes into the next page
+CREATE FUNCTION fill_page(bytes int) RETURNS pg_lsn LANGUAGE plpgsql AS $$
+DECLARE
+	at int;
+BEGIN
+	FOR i IN 1 .. 100 LOOP
+		at := (pg_current_wal_insert_lsn() - '0/0')::numeric % 8192;
+		EXIT WHEN at = bytes;
+		-- 24 bytes of header, 2 or 5 of the data's, 24 of the message's, 1 of its prefix
+		PERFORM pg_logical_emit_message(false, '', repeat('x', CASE WHEN at < 7000 THEN 200 ELSE
+			8192 - at + bytes - 24 - 24 - 5 - 24 - 1 END));
+	END LOOP;
+	RETURN pg_current_wal_insert_lsn();
+END $$;
+-- the WAL writer's work: all before its page
+CREATE FUNCTION page_on_disk(lsn pg_lsn) RETURNS bool LANGUAGE plpgsql AS $$
+DECLARE
+	page pg_lsn := lsn - (lsn - '0/0') % 8192;
+BEGIN
+	FOR i IN 1 .. 1000 LOOP
+		EXIT WHEN pg_current_wal_flush_lsn() >= page;
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+	RETURN pg_current_wal_flush_lsn() = page;
+END $$;
+SQL
+
+# What is last in the WAL may be the start of a run by others, with its end at the
+# very begin of a page.  The WAL writer, by itself, writes whole pages.
+foreach my $bytes (24, 32, 40, 48)
+{
+	is($node->safe_psql($db, <<"SQL"), "t\nt\nt", "a run that exists, $bytes bytes into a page");
+SELECT wf_start('ask', id => 'ask', on_running => 'use_existing') AS run \\gset
+SELECT wf_start('ask', id => 'ask', on_running => 'use_existing') AS run \\gset
+SELECT fill_page($bytes) AS lsn \\gset
+SELECT (:'lsn'::pg_lsn - '0/0')::numeric % 8192 = $bytes;
+SELECT page_on_disk(:'lsn');
+SELECT wf_start('ask', id => 'ask', on_running => 'use_existing') AS run \\gset
+SELECT on_disk(:'lsn');
+SQL
+}
+
+my $wal_writer = $node->safe_psql($db, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
+kill 'STOP', $wal_writer;
+
+unlike(log_since($node), qr/PANIC|TRAP|past end of generated WAL|not satisfied/, 'no crash in the log');
+
+# What is stopped would not notice the end of the others
+kill 'KILL', $wal_writer;
+$node->stop('immediate');
+done_testing();
