@@ -311,16 +311,17 @@ insert_position(void)
 
 /*
  * Wait until all turns that we may have seen are on disk; with `starts' also
- * runs that were started, and all else.
+ * runs that were started, and all else.  Without shared memory nobody knows
+ * how far that is.
  */
 void
 txn_wait_for_disk(bool starts)
 {
 	bool		committing;
 
-	if (!shared || RecoveryInProgress())
+	if (RecoveryInProgress())
 		return;
-	committing = pg_atomic_read_u32(&shared->turns_committing) > 0;
+	committing = !shared || pg_atomic_read_u32(&shared->turns_committing) > 0;
 	pg_memory_barrier();
 	wait_for_disk(starts || committing ? insert_position() : pg_atomic_read_u64(&shared->turns_end));
 }

@@ -74,4 +74,23 @@ unlike(log_since($node), qr/PANIC|TRAP|past end of generated WAL|not satisfied/,
 # What is stopped would not notice the end of the others
 kill 'KILL', $wal_writer;
 $node->stop('immediate');
+
+# Without shared memory nobody knows what others have committed
+$node = durable_node('bare', "autovacuum = off\nshared_preload_libraries = ''\n");
+create_database($node, $db);
+$node->safe_psql($db, $on_disk);
+$wal_writer = $node->safe_psql($db, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
+kill 'STOP', $wal_writer;
+start_act($node, $db, 'first', 'it', task_queue => "'first'");
+start_act($node, $db, 'act', 'it', task_queue => "'q'");
+$node->safe_psql($db, 'CALL wf_work()');
+is($node->safe_psql($db, <<'SQL'), 'f|t', 'a task without shared_preload_libraries');
+SELECT task_token AS token FROM wf_poll_activities('first') \gset
+SELECT pg_current_wal_insert_lsn() AS lsn \gset
+SELECT on_disk(:'lsn') AS before \gset
+SELECT task_token AS token FROM wf_poll_activities('q') \gset
+SELECT :'before', on_disk(:'lsn');
+SQL
+kill 'KILL', $wal_writer;
+$node->stop('immediate');
 done_testing();
