@@ -24,6 +24,16 @@ CREATE FUNCTION on_disk(lsn pg_lsn) RETURNS bool LANGUAGE sql VOLATILE AS
 	'SELECT pg_current_wal_flush_lsn() >= lsn - CASE WHEN (lsn - ''0/0'') % 8192 = 24 THEN 24 ELSE 0 END';
 SQL
 $node->safe_psql($db, $on_disk . <<'SQL');
+-- what a statement returns, or its error
+CREATE FUNCTION told(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	answer text;
+BEGIN
+	EXECUTE statement INTO answer;
+	RETURN answer;
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE;
+END $$;
 -- WAL up to so many bytes into the next page
 CREATE FUNCTION fill_page(bytes int) RETURNS pg_lsn LANGUAGE plpgsql AS $$
 DECLARE
@@ -68,6 +78,39 @@ SQL
 
 my $wal_writer = $node->safe_psql($db, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
 kill 'STOP', $wal_writer;
+
+# What is not on disk before a statement, and is after it
+sub told_on_disk
+{
+	my ($statement, $answer, $name) = @_;
+
+	$statement =~ s/'/''/g;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return is($node->safe_psql($db, <<"SQL"), "$answer|t", $name);
+SELECT pg_current_wal_insert_lsn() AS lsn \\gset
+SELECT told('$statement'), on_disk(:'lsn');
+SQL
+}
+
+# By a worker that is to cancel itself: the turn that wants it did not wait
+start_act($node, $db, 'beat', 'it', task_queue => "'beat'", cancellation => "'wait'");
+my $token = $node->safe_psql($db, <<'SQL');
+CALL wf_work();
+SELECT task_token FROM wf_poll_activities('beat');
+SQL
+$node->safe_psql($db, "SELECT wf_cancel('beat')");
+$node->safe_psql($db, 'CALL wf_work()');
+told_on_disk("SELECT cancel_requested FROM wf_heartbeat_activity('$token')", 'true', 'a request to cancel');
+
+# By one whose attempt is over: the scheduler does not wait either
+start_act($node, $db, 'late', 'it', task_queue => "'late'", start_to_close => "'50 ms'", retry => q('{"max_attempts": 1}'::jsonb));
+$token = $node->safe_psql($db, <<'SQL');
+CALL wf_work();
+SELECT task_token FROM wf_poll_activities('late');
+SQL
+ok($node->poll_query_until($db, "SELECT NOT EXISTS (SELECT FROM wf_activities WHERE workflow_id = 'late')"), 'an attempt times out')
+  or diag_engine($node, $db);
+told_on_disk("SELECT wf_complete_activity('$token')", 'WF013', 'an attempt that is over');
 
 unlike(log_since($node), qr/PANIC|TRAP|past end of generated WAL|not satisfied/, 'no crash in the log');
 
