@@ -206,6 +206,7 @@ wf_start(PG_FUNCTION_ARGS)
 void
 already_closed(const char *id, RunStatus status)
 {
+	txn_wait_for_disk(false);
 	ereport(ERROR,
 			(errcode(ERRCODE_WF_ALREADY_CLOSED),
 			 errmsg("workflow \"%s\" is already closed", id),

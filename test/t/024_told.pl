@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $db = 'postgres';
-my $node = durable_node('main', <<'CONF');
+my $node = durable_node('main', <<'CONF', init => [ allows_streaming => 1 ]);
 autovacuum = off
 durable.max_workers = 0
 durable.max_activity_workers = 0
@@ -111,6 +111,36 @@ SQL
 ok($node->poll_query_until($db, "SELECT NOT EXISTS (SELECT FROM wf_activities WHERE workflow_id = 'late')"), 'an attempt times out')
   or diag_engine($node, $db);
 told_on_disk("SELECT wf_complete_activity('$token')", 'WF013', 'an attempt that is over');
+
+# By a client whose update somebody else has sent, who waits: so did the scheduler
+my $dir = PostgreSQL::Test::Utils::tempdir();
+append_to_file("$dir/update.sql", "SELECT wf_update('ask', 'tell', update_id => 'u', timeout => '1 s');\n");
+my $client = psql_client($node, $db, "$dir/update.sql", "$dir/update.out");
+ok($node->poll_query_until($db, "SELECT EXISTS (SELECT FROM wf_updates WHERE update_id = 'u')"), 'an update is sent');
+told_on_disk("SELECT wf_update('ask', 'tell', update_id => 'u', wait_for => 'admitted')", '', 'an update that was sent before');
+waitpid($client, 0);
+
+# By a client whose update is never answered
+$node->safe_psql($db, <<'SQL');
+CREATE FUNCTION quiet() RETURNS void LANGUAGE plpgsql AS 'BEGIN PERFORM wf_wait_signal(''go''); END';
+SELECT wf_start('quiet', id => 'quiet');
+SELECT wf_update('quiet', 'tell', update_id => 'u', wait_for => 'admitted');
+CALL wf_work();
+SQL
+append_to_file("$dir/wait.sql", "SELECT told('SELECT wf_update(''quiet'', ''tell'', update_id => ''u'')');\n");
+$client = psql_client($node, $db, "$dir/wait.sql", "$dir/wait.out");
+ok($node->poll_query_until($db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT told%' AND wait_event = 'Extension')"),
+	'a client waits for the answer');
+$node->safe_psql($db, "SELECT wf_signal('quiet', 'go')");
+set_conf($node, "synchronous_standby_names = 'nobody'");
+append_to_file("$dir/work.sql", "SELECT pg_sleep(0.2);\nCALL wf_work();\n");
+my $worker = psql_client($node, $db, "$dir/work.sql", "$dir/work.out");
+ok($node->poll_query_until($db, "SELECT count(*) = 2 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"), 'which is not told before the standbys know')
+  or diag_engine($node, $db);
+is(slurp_file("$dir/wait.out"), '', 'that there is none');
+set_conf($node, "synchronous_standby_names = ''");
+waitpid($_, 0) foreach $client, $worker;
+is(slurp_file("$dir/wait.out"), "WF012\n", 'but then');
 
 unlike(log_since($node), qr/PANIC|TRAP|past end of generated WAL|not satisfied/, 'no crash in the log');
 
