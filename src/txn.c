@@ -260,7 +260,7 @@ relax_commit(void)
 	saved_synchronous_commit = synchronous_commit;
 	synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
 	relaxed = true;
-	tracked = turns && shared;
+	tracked = (turns || closed_count > 0) && shared;
 	if (tracked)
 		pg_atomic_fetch_add_u32(&shared->turns_committing, 1);
 }

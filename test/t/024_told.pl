@@ -120,9 +120,31 @@ ok($node->poll_query_until($db, "SELECT EXISTS (SELECT FROM wf_updates WHERE upd
 told_on_disk("SELECT wf_update('ask', 'tell', update_id => 'u', wait_for => 'admitted')", '', 'an update that was sent before');
 waitpid($client, 0);
 
-# By a client whose update is never answered
+# By a client of a child that was locked when its parent closed, and that the
+# scheduler has terminated later
 $node->safe_psql($db, <<'SQL');
 CREATE FUNCTION quiet() RETURNS void LANGUAGE plpgsql AS 'BEGIN PERFORM wf_wait_signal(''go''); END';
+CREATE FUNCTION parent() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM wf_start_child('quiet', id => 'kid');
+	PERFORM wf_wait_signal('go');
+END $$;
+SELECT wf_start('parent', id => 'parent');
+CALL wf_work();
+SQL
+append_to_file("$dir/hold.sql", "BEGIN; SELECT wf_signal('kid', 'other'); SELECT pg_sleep(1); ROLLBACK;\n");
+$client = psql_client($node, $db, "$dir/hold.sql", "$dir/hold.out");
+ok($node->poll_query_until($db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')"), 'a child is locked');
+$node->safe_psql($db, "SELECT wf_signal('parent', 'go')");
+$node->safe_psql($db, 'CALL wf_work()');
+is(status_of($node, $db, 'parent') . ' ' . status_of($node, $db, 'kid'), 'completed running', 'and goes on after its parent');
+waitpid($client, 0);
+ok($node->poll_query_until($db, "SELECT status = 'terminated' FROM wf_executions WHERE workflow_id = 'kid'"), 'but not for long')
+  or diag_engine($node, $db);
+told_on_disk("SELECT wf_result('kid')", 'WF012', 'a child that was terminated');
+
+# By a client whose update is never answered
+$node->safe_psql($db, <<'SQL');
 SELECT wf_start('quiet', id => 'quiet');
 SELECT wf_update('quiet', 'tell', update_id => 'u', wait_for => 'admitted');
 CALL wf_work();
