@@ -86,7 +86,6 @@ settle_conflict(const Execution *e, const StartOptions *o, pg_uuid_t *run_id)
 	Datum		namespace = PointerGetDatum(e->namespace);
 	Found		found;
 
-	txn_wait_for_disk(true);
 	if (o->request_id && find_request(namespace, PointerGetDatum(o->request_id), &found))
 	{
 		check_owner(e->owner, found.owner, text_to_cstring(o->request_id));
@@ -105,6 +104,7 @@ settle_conflict(const Execution *e, const StartOptions *o, pg_uuid_t *run_id)
 			(void) run_terminate(&found.run_id, cstring_to_text("terminated by a start of the same workflow id"));
 			return false;
 		default:
+			txn_wait_for_disk(true);
 			ereport(ERROR,
 					(errcode(ERRCODE_WF_ALREADY_RUNNING),
 					 errmsg("workflow \"%s\" is already running", text_to_cstring(e->workflow_id)),
@@ -117,7 +117,9 @@ settle_conflict(const Execution *e, const StartOptions *o, pg_uuid_t *run_id)
 
 /*
  * Start a run, or find the one that stands for it.  *seq is that of its start
- * message, 0 where there is none.  Returns the run id.
+ * message, 0 where there is none, START_EXISTING where the run was there before:
+ * then the caller calls txn_wait_for_disk(), unless he writes something.  Returns
+ * the run id.
  */
 pg_uuid_t
 start_workflow(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
@@ -150,8 +152,8 @@ start_workflow(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
 	{
 		check_owner(e.owner, last.owner, text_to_cstring(o->request_id));
 		run_id = last.run_id;
+		*seq = START_EXISTING;
 		store_end(&scope);
-		txn_wait_for_disk(true);
 		return run_id;
 	}
 	for (;;)
@@ -168,7 +170,10 @@ start_workflow(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
 			break;
 		}
 		if (settle_conflict(&e, o, &run_id))
+		{
+			*seq = START_EXISTING;
 			break;
+		}
 		CHECK_FOR_INTERRUPTS();
 		/* ids order the runs of a workflow: what closed meanwhile came before */
 		fill_execution(&e, name, workflow, o, caller, settings);
@@ -200,12 +205,15 @@ wf_start(PG_FUNCTION_ARGS)
 	txn_begin_relaxed();
 	run_id = start_workflow(arg_id(fcinfo, 0, "workflow", true), arg_jsonb(fcinfo, 1), &options, &seq);
 	txn_end_relaxed(TXN_PROMPT);
+	if (seq == START_EXISTING)
+		txn_wait_for_disk(true);
 	return uuid_datum(&run_id);
 }
 
 void
 already_closed(const char *id, RunStatus status)
 {
+	txn_wait_for_disk(false);
 	ereport(ERROR,
 			(errcode(ERRCODE_WF_ALREADY_CLOSED),
 			 errmsg("workflow \"%s\" is already closed", id),
@@ -353,10 +361,10 @@ wf_execute(PG_FUNCTION_ARGS)
 	run.run_id = start_workflow(arg_id(fcinfo, 0, "workflow", true), arg_jsonb(fcinfo, 1), &options, &seq);
 	/* the caller is not told of it before its result */
 	txn_end_relaxed(TXN_FORGETTABLE);
-	if (seq)
+	if (seq > 0)
 		txn_keep_mail(owner, seq);
 	SPI_commit();
-	if (seq)
+	if (seq > 0)
 	{
 		/* should this session fail, others have to know of the mail */
 		txn_keep_mail(owner, seq);

@@ -10,6 +10,9 @@
 
 #include "options.h"
 
+/* Instead of a message: the run was there before */
+#define START_EXISTING	(-1)
+
 extern pg_uuid_t start_workflow(text *name, Jsonb *input, const StartOptions *o, int64 *seq);
 extern void already_closed(const char *id, RunStatus status);
 

@@ -26,6 +26,7 @@
 #include "shmem.h"
 #include "tcop/utility.h"
 #include "testmode.h"
+#include "txn.h"
 #include "update_client.h"
 #include "update_command.h"
 #include "utils/builtins.h"
@@ -134,6 +135,9 @@ request(FunctionCallInfo fcinfo, Found *run, const UpdateCall *call)
 						 errmsg("update \"%s\" was sent in this transaction and cannot be answered before its commit",
 								text_to_cstring(call->update_id)),
 						 errhint("Commit first, then ask for its answer.")));
+			/* who waits for it had it sent by a commit that does not (errand.c) */
+			if (call->stage == STAGE_ADMITTED)
+				txn_wait_for_disk(true);
 			return;
 		}
 		if (run->status != STATUS_RUNNING)
@@ -202,7 +206,10 @@ wf_update_with_start(PG_FUNCTION_ARGS)
 		found = find_run(&run.run_id, &run);
 		store_end(&scope);
 		if (found && update_call_find(&run, &call, &known))
+		{
+			txn_wait_for_disk(true);
 			break;
+		}
 		if (found && run.status == STATUS_RUNNING)
 		{
 			validate_update(&run, call.workflow_id, call.update, call.args);

@@ -136,6 +136,8 @@ refuse_lost(const ActivityKey *keys, const bool *found, int count)
 	JsonBuilder b;
 	int			lost = 0;
 
+	/* whatever ended them: who is told so gives up his work */
+	txn_wait_for_disk(true);
 	json_array_begin(&tokens);
 	for (int i = 0; i < count; i++)
 		if (!found[i])
@@ -362,6 +364,9 @@ heartbeat(FunctionCallInfo fcinfo, const ActivityKey *key, int details_arg)
 	txn_end_relaxed(TXN_FORGETTABLE);
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
+	/* nor does he go on after this */
+	if (reply.cancel_requested || reply.paused)
+		txn_wait_for_disk(true);
 	values[0] = BoolGetDatum(reply.cancel_requested);
 	values[1] = BoolGetDatum(reply.paused);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
@@ -402,10 +407,13 @@ named_attempt(FunctionCallInfo fcinfo, int run_id_arg)
 		}
 	store_end(&scope);
 	if (key.lease == 0)
+	{
+		txn_wait_for_disk(true);
 		ereport(ERROR,
 				(errcode(ERRCODE_WF_TASK_LOST),
 				 errmsg("no activity \"%s\" of workflow \"%s\" is running", activity_id,
 						text_to_cstring(PG_GETARG_TEXT_PP(0)))));
+	}
 	return key;
 }
 

@@ -44,6 +44,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
+#include "txn.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -348,6 +349,7 @@ run_errands(Errand **errands, int n)
 		errands[i]->end = send_update(errands[i]);
 	}
 	PopActiveSnapshot();
+	txn_end_relaxed(TXN_FORGETTABLE);
 	CommitTransactionCommand();
 }
 

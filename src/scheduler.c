@@ -52,6 +52,7 @@
 #include "store.h"
 #include "task.h"
 #include "tcop/tcopprot.h"
+#include "txn.h"
 #include "utils/snapmgr.h"
 #include "waiter.h"
 
@@ -73,10 +74,15 @@ begin(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
+/*
+ * What a crash undoes is done again, and what others build on it is flushed; so
+ * the commit does not wait for the disk
+ */
 static void
 end(void)
 {
 	PopActiveSnapshot();
+	txn_end_relaxed(TXN_FORGETTABLE);
 	CommitTransactionCommand();
 }
 
@@ -378,8 +384,6 @@ durable_scheduler_main(Datum arg)
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(slot->dbid, InvalidOid, 0);
 	slot_pin_settings("durable scheduler");
-	/* what a crash undoes is done again; what others build on it is flushed */
-	SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_OVERRIDE);
 	errands_reclaim();
 	SpinLockAcquire(&database->mutex);
 	database->look = true;

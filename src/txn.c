@@ -260,7 +260,7 @@ relax_commit(void)
 	saved_synchronous_commit = synchronous_commit;
 	synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
 	relaxed = true;
-	tracked = turns && shared;
+	tracked = (turns || closed_count > 0) && shared;
 	if (tracked)
 		pg_atomic_fetch_add_u32(&shared->turns_committing, 1);
 }
@@ -304,21 +304,24 @@ insert_position(void)
 	XLogRecPtr	end = GetXLogInsertRecPtr();
 
 	/* at the begin of a page it is after a header that is not written yet */
-	return end % XLOG_BLCKSZ <= SizeOfXLogLongPHD ? end - end % XLOG_BLCKSZ : end;
+	if (XLogSegmentOffset(end, wal_segment_size) == SizeOfXLogLongPHD)
+		return end - SizeOfXLogLongPHD;
+	return end % XLOG_BLCKSZ == SizeOfXLogShortPHD ? end - SizeOfXLogShortPHD : end;
 }
 
 /*
  * Wait until all turns that we may have seen are on disk; with `starts' also
- * runs that were started, and all else.
+ * runs that were started, and all else.  Without shared memory nobody knows
+ * how far that is.
  */
 void
 txn_wait_for_disk(bool starts)
 {
 	bool		committing;
 
-	if (!shared || RecoveryInProgress())
+	if (RecoveryInProgress())
 		return;
-	committing = pg_atomic_read_u32(&shared->turns_committing) > 0;
+	committing = !shared || pg_atomic_read_u32(&shared->turns_committing) > 0;
 	pg_memory_barrier();
 	wait_for_disk(starts || committing ? insert_position() : pg_atomic_read_u64(&shared->turns_end));
 }

@@ -29,6 +29,7 @@
 #include "payload.h"
 #include "testkit.h"
 #include "testmode.h"
+#include "txn.h"
 #include "update_client.h"
 #include "update_command.h"
 #include "utils/builtins.h"
@@ -129,6 +130,7 @@ never_answered(const Found *run, const UpdateCall *call, const Update *update)
 	const char *id = text_to_cstring(call->update_id);
 	const char *status = status_name(run->status);
 
+	txn_wait_for_disk(false);
 	if (update->state == UPDATE_ADMITTED)
 		ereport(ERROR,
 				(errcode(ERRCODE_WF_ALREADY_CLOSED),
