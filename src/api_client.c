@@ -360,7 +360,7 @@ wf_execute(PG_FUNCTION_ARGS)
 	txn_begin_relaxed();
 	run.run_id = start_workflow(arg_id(fcinfo, 0, "workflow", true), arg_jsonb(fcinfo, 1), &options, &seq);
 	/* the caller is not told of it before its result */
-	txn_end_relaxed(TXN_FORGETTABLE);
+	txn_end_relaxed(TXN_REPEATED);
 	if (seq > 0)
 		txn_keep_mail(owner, seq);
 	SPI_commit();

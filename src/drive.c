@@ -144,7 +144,7 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	report->cut_seq = batch.cut_seq;
 	give_back_rest(&batch);
 	/* turns that only asked for something are taken again if a crash loses them */
-	txn_end_relaxed(batch.acted ? TXN_LASTING : batch.ended ? TXN_PROMPT : TXN_FORGETTABLE);
+	txn_end_relaxed(batch.acted ? TXN_LASTING : batch.ended ? TXN_PROMPT : TXN_REPEATED);
 	return BATCH_COMMITTED;
 }
 

@@ -349,7 +349,7 @@ run_errands(Errand **errands, int n)
 		errands[i]->end = send_update(errands[i]);
 	}
 	PopActiveSnapshot();
-	txn_end_relaxed(TXN_FORGETTABLE);
+	txn_end_relaxed(TXN_REPEATED);
 	CommitTransactionCommand();
 }
 

@@ -21,7 +21,7 @@
  *	  are later in the WAL.  All others are told only what is on disk: whoever
  *	  hands out a task or a result, or says that a workflow exists or is closed,
  *	  calls txn_wait_for_disk() before.  A transaction that writes anything else
- *	  commits as always.
+ *	  commits as always; so does nearly all where synchronous standbys count.
  *
  *	  5. PREPARE drops the notes: COMMIT PREPARED may come from any session, so
  *	  the utility hook (ddl.c) has everything looked at then.
@@ -35,6 +35,7 @@
 #include "access/xlog_internal.h"
 #include "miscadmin.h"
 #include "replication/syncrep.h"
+#include "replication/walsender.h"
 #include "tasknote.h"
 #include "txn.h"
 #include "utils/memutils.h"
@@ -249,6 +250,15 @@ txn_turns(void)
 }
 
 /*
+ * Does a commit wait for standbys?
+ */
+static bool
+standbys_count(void)
+{
+	return SyncRepRequested() && SyncRepStandbyNames && *SyncRepStandbyNames;
+}
+
+/*
  * Before the commit: no WAL but ours?
  */
 static void
@@ -256,6 +266,9 @@ relax_commit(void)
 {
 	if (durability == TXN_LASTING || XactLastRecEnd != relaxed_end || XactLastRecEnd == 0 ||
 		synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+		return;
+	/* what is told later waits for the disk then, but could not for standbys */
+	if ((durability < TXN_FORGETTABLE || closed_count > 0) && standbys_count())
 		return;
 	saved_synchronous_commit = synchronous_commit;
 	synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
@@ -281,18 +294,6 @@ end_tracked(bool commit)
 		   !pg_atomic_compare_exchange_u64(&shared->turns_end, &before, XactLastCommitEnd))
 		;
 	pg_atomic_fetch_sub_u32(&shared->turns_committing, 1);
-}
-
-/*
- * As a commit would wait
- */
-static void
-wait_for_disk(XLogRecPtr end)
-{
-	XLogFlush(end);
-	HOLD_INTERRUPTS();
-	SyncRepWaitForLSN(end, true);
-	RESUME_INTERRUPTS();
 }
 
 /*
@@ -323,7 +324,7 @@ txn_wait_for_disk(bool starts)
 		return;
 	committing = !shared || pg_atomic_read_u32(&shared->turns_committing) > 0;
 	pg_memory_barrier();
-	wait_for_disk(starts || committing ? insert_position() : pg_atomic_read_u64(&shared->turns_end));
+	XLogFlush(starts || committing ? insert_position() : pg_atomic_read_u64(&shared->turns_end));
 }
 
 /*
@@ -347,9 +348,11 @@ end_relaxed(bool commit)
 		return;
 	synchronous_commit = saved_synchronous_commit;
 	relaxed = false;
-	unsettled = commit && durability == TXN_FORGETTABLE;
-	if (commit && durability == TXN_PROMPT)
-		wait_for_disk(XactLastCommitEnd);
+	if (!commit)
+		return;
+	unsettled = durability > TXN_PROMPT;
+	if (durability == TXN_PROMPT)
+		XLogFlush(XactLastCommitEnd);
 }
 
 static void

@@ -17,7 +17,8 @@ typedef enum TxnDurability
 {
 	TXN_LASTING,				/* it is on disk before anyone sees it */
 	TXN_PROMPT,					/* our processes go on with it meanwhile */
-	TXN_FORGETTABLE				/* a crash may lose it */
+	TXN_REPEATED,				/* a crash may lose it: then it is done again */
+	TXN_FORGETTABLE				/* the same, and nobody is told of it */
 } TxnDurability;
 
 extern void durable_txn_init(void);
