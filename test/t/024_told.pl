@@ -151,7 +151,7 @@ CALL wf_work();
 SQL
 append_to_file("$dir/wait.sql", "SELECT told('SELECT wf_update(''quiet'', ''tell'', update_id => ''u'')');\n");
 $client = psql_client($node, $db, "$dir/wait.sql", "$dir/wait.out");
-ok($node->poll_query_until($db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT told%' AND wait_event = 'Extension')"),
+ok($node->poll_query_until($db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT told%' AND wait_event_type = 'Extension')"),
 	'a client waits for the answer');
 $node->safe_psql($db, "SELECT wf_signal('quiet', 'go')");
 set_conf($node, "synchronous_standby_names = 'nobody'");
