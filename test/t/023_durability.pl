@@ -24,16 +24,9 @@ CREATE FUNCTION seen() RETURNS text LANGUAGE sql AS $$
 $$;
 SQL
 
-my $wal_writer;
+my $wal_writer = stop_wal_writer($node, $db);
 
-sub stop_wal_writer
-{
-	$wal_writer = $node->safe_psql($db, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
-	kill 'STOP', $wal_writer;
-	return;
-}
-
-# All at once, since what is stopped would not notice the end of the others
+# All at once
 sub kill_all
 {
 	kill 'KILL', (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0], $wal_writer;
@@ -48,13 +41,11 @@ sub crash
 	kill_all();
 	$node->start;
 	$seen = $node->safe_psql($db, 'SELECT seen()');
-	stop_wal_writer();
+	$wal_writer = stop_wal_writer($node, $db);
 	return $seen;
 }
 
-stop_wal_writer();
-
-# A start by itself, and one that says that a run exists
+# A start by itself
 $node->safe_psql($db, "SELECT wf_start('ask', id => 'ask')");
 is(crash(), 'ask running', 'a start that has returned');
 

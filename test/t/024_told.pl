@@ -76,8 +76,7 @@ SELECT on_disk(:'lsn');
 SQL
 }
 
-my $wal_writer = $node->safe_psql($db, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
-kill 'STOP', $wal_writer;
+my $wal_writer = stop_wal_writer($node, $db);
 
 # What is not on disk before a statement, and is after it
 sub told_on_disk
@@ -166,7 +165,6 @@ is(slurp_file("$dir/wait.out"), "WF012\n", 'but then');
 
 unlike(log_since($node), qr/PANIC|TRAP|past end of generated WAL|not satisfied/, 'no crash in the log');
 
-# What is stopped would not notice the end of the others
 kill 'KILL', $wal_writer;
 $node->stop('immediate');
 
@@ -174,8 +172,7 @@ $node->stop('immediate');
 $node = durable_node('bare', "autovacuum = off\nshared_preload_libraries = ''\n");
 create_database($node, $db);
 $node->safe_psql($db, $on_disk);
-$wal_writer = $node->safe_psql($db, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
-kill 'STOP', $wal_writer;
+$wal_writer = stop_wal_writer($node, $db);
 start_act($node, $db, 'first', 'it', task_queue => "'first'");
 start_act($node, $db, 'act', 'it', task_queue => "'q'");
 $node->safe_psql($db, 'CALL wf_work()');

@@ -17,7 +17,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(durable_node create_database set_conf quick_ok wait_result wait_result_again status_of
-  start_act attempts_of kill_postmaster kill_process is_dead until_true is_up insist client psql_client
+  start_act attempts_of kill_postmaster kill_process stop_wal_writer is_dead until_true is_up insist client psql_client
   log_since count_in_log elapsed diag_engine);
 
 # A node with the library preloaded.  Further settings as one string; init =>
@@ -274,6 +274,17 @@ sub kill_process
 
 	kill(9, $pid);
 	return until_true(sub { is_dead($pid) });
+}
+
+# From now on nothing gets to the disk that nobody waits for.  Returns the pid:
+# what is stopped must be killed, since it does not notice the end of the others.
+sub stop_wal_writer
+{
+	my ($node, $db) = @_;
+	my $pid = $node->safe_psql($db, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
+
+	kill('STOP', $pid);
+	return $pid;
 }
 
 sub is_up
