@@ -47,6 +47,7 @@ CREATE TABLE durable.execution (
 	turn_failures		int4 NOT NULL,
 	turn_error			jsonb,
 	turn_retry_at		timestamptz,
+	lost_tries			int4 NOT NULL,			-- of which the process was lost, in a row
 	paused_at			timestamptz,
 	pause_reason		text,
 	CONSTRAINT execution_workflow_id_key UNIQUE (namespace, workflow_id)

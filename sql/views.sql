@@ -197,9 +197,10 @@ COMMENT ON VIEW wf_workers IS 'the processes of the engine in this cluster, and 
 CREATE VIEW wf_stuck WITH (security_barrier) AS
 SELECT u.* FROM (
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner,
-	e.turn_error->>'message' AS why, e.turn_error AS error, e.turn_failures AS failures, e.turn_retry_at AS next_try
+	e.turn_error->>'message' AS why, e.turn_error AS error, greatest(e.turn_failures, e.lost_tries) AS failures,
+	CASE WHEN e.paused_at IS NULL THEN e.turn_retry_at END AS next_try
 FROM durable.execution e
-WHERE e.turn_failures > 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'USAGE')
+WHERE e.turn_failures > 0 AND (e.paused_at IS NULL OR e.lost_tries > 0) AND pg_has_role(e.owner, 'USAGE')
 UNION ALL
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner, o.why, NULL, 0, NULL
 FROM (SELECT m.owner FROM durable.message m

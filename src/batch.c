@@ -29,6 +29,7 @@
 #include "extension.h"
 #include "failure.h"
 #include "guc.h"
+#include "loss.h"
 #include "mail.h"
 #include "miscadmin.h"
 #include "payload.h"
@@ -38,6 +39,7 @@
 #include "settings.h"
 #include "step.h"
 #include "storage/lock.h"
+#include "suspect.h"
 #include "testmode.h"
 #include "txn.h"
 #include "utils/builtins.h"
@@ -160,6 +162,7 @@ take_runs(Batch *batch, const pg_uuid_t *ids, int count)
 		run->mail[run->nmail++] = &messages[i];
 		run->alone |= messages[i].alone;
 	}
+	losses_find(batch);
 }
 
 /*
@@ -243,7 +246,7 @@ adapt_pace(const Batch *batch)
 static bool
 claim_next(Batch *batch, const pg_uuid_t *carried)
 {
-	int			limit = Min(durable_batch_size, batch_pace);
+	int			limit = suspect_among(batch->owner) ? 1 : Min(durable_batch_size, batch_pace);
 	int			room = limit * 2;
 	pg_uuid_t  *ids = palloc((room + 1) * sizeof(pg_uuid_t));
 	int64	   *seqs = palloc(room * sizeof(int64));
@@ -286,7 +289,7 @@ read_histories(Batch *batch)
 
 	for (int i = 0; i < batch->nruns; i++)
 	{
-		batch->runs[i].wakes = mail_wakes(&batch->runs[i]);
+		batch->runs[i].wakes = !batch->runs[i].lost && mail_wakes(&batch->runs[i]);
 		if (batch->runs[i].execution->next_event > 1 && batch->runs[i].wakes)
 			ids[n++] = batch->runs[i].execution->run_id;
 	}
@@ -477,10 +480,15 @@ batch_run(Batch *batch)
 		init_turn(batch, run, &turn);
 		old = MemoryContextSwitchTo(turn.context);
 		end = TURN_MAIL_ONLY;
-		if (run->wakes)
+		if (run->lost)
+			end = loss_take(run, &turn);
+		else if (run->wakes)
 		{
 			current_turn = &turn;
+			if (!test_mode)
+				hand_take(batch->owner, &run->execution->run_id);
 			end = take_turn(batch, run, &turn);
+			hand_empty();
 			current_turn = NULL;
 			if (end == TURN_STUCK && saga_gives_up(&turn))
 				end = TURN_TIMED_OUT;

@@ -18,6 +18,7 @@ typedef struct BatchRun
 	Message   **mail;			/* in order */
 	int			nmail;
 	bool		alone;			/* a message says so */
+	bool		lost;			/* a process was lost with it in hand (loss.c) */
 	bool		wakes;			/* there is mail that the run waits for */
 	HistoryRow *history;		/* loaded where its code is to run */
 	int			nhistory;

@@ -33,6 +33,13 @@
 #define pg_noreturn		pg_attribute_noreturn()
 #endif
 
+/* The number of this process, below MaxBackends but for auxiliary ones */
+#if PG_VERSION_NUM < 170000
+#define my_proc_number()	(MyProc->pgprocno)
+#else
+#define my_proc_number()	GetNumberFromPGProc(MyProc)
+#endif
+
 /* IsBackgroundWorker, as it was called before 17 */
 #define in_background_worker()	(MyBgworkerEntry != NULL)
 

@@ -28,8 +28,10 @@
 #include "extension.h"
 #include "failure.h"
 #include "guc.h"
+#include "loss.h"
 #include "miscadmin.h"
 #include "settings.h"
+#include "suspect.h"
 #include "sweep.h"
 #include "timer.h"
 #include "txn.h"
@@ -139,8 +141,10 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	report->more = batch.full_scan || batch.turns < batch.nruns;
 	report->cut = batch.cut;
 	report->cut_run = (NextRun) {batch.cut_run, batch.cut_alone};
+	hand_take(owner, batch.nruns == 1 ? &batch.runs[0].execution->run_id : NULL);
 	if (!batch_write(&batch))
 		return BATCH_HELD;
+	losses_hold(&batch);
 	report->cut_seq = batch.cut_seq;
 	give_back_rest(&batch);
 	/* turns that only asked for something are taken again if a crash loses them */
@@ -177,6 +181,7 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 		end = BATCH_ERROR;
 	}
 	PG_END_TRY();
+	hand_empty();
 	MemoryContextSwitchTo(context);
 	if (end == BATCH_ERROR && report->edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !in_background_worker())
 	{
@@ -203,6 +208,7 @@ record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata)
 		return;
 	turn_init(&turn, batch.runs[0].execution, batch.context);
 	turn.problem = edata;
+	leave_timeouts(&batch.runs[0]);
 	batch_add_turn(&batch, &batch.runs[0], &turn, TURN_STUCK);
 	(void) batch_write(&batch);
 }

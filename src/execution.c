@@ -37,7 +37,7 @@ enum
 	C_FAIRNESS_KEY, C_WEIGHT, C_VERSION, C_SEED, C_PARENT_RUN_ID, C_PARENT_COMMAND, C_PARENT_CLOSE_POLICY, C_PARENT_WORKFLOW_ID,
 	C_NEXT_EVENT, C_HISTORY_BYTES, C_HAS_TIMERS, C_HAS_CHILDREN, C_COMPENSATES, C_WAIT_SIGNAL, C_WAIT_COMMAND,
 	C_WAIT_UPDATE, C_WAIT_SET, C_WAIT_LEFT, C_WAIT_SIGNALS, C_WAITING_FOR,
-	C_WAITING_AT, C_WAITING_SINCE, C_TURN_FAILURES, C_TURN_ERROR, C_TURN_RETRY_AT, C_PAUSED_AT, C_PAUSE_REASON,
+	C_WAITING_AT, C_WAITING_SINCE, C_TURN_FAILURES, C_TURN_ERROR, C_TURN_RETRY_AT, C_LOST_TRIES, C_PAUSED_AT, C_PAUSE_REASON,
 	EXECUTION_COLUMNS
 };
 
@@ -133,6 +133,7 @@ to_row(const Execution *e, Datum *values, bool *nulls)
 	values[C_TURN_FAILURES] = Int32GetDatum(e->turn_failures);
 	set_pointer(values, nulls, C_TURN_ERROR, e->turn_error);
 	set_time(values, nulls, C_TURN_RETRY_AT, e->turn_retry_at);
+	values[C_LOST_TRIES] = Int32GetDatum(e->lost_tries);
 	set_time(values, nulls, C_PAUSED_AT, e->paused_at);
 	set_pointer(values, nulls, C_PAUSE_REASON, e->pause_reason);
 }
@@ -217,6 +218,7 @@ from_row(uint64 row, Execution *e)
 	e->turn_failures = DatumGetInt32(values[C_TURN_FAILURES]);
 	e->turn_error = get_pointer(values, nulls, C_TURN_ERROR);
 	e->turn_retry_at = get_time(values, nulls, C_TURN_RETRY_AT);
+	e->lost_tries = DatumGetInt32(values[C_LOST_TRIES]);
 	e->paused_at = get_time(values, nulls, C_PAUSED_AT);
 	e->pause_reason = get_pointer(values, nulls, C_PAUSE_REASON);
 }
@@ -341,15 +343,15 @@ void
 execution_write_pause(const Execution *e)
 {
 	static Statement statement = {
-		"UPDATE durable.execution e SET paused_at = $2, pause_reason = $3, next_event = $4, history_bytes = $5"
-		" WHERE e.run_id = $1",
-		5, {UUIDOID, TIMESTAMPTZOID, TEXTOID, INT4OID, INT8OID}
+		"UPDATE durable.execution e SET paused_at = $2, pause_reason = $3, next_event = $4, history_bytes = $5,"
+		" lost_tries = $6 WHERE e.run_id = $1",
+		6, {UUIDOID, TIMESTAMPTZOID, TEXTOID, INT4OID, INT8OID, INT4OID}
 	};
-	Datum		values[5] = {
+	Datum		values[6] = {
 		UUIDPGetDatum(&e->run_id), TimestampTzGetDatum(e->paused_at), PointerGetDatum(e->pause_reason),
-		Int32GetDatum(e->next_event), Int64GetDatum(e->history_bytes)
+		Int32GetDatum(e->next_event), Int64GetDatum(e->history_bytes), Int32GetDatum(e->lost_tries)
 	};
-	char		nulls[5] = {' ', e->paused_at == DT_NOEND ? 'n' : ' ', e->pause_reason ? ' ' : 'n', ' ', ' '};
+	char		nulls[6] = {' ', e->paused_at == DT_NOEND ? 'n' : ' ', e->pause_reason ? ' ' : 'n', ' ', ' ', ' '};
 
 	store_execute(&statement, values, nulls);
 }
@@ -489,10 +491,10 @@ execution_add(RowBatch *batch, const Execution *e)
 #define SET_STATE(columns, values) \
 	"UPDATE durable.execution e SET (" columns "version, next_event, history_bytes, has_timers, has_children, compensates," \
 	" wait_signal, wait_command, wait_update, wait_set, wait_left, wait_signals," \
-	" waiting_for, waiting_at, waiting_since, turn_failures, turn_error, turn_retry_at)" \
+	" waiting_for, waiting_at, waiting_since, turn_failures, turn_error, turn_retry_at, lost_tries)" \
 	" = (" values "n.version, n.next_event, n.history_bytes, n.has_timers, n.has_children, n.compensates," \
 	" n.wait_signal, n.wait_command, n.wait_update, n.wait_set, n.wait_left, n.wait_signals," \
-	" n.waiting_for, n.waiting_at, n.waiting_since, n.turn_failures, n.turn_error, n.turn_retry_at)" \
+	" n.waiting_for, n.waiting_at, n.waiting_since, n.turn_failures, n.turn_error, n.turn_retry_at, n.lost_tries)" \
 	" FROM pg_catalog.unnest($1) n WHERE e.run_id = n.run_id"
 
 /*

@@ -74,6 +74,7 @@ typedef struct Execution
 	int32		turn_failures;
 	Jsonb	   *turn_error;
 	TimestampTz turn_retry_at;	/* DT_NOEND: none */
+	int32		lost_tries;		/* of which the process was lost (suspect.c) */
 	TimestampTz paused_at;		/* DT_NOEND: is not */
 	text	   *pause_reason;
 } Execution;

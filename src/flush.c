@@ -343,6 +343,9 @@ keep_open(Batch *batch, Turn *turn, TurnEnd end, bool upserts)
 	{
 		e->compensates = saga_is_open(turn);
 		e->turn_failures = 0;
+		/* not before the turn is over: its next step may be the one */
+		if (end != TURN_GOES_ON && end != TURN_GOES_ON_ALONE)
+			e->lost_tries = 0;
 		e->turn_error = NULL;
 		e->turn_retry_at = DT_NOEND;
 	}
@@ -377,7 +380,7 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 
 	for (int i = 0; i < run->nmail; i++)
 		batch_consume(batch, run->mail[i]);
-	batch->acted |= turn->steps > 0 || turn->npublished > 0;
+	batch->acted |= turn->steps > 0 || turn->npublished > 0 || run->lost;
 	batch->ended |= status != STATUS_RUNNING && status != STATUS_CONTINUED_AS_NEW;
 	/* these go with the run */
 	if (status != STATUS_RUNNING)

@@ -24,6 +24,7 @@ int			durable_max_payload_size;
 int			durable_max_search_attributes_size;
 int			durable_max_turn_commands;
 int			durable_max_turn_retry_delay;
+int			durable_max_lost_tries;
 int			durable_suggest_continue_events;
 int			durable_suggest_continue_size;
 int			durable_default_start_to_close;
@@ -78,6 +79,10 @@ define_engine_settings(void)
 	define_int("durable.max_turn_retry_delay",
 			   "Longest delay between two tries of a turn that fails.", NULL,
 			   &durable_max_turn_retry_delay, 60000, 1000, INT_MAX, PGC_SUSET, GUC_UNIT_MS);
+	define_int("durable.max_lost_tries",
+			   "Tries of a turn in a row that may take their process down.",
+			   "Then the run is paused, until wf_unpause().",
+			   &durable_max_lost_tries, 3, 1, 1000, PGC_SIGHUP, 0);
 }
 
 /*

@@ -72,6 +72,7 @@ run_unpause(const pg_uuid_t *run_id)
 	unpause.paused_at = e.paused_at;
 	e.paused_at = DT_NOEND;
 	e.pause_reason = NULL;
+	e.lost_tries = 0;			/* an operator says so: it has its tries again */
 	run_add_event(&e, &event);
 	execution_write_pause(&e);
 	(void) change_activities(run_id, &unpause);

@@ -28,6 +28,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/shmem.h"
+#include "suspect.h"
 
 #define LOOK_LATER_USECS	(10 * USECS_PER_SEC)
 
@@ -82,6 +83,7 @@ shmem_startup(void)
 			SpinLockInit(&shared->task_queues[i].mutex);
 		for (int i = 0; i < MAX_ERRANDS; i++)
 			SpinLockInit(&shared->errands[i].mutex);
+		suspects_startup();
 	}
 	LWLockRelease(AddinShmemInitLock);
 }

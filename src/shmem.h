@@ -23,6 +23,7 @@
 #define MAX_POLLERS		512
 #define MAX_FAIR_KEYS	16384
 #define MAX_ERRANDS		128
+#define MAX_SUSPECTS	256
 #define PRIORITIES		5
 
 /* A database that has, or may have, the extension. */
@@ -201,6 +202,16 @@ typedef struct Listener
 	int64		notified;
 } Listener;
 
+/* What a process has in hand, or had when it died, see suspect.c. */
+typedef struct Suspect
+{
+	Oid			dbid;			/* InvalidOid: nothing */
+	Oid			owner;
+	pg_uuid_t	run_id;			/* zero: one of several of the owner's */
+	char		step[NAMEDATALEN];	/* its code is in, or empty */
+	TimestampTz until;			/* then the owner is none any more */
+} Suspect;
+
 /* What a session asks the scheduler to commit for it, see errand.c. */
 typedef enum ErrandState
 {
@@ -236,6 +247,9 @@ typedef struct Shared
 	int			crowded_tasks;	/* or if idle activity workers left */
 	pg_atomic_uint64 turns_end; /* the WAL of turns whose commit did not wait for the disk */
 	pg_atomic_uint32 turns_committing;	/* such transactions that are not in it yet */
+	int			nsuspects;
+	int			next_suspect;	/* overwrites this entry, modulo their number */
+	Suspect		suspects[MAX_SUSPECTS];
 	int			nwaiters;
 	int			nlisteners;
 	int			listeners_missing;	/* found no room: then everything notifies */

@@ -188,6 +188,7 @@ run_init(Execution *e)
 	e->waiting_for = NULL;
 	e->waiting_at = NULL;
 	e->turn_failures = 0;
+	e->lost_tries = 0;
 	e->turn_error = NULL;
 	e->turn_retry_at = DT_NOEND;
 }

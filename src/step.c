@@ -49,6 +49,7 @@
 #include "running.h"
 #include "step.h"
 #include "storage/proc.h"
+#include "suspect.h"
 #include "testmode.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -248,9 +249,11 @@ do_step(Turn *turn, TimestampTz scheduled_at, int attempt)
 	activity.start_to_close = step->start_to_close;
 	activity.schedule_to_close = step->schedule_to_close;
 	running_attempt = &running;
+	hand_step(step->name);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	value = step->sql ? run_statement(step) : run_activity(step, scheduled_at);
 	running_attempt = NULL;
+	hand_step(NULL);
 	payload_check(value, "result");
 	if (turn->mode.alone)
 		check_constraints();

@@ -36,6 +36,7 @@
 #include "miscadmin.h"
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
+#include "suspect.h"
 #include "tasknote.h"
 #include "txn.h"
 #include "utils/memutils.h"
@@ -405,12 +406,15 @@ xact_callback(XactEvent event, void *arg)
 	for (int i = 0; i < note_count; i++)
 		end_note(&notes[i], commit);
 	tasknote_end(commit);
+	suspects_end(commit);
 	if (commit && shared)
 	{
 		if (deadline != DT_NOEND)
 			durable_new_deadline(MyDatabaseId, deadline);
 		if (closed_count > 0)
 			waiter_wake(closed, closed_count);
+		for (int i = 0; i < closed_count; i++)
+			suspect_clear(&closed[i]);
 		if (answered_count > 0)
 			waiter_wake_updates(answered, answered_count);
 		if (OidIsValid(new_database))
