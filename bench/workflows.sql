@@ -117,3 +117,14 @@ BEGIN
   END IF;
   RETURN n;
 END $$;
+
+CREATE FUNCTION bench_child() RETURNS void LANGUAGE sql AS '';
+
+-- Starts n children and waits for all of them together.
+CREATE FUNCTION bench_family(n int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  handles wf_handle[];
+BEGIN
+  handles := ARRAY(SELECT wf_start_child('bench_child') FROM generate_series(1, n));
+  RETURN cardinality(wf_await_all(handles));
+END $$;
