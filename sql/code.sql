@@ -8,9 +8,9 @@ CREATE FUNCTION wf_patched(id text) RETURNS boolean AS 'MODULE_PATHNAME', 'wf_pa
 COMMENT ON FUNCTION wf_patched IS 'whether the run has a change in its code; false where it went by before';
 
 CREATE FUNCTION wf_check_replay(workflow text, function regprocedure DEFAULT NULL, namespace text DEFAULT NULL)
-RETURNS TABLE (workflow_id text, run_id uuid, ok boolean, event_id bigint, problem text)
+RETURNS TABLE (workflow_id text, run_id uuid, ok boolean, event_id bigint, problem text, severity text)
 AS 'MODULE_PATHNAME', 'wf_check_replay' LANGUAGE C VOLATILE ROWS 1000;
-COMMENT ON FUNCTION wf_check_replay IS 'replay all open runs of a workflow against a function, without effects: which of them would not go on, and why';
+COMMENT ON FUNCTION wf_check_replay IS 'replay all open runs of a workflow against a function, without effects: which of them would not go on, and why; a warning where inputs of what is recorded are others now';
 
 CREATE FUNCTION wf_migrate(workflow text, to_version int DEFAULT NULL, namespace text DEFAULT NULL)
 RETURNS TABLE (workflow_id text, run_id uuid, migrated boolean, event_id bigint, problem text)

@@ -16,6 +16,7 @@
 #include "extension.h"
 #include "failure.h"
 #include "json.h"
+#include "match.h"
 #include "mock.h"
 #include "task.h"
 #include "utils/builtins.h"
@@ -244,6 +245,8 @@ command_start_activity(Turn *turn, const TaskRequest *request)
 			schedule(turn, request, number);
 		command = &turn->commands[number - 1];
 	}
+	else
+		match_input(turn, command, request->input);
 	if (command->resolution < 0)
 		check_mode(turn, command);
 	command->cancellation = request->options.cancellation;

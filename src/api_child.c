@@ -36,6 +36,7 @@ child_request(FunctionCallInfo fcinfo, ChildRequest *request)
 	request->workflow = arg_id(fcinfo, 0, "workflow", true);
 	cancellation = arg_choice(fcinfo, 14, "cancellation", cancellations, lengthof(cancellations));
 	request->cancellation = cancellation < 3 ? (Cancellation) cancellation : CANCELLATION_TRY;
+	/* of a start that is known no more is needed */
 	if (!command_child_is_new(current_turn, request->workflow))
 		return;
 	request->input = arg_jsonb(fcinfo, 1);

@@ -161,6 +161,7 @@ summary(Turn *turn, PassEnd end, const Export *export)
 		json_add_text(&b, "waiting_for", turn->waiting_for);
 		json_add_text(&b, "waiting_at", turn->waiting_at);
 	}
+	json_add_text(&b, "input_differs", rehearse_difference(turn).problem);
 	if (export->closed)
 	{
 		json_add_text(&b, "recorded_end", event_type_name(export->closing.type));
@@ -199,7 +200,7 @@ wf_replay(PG_FUNCTION_ARGS)
 	export_run(&export, GetUserId(), &run);
 	run.function = cstring_to_text(callable_get(function)->name);
 	stage_begin(&stage, false);
-	end = rehearse(&turn, &run, export.rows, export.nrows, function, verbose ? print_command : print_nothing);
+	end = rehearse(&turn, &run, export.rows, export.nrows, function, verbose ? print_command : print_nothing, true);
 	stage_end(&stage);
 	if (end == PASS_PROBLEM)
 		report_misfit(&turn);

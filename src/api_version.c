@@ -79,16 +79,18 @@ no_such_function(const char *name)
 			 errmsg("workflow function %s does not exist", name)));
 }
 
-/* Add a row: workflow_id, run_id, ok, event_id, problem */
+/* Add a row: workflow_id, run_id, ok, event_id, problem, and of a check the severity */
 static void
 report_run(void *arg, const Execution *e, const Misfit *misfit)
 {
 	ReturnSetInfo *rsinfo = arg;
-	Datum		values[5] = {
-		PointerGetDatum(e->workflow_id), UUIDPGetDatum(&e->run_id), BoolGetDatum(misfit->problem == NULL),
-		Int64GetDatum(misfit->event), misfit->problem ? CStringGetTextDatum(misfit->problem) : (Datum) 0
+	bool		problem = misfit->problem != NULL;
+	Datum		values[6] = {
+		PointerGetDatum(e->workflow_id), UUIDPGetDatum(&e->run_id), BoolGetDatum(!problem || misfit->warning),
+		Int64GetDatum(misfit->event), problem ? CStringGetTextDatum(misfit->problem) : (Datum) 0,
+		CStringGetTextDatum(misfit->warning ? "warning" : "error")
 	};
-	bool		nulls[5] = {false, false, false, misfit->event == 0, misfit->problem == NULL};
+	bool		nulls[6] = {false, false, false, misfit->event == 0, !problem, !problem};
 
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }

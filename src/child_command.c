@@ -26,6 +26,7 @@
 #include "guarded.h"
 #include "guc.h"
 #include "json.h"
+#include "match.h"
 #include "payload.h"
 #include "utils/builtins.h"
 #include "watchdog.h"
@@ -51,14 +52,15 @@ keep_interval(const Interval *span)
 /*
  * Is the start of a child of this workflow not recorded as the command that
  * comes next?  (Another command may be: a start with wrong arguments is an
- * error, which code may catch, and is to be one at every replay.)
+ * error, which code may catch, and is to be one at every replay.)  Or is its input
+ * needed all the same, for a check?
  */
 bool
 command_child_is_new(Turn *turn, const text *workflow)
 {
 	const Event *event;
 
-	if (turn->next_command > turn->ncommands)
+	if (turn->compare || turn->next_command > turn->ncommands)
 		return true;
 	event = &turn->events[turn->commands[turn->next_command - 1].event];
 	return event->type != EVENT_CHILD_INITIATED ||
@@ -200,10 +202,14 @@ start(Turn *turn, const ChildRequest *request, int32 number)
 int32
 command_child_start(Turn *turn, const ChildRequest *request)
 {
+	Command    *command;
 	int32		number;
 
 	command_raise_if_cancelled(turn);
-	if (!turn_match(turn, EVENT_CHILD_INITIATED, "child workflow", text_to_cstring(request->workflow)))
+	command = turn_match(turn, EVENT_CHILD_INITIATED, "child workflow", text_to_cstring(request->workflow));
+	if (command)
+		match_input(turn, command, request->input);
+	else
 		start(turn, request, turn->next_command - 1);
 	number = turn->next_command - 1;
 	turn->commands[number - 1].cancellation = request->cancellation;

@@ -24,6 +24,7 @@
 #include "guc.h"
 #include "json.h"
 #include "marker.h"
+#include "match.h"
 #include "payload.h"
 #include "saga.h"
 #include "start.h"
@@ -196,6 +197,7 @@ command_start_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at)
 void
 command_cancel_timer(Turn *turn, int32 command)
 {
+	turn->commands[command - 1].cancel_asked = true;
 	if (turn->commands[command - 1].resolution >= 0)
 		return;
 	command_record(turn, EVENT_TIMER_CANCELED, command, NULL, NULL);
@@ -319,6 +321,8 @@ command_step_end(Turn *turn, const StepRequest *request)
 
 	command_raise_if_cancelled(turn);
 	command = turn_match(turn, EVENT_ACTIVITY_SCHEDULED, "activity", name);
+	if (command)
+		match_input(turn, command, request->input);
 	if (!command || command->resolution < 0)
 		command = want_step(turn, request, turn->next_command - 1, command != NULL);
 	return command;

@@ -31,7 +31,9 @@
 #include "extension.h"
 #include "guc.h"
 #include "json.h"
+#include "match.h"
 #include "payload.h"
+#include "saga.h"
 #include "start.h"
 #include "txn.h"
 #include "update.h"
@@ -92,6 +94,8 @@ command_continue_as_new(Turn *turn, const Continuation *continuation)
 							 command->event + 1, event_type_name(command->type)),
 					"Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
 	}
+	if (!saga_follows(turn))
+		match_new(turn, "continues as new");
 	old = MemoryContextSwitchTo(turn->context);
 	copy_continuation(&turn->continuation, continuation);
 	MemoryContextSwitchTo(old);

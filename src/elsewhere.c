@@ -16,7 +16,9 @@
 
 #include "command.h"
 #include "elsewhere.h"
+#include "match.h"
 #include "saga.h"
+#include "utils/builtins.h"
 
 /*
  * Ask the other to cancel itself, once
@@ -53,6 +55,7 @@ elsewhere_interrupt(Turn *turn, int32 number)
 {
 	Command    *command = &turn->commands[number - 1];
 
+	command->cancel_asked |= command->cancellation != CANCELLATION_ABANDON;
 	if (command->resolution < 0 && command->cancellation != CANCELLATION_ABANDON)
 		request_cancel(turn, number);
 	return command->cancellation != CANCELLATION_WAIT ||
@@ -67,8 +70,13 @@ void
 elsewhere_cancel(Turn *turn, int32 number)
 {
 	Command    *command = &turn->commands[number - 1];
+	const Event *event = &turn->events[command->event];
 
-	command->cancelled = true;
+	if (!command->cancel_asked)
+		match_act(turn, command->cancel_event, command->resolution,
+				  event->type == EVENT_CHILD_INITIATED ? "cancels child workflow" : "cancels activity",
+				  text_to_cstring(event->name));
+	command->cancelled = command->cancel_asked = true;
 	if (command->resolution < 0)
 		request_cancel(turn, number);
 }

@@ -30,6 +30,7 @@
 #include "failure.h"
 #include "find.h"
 #include "json.h"
+#include "match.h"
 #include "miscadmin.h"
 #include "outside.h"
 #include "payload.h"
@@ -86,6 +87,7 @@ command_external(Turn *turn, const ExternalRequest *request)
 		turn->step.external = keep_request(turn, request);
 		turn_leave(turn, PASS_STEP);
 	}
+	match_input(turn, command, request->payload);
 	/* both are recorded at once; but an export may say anything */
 	if (command->resolution < 0)
 		turn_refuse(ERRCODE_WF_NONDETERMINISM, psprintf("event %d has no outcome", command->event + 1), NULL);

@@ -33,6 +33,7 @@
 #include "elsewhere.h"
 #include "extension.h"
 #include "handle.h"
+#include "match.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -199,6 +200,18 @@ handle_is_done(Turn *turn, Handle handle)
 	return end_of(turn, handle) < turn->horizon;
 }
 
+static void
+cancel_timer(Turn *turn, int32 number)
+{
+	Command    *command = &turn->commands[number - 1];
+	bool		recorded = command->resolution >= 0 && turn->events[command->resolution].type == EVENT_TIMER_CANCELED;
+
+	if (!command->cancel_asked)
+		match_act(turn, recorded ? command->resolution : -1, command->resolution, "cancels timer", psprintf("%d", number));
+	command_cancel_timer(turn, number);
+	command->cancelled = true;
+}
+
 /*
  * Cancel what a handle stands for; nothing where it is done.  A signal that is
  * not awaited any more needs no cancelling.
@@ -216,8 +229,7 @@ handle_cancel(Turn *turn, Handle handle)
 			elsewhere_cancel(turn, number);
 			break;
 		case HANDLE_TIMER:
-			command_cancel_timer(turn, number);
-			command_of(turn, handle)->cancelled = true;
+			cancel_timer(turn, number);
 			break;
 		default:
 			break;
@@ -405,7 +417,7 @@ interrupt(Turn *turn, const Handle *handles, int count, int cancel)
 			end_of(turn, handles[i]) > cancel)
 			leave &= elsewhere_interrupt(turn, handle_number(handles[i]));
 	for (int i = 0; i < count && leave; i++)
-		if (handle_kind(handles[i]) == HANDLE_TIMER && is_open(turn, handles[i]))
+		if (handle_kind(handles[i]) == HANDLE_TIMER && end_of(turn, handles[i]) > cancel)
 			command_cancel_timer(turn, handle_number(handles[i]));
 	return leave;
 }

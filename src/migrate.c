@@ -117,7 +117,7 @@ take_chunk(const pg_uuid_t *ids, int count, Oid code, int32 version, ReportRun r
 		/* it may have been moved while we waited for it */
 		if (version != 0 && e->version == version)
 			continue;
-		misfit = rehearse_run(e, rows, nrows, code);
+		misfit = rehearse_run(e, rows, nrows, code, version == 0);
 		report(arg, e, &misfit);
 		if (version != 0 && !misfit.problem)
 			move_run(e, version);

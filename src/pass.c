@@ -37,6 +37,7 @@
 #include "failure.h"
 #include "guc.h"
 #include "json.h"
+#include "match.h"
 #include "miscadmin.h"
 #include "payload.h"
 #include "running.h"
@@ -212,6 +213,8 @@ call_workflow(Turn *turn)
 							 event_type_name(event->type)),
 					"Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
 	}
+	if (!saga_follows(turn))
+		match_new(turn, "returns");
 	payload_check(result, "result");
 	turn->result = NULL;
 	if (result)
@@ -235,11 +238,26 @@ is_outside_cause(int sqlstate)
 }
 
 /*
+ * Index of the event that comes after where the code fails, -1 where none does
+ */
+static int
+fails_before(Turn *turn)
+{
+	if (!turn_all_matched(turn))
+		return turn->commands[turn->next_command - 1].event;
+	if (saga_follows(turn))
+		return match_is_here(turn, turn->saga.started) ? -1 : turn->saga.started;
+	return match_ahead(turn);
+}
+
+/*
  * An error came out of the function: what does it mean?
  */
 static void
 sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 {
+	int			event;
+
 	if (turn->left)
 		return;
 	edata->context = true_names(turn, edata->context);
@@ -261,15 +279,13 @@ sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 	else if (edata->sqlerrcode == ERRCODE_WF_LIMIT || is_outside_cause(edata->sqlerrcode) ||
 			 turn->saga.after_code)
 		turn->problem = edata;
-	else if (!turn_all_matched(turn))
+	else if ((event = fails_before(turn)) >= 0)
 	{
 		/* with this code the run could not have come as far as it did */
 		edata->detail = psprintf("Event %d is %s, but the code now fails before it: %s",
-								 turn->commands[turn->next_command - 1].event + 1,
-								 event_type_name(turn->events[turn->commands[turn->next_command - 1].event].type),
-								 edata->message);
+								 event + 1, event_type_name(turn->events[event].type), edata->message);
 		edata->sqlerrcode = ERRCODE_WF_NONDETERMINISM;
-		turn->problem_event = turn->commands[turn->next_command - 1].event + 1;
+		turn->problem_event = event + 1;
 		turn->problem = edata;
 	}
 	else
@@ -303,13 +319,14 @@ typedef struct TurnMark
 	int			steps;
 	int			subxids;
 	int			suggest_event;
+	bool		moved;
 } TurnMark;
 
 static TurnMark
 take_mark(const Turn *turn)
 {
 	return (TurnMark) {turn->nevents, turn->ncommands, turn->npublished, turn->ntimers,
-		turn->steps, turn->subxids, turn->suggest_event};
+		turn->steps, turn->subxids, turn->suggest_event, turn->rows[turn->nrows - 1].moved};
 }
 
 static void
@@ -322,6 +339,7 @@ return_to_mark(Turn *turn, const TurnMark *mark)
 	turn->steps = mark->steps;
 	turn->subxids = mark->subxids;
 	turn->suggest_event = mark->suggest_event;
+	turn->rows[turn->nrows - 1].moved = mark->moved;
 	for (int i = 0; i < turn->ncommands; i++)
 	{
 		if (turn->commands[i].resolution >= turn->nevents)
@@ -347,15 +365,24 @@ return_to_mark(Turn *turn, const TurnMark *mark)
 }
 
 /*
- * Code that failed and was followed by compensations has to fail again
+ * Nothing that is recorded may be left over.  Code that failed and was followed
+ * by compensations has to fail again.
  */
 static void
 check_outcome(Turn *turn)
 {
 	int			event = turn->saga.started;
+	char	   *misfit;
 
 	if (turn->problem || turn->interrupt)
 		return;
+	misfit = match_end(turn);
+	if (misfit)
+	{
+		note_problem(turn, ERRCODE_WF_NONDETERMINISM, misfit,
+					 "Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
+		return;
+	}
 	if (turn->end == PASS_TIMED_OUT && turn_all_matched(turn))
 		return;
 	if (turn->end == PASS_TIMED_OUT)

@@ -59,17 +59,19 @@ stage_end(Stage *stage)
 }
 
 /*
- * Replay a history.  The turn is left to look at; turn->context is the caller's
+ * Replay a history, and compare inputs if asked to.  The turn is left to look at; turn->context is the caller's
  * to delete.
  */
 PassEnd
-rehearse(Turn *turn, Execution *e, const HistoryRow *rows, int nrows, Oid function, TurnTrace trace)
+rehearse(Turn *turn, Execution *e, const HistoryRow *rows, int nrows, Oid function, TurnTrace trace,
+		 bool compare)
 {
 	PassEnd		end = PASS_PROBLEM;
 	MemoryContext old;
 
 	turn_init(turn, e, CurrentMemoryContext);
 	turn->trace = trace;
+	turn->compare = compare;
 	old = MemoryContextSwitchTo(turn->context);
 	for (int i = 0; i < nrows; i++)
 		turn_load_row(turn, &rows[i]);
@@ -99,7 +101,7 @@ rehearse_misfit(Turn *turn)
 	const ErrorData *problem = turn->problem;
 	bool		early = problem->sqlerrcode == ERRCODE_WF_NONDETERMINISM && problem->detail;
 	const char *text = early ? problem->detail : problem->message;
-	Misfit		result = {turn->problem_event, pstrdup(text ? text : "no message")};
+	Misfit		result = {turn->problem_event, pstrdup(text ? text : "no message"), false};
 
 	if (result.event == 0 && !turn_all_matched(turn))
 		result.event = turn->commands[turn->next_command - 1].event + 1;
@@ -107,11 +109,24 @@ rehearse_misfit(Turn *turn)
 }
 
 /*
+ * The code fits, but for inputs that were others when they were recorded
+ */
+Misfit
+rehearse_difference(Turn *turn)
+{
+	if (turn->differences == 0)
+		return (Misfit) {0};
+	return (Misfit) {turn->differs_at,
+		turn->differences == 1 ? pstrdup(turn->difference) :
+		psprintf("%s; %d inputs differ", turn->difference, turn->differences), true};
+}
+
+/*
  * Would the run go on with this code?  In the current memory context, between
  * stage_begin() and stage_end().
  */
 Misfit
-rehearse_run(Execution *e, const HistoryRow *rows, int nrows, Oid function)
+rehearse_run(Execution *e, const HistoryRow *rows, int nrows, Oid function, bool compare)
 {
 	Misfit		result = {0};
 	Turn		turn;
@@ -126,7 +141,7 @@ rehearse_run(Execution *e, const HistoryRow *rows, int nrows, Oid function)
 	settings_apply(e->settings);
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	SetUserIdAndSecContext(e->owner, save_sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	end = rehearse(&turn, e, rows, nrows, function, NULL);
+	end = rehearse(&turn, e, rows, nrows, function, NULL, compare);
 	SetUserIdAndSecContext(save_userid, save_sec_context);
 	switch (end)
 	{
@@ -140,6 +155,7 @@ rehearse_run(Execution *e, const HistoryRow *rows, int nrows, Oid function)
 			result.problem = psprintf("the code now fails: %s", failure ? failure : "no message");
 			break;
 		default:
+			result = rehearse_difference(&turn);
 			break;
 	}
 	MemoryContextDelete(turn.context);

@@ -22,12 +22,15 @@ typedef struct Misfit
 {
 	int			event;			/* id, 0: behind the last one */
 	char	   *problem;		/* NULL: they do */
+	bool		warning;		/* it goes on all the same */
 } Misfit;
 
 extern void stage_begin(Stage *stage, bool timed);
 extern void stage_end(Stage *stage);
-extern PassEnd rehearse(Turn *turn, Execution *e, const HistoryRow *rows, int nrows, Oid function, TurnTrace trace);
+extern PassEnd rehearse(Turn *turn, Execution *e, const HistoryRow *rows, int nrows, Oid function, TurnTrace trace,
+						bool compare);
 extern Misfit rehearse_misfit(Turn *turn);
-extern Misfit rehearse_run(Execution *e, const HistoryRow *rows, int nrows, Oid function);
+extern Misfit rehearse_difference(Turn *turn);
+extern Misfit rehearse_run(Execution *e, const HistoryRow *rows, int nrows, Oid function, bool compare);
 
 #endif							/* DURABLE_REHEARSAL_H */

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * replay.c
- *	  The history in memory, and how replayed code is matched with it.
+ *	  The history in memory, and how much of it the code can see.
  *
  *	  1. A turn runs the workflow function from its beginning.  Each call that
- *	  leaves a mark in the history takes the next command number; the event of
- *	  that number must be of the call's kind and name, and gives its outcome.
+ *	  leaves a mark in the history is matched with an event of it (match.c), and
+ *	  what that event led to is the call's outcome.
  *
  *	  2. What code sees must not depend on when it is replayed, so there is a
  *	  horizon: mail before it is visible, mail behind it has not come yet.  It
@@ -150,6 +150,7 @@ resolve_command(Turn *turn, int event)
 	/* a timer may fire in the very moment it is cancelled: the first counts */
 	if (turn->commands[command - 1].resolution < 0)
 		turn->commands[command - 1].resolution = event;
+	turn->cancels_recorded |= turn->events[event].type == EVENT_TIMER_CANCELED;
 }
 
 static void
@@ -160,6 +161,7 @@ note_cancel_request(Turn *turn, int event)
 	if (command < 1 || command > turn->ncommands)
 		elog(ERROR, "event %d cancels command %d of %d", event + 1, command, turn->ncommands);
 	turn->commands[command - 1].cancel_event = event;
+	turn->cancels_recorded = true;
 }
 
 static void
@@ -297,9 +299,11 @@ index_event(Turn *turn, int event)
 			load_marker(turn, event);
 			break;
 		case EVENT_OPTIONS_UPDATED:
+		case EVENT_WORKFLOW_RESET:
+			turn->rows[turn->nrows - 1].moved = true;
+			break;
 		case EVENT_WORKFLOW_PAUSED:
 		case EVENT_WORKFLOW_UNPAUSED:
-		case EVENT_WORKFLOW_RESET:
 			break;
 		case EVENT_CONTINUE_AS_NEW_SUGGESTED:
 			turn->suggest_event = event;
@@ -341,7 +345,7 @@ add_row(Turn *turn, TimestampTz at, bool ran)
 		turn->rows = turn->rows ? repalloc(turn->rows, size) :
 			MemoryContextAlloc(turn->context, size);
 	}
-	turn->rows[turn->nrows] = (TurnRow) {turn->nevents, turn->nevents, at, ran, false, turn->bytes};
+	turn->rows[turn->nrows] = (TurnRow) {.first = turn->nevents, .mail_end = turn->nevents, .at = at, .ran = ran, .bytes_before = turn->bytes};
 	return &turn->rows[turn->nrows++];
 }
 
@@ -469,7 +473,7 @@ turn_begin_pass(Turn *turn)
 	for (int i = 0; i < turn->nsignals; i++)
 		turn->signals[i].read = 0;
 	for (int i = 0; i < turn->ncommands; i++)
-		turn->commands[i].cancelled = false;
+		turn->commands[i].cancelled = turn->commands[i].cancel_asked = false;
 	turn->signal_handles = NULL;
 	turn->nsignal_handles = 0;
 	for (int i = 0; i < turn->nupdates; i++)
@@ -487,87 +491,4 @@ bool
 turn_replaying(Turn *turn)
 {
 	return turn->next_command <= turn->ncommands || turn->horizon < turn->mail_end;
-}
-
-/*
- * A replay got further than the history: that far the code is good
- */
-static void
-leave_ahead(Turn *turn, const char *what, const char *name)
-{
-	MemoryContext old = MemoryContextSwitchTo(turn->context);
-
-	turn->waiting_for = psprintf("%s%s%s, which is not in the history", what, name ? " " : "",
-								 name ? quote_literal_cstr(name) : "");
-	turn->waiting_at = NULL;
-	MemoryContextSwitchTo(old);
-	turn_leave(turn, PASS_WAIT);
-}
-
-/*
- * The recorded command of a call, NULL where the call is new.  The call's
- * kind and name must be those of the record.  Who gets NULL records the command
- * before anything can fail: an error that the code catches in between would leave
- * the next replay a call more than the history has.
- */
-Command *
-turn_match(Turn *turn, EventType type, const char *what, const char *name)
-{
-	Command    *command;
-	Event	   *event;
-	text	   *recorded;
-
-	if (turn->next_command > turn->ncommands && !saga_follows(turn))
-	{
-		if (turn->replay_only)
-			leave_ahead(turn, what, name);
-		/* after a call that failed all the same its number is free */
-		turn->next_command = turn->ncommands + 2;
-		return NULL;
-	}
-	if (turn_all_matched(turn))
-		turn_refuse(ERRCODE_WF_NONDETERMINISM,
-					psprintf("event %d is %s, but the code now calls %s%s before it",
-							 turn->saga.started + 1, event_type_name(EVENT_COMPENSATION_STARTED),
-							 what, name ? psprintf(" %s", quote_literal_cstr(name)) : ""),
-					"Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
-	command = &turn->commands[turn->next_command - 1];
-	event = &turn->events[command->event];
-	recorded = event->name;
-	if (command->type != type ||
-		(name == NULL) != (recorded == NULL) ||
-		(name && (strlen(name) != VARSIZE_ANY_EXHDR(recorded) ||
-				  memcmp(name, VARDATA_ANY(recorded), VARSIZE_ANY_EXHDR(recorded)) != 0)))
-	{
-		turn->problem_event = command->event + 1;
-		turn_refuse(ERRCODE_WF_NONDETERMINISM,
-					psprintf("event %d is %s %s, but the code now calls %s %s",
-							 command->event + 1, event_type_name(event->type),
-							 recorded ? quote_literal_cstr(text_to_cstring(recorded)) : "",
-							 what, name ? quote_literal_cstr(name) : ""),
-					"Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
-	}
-	turn->next_command++;
-	if (turn->trace)
-		turn->trace(turn, event);
-	return command;
-}
-
-/*
- * Is the outcome of the command that comes next unknown yet?
- */
-bool
-turn_outcome_unknown(Turn *turn)
-{
-	return turn->next_command > turn->ncommands ||
-		turn->commands[turn->next_command - 1].resolution < 0;
-}
-
-/*
- * Has the code given every command that is recorded as its own?
- */
-bool
-turn_all_matched(Turn *turn)
-{
-	return turn->next_command > (saga_follows(turn) ? turn->saga.code_commands : turn->ncommands);
 }

@@ -52,6 +52,7 @@ typedef struct Command
 	int			cancel_event;	/* index of the event that asks to cancel it, or -1 */
 	int			cancellation;	/* how it is cancelled, as the call said */
 	bool		cancelled;		/* by its handle, in this pass */
+	bool		cancel_asked;	/* by the code or for it, in this pass */
 } Command;
 
 /* A row of the history, as indexes into Turn.events. */
@@ -62,6 +63,7 @@ typedef struct TurnRow
 	TimestampTz at;
 	bool		ran;
 	bool		goes_on;
+	bool		moved;			/* other code took over in it */
 	int64		bytes_before;	/* of the rows before it */
 } TurnRow;
 
@@ -210,6 +212,7 @@ typedef struct Turn
 	bool		looked_up;		/* the workflow's text was not known to this process */
 	bool		replay_only;	/* nothing is to be done that is not recorded */
 	TurnTrace	trace;			/* told of each command that was matched, or NULL */
+	bool		compare;		/* inputs with the recorded ones */
 
 	/* history: what is recorded, then what this turn adds */
 	Event	   *events;
@@ -236,6 +239,7 @@ typedef struct Turn
 	int			mail_end;		/* end of the last mail of all */
 	Saga		saga;
 	bool		upserts;		/* there are such commands: upsert.c */
+	bool		cancels_recorded;	/* there are commands that were cancelled */
 	int			suggest_event;	/* index of the event that suggests a continuation, or -1 */
 
 	/* what mail brought besides events */
@@ -266,6 +270,9 @@ typedef struct Turn
 	bool		cancelled;		/* the failure is the cancellation itself */
 	ErrorData  *problem;
 	int			problem_event;	/* id of the event it does not fit, or 0 */
+	int			differences;	/* inputs that are not the recorded ones, */
+	int			differs_at;		/* id of the event of the first, */
+	char	   *difference;		/* and what it is */
 	ErrorData  *interrupt;		/* a cancel by the user, to be raised again */
 	StepRequest step;
 	Continuation continuation;
@@ -302,16 +309,18 @@ extern void turn_begin_row(Turn *turn);
 extern int	turn_add_event(Turn *turn, const Event *event);
 extern void turn_end_mail(Turn *turn);
 extern void turn_begin_pass(Turn *turn);
-extern Command *turn_match(Turn *turn, EventType type, const char *what, const char *name);
 extern void turn_see(Turn *turn, int event);
-extern bool turn_outcome_unknown(Turn *turn);
-extern bool turn_all_matched(Turn *turn);
 extern SignalQueue *turn_signal_queue(Turn *turn, text *name);
 extern bool turn_replaying(Turn *turn);
 extern UpdateRequest *turn_update(Turn *turn, const char *id);
 extern Marker *turn_marker(Turn *turn, const text *change);
 extern void turn_forget_markers(Turn *turn);
 extern Marker *turn_add_marker(Turn *turn, const text *change, int32 version, int event);
+
+/* match.c */
+extern Command *turn_match(Turn *turn, EventType type, const char *what, const char *name);
+extern bool turn_outcome_unknown(Turn *turn);
+extern bool turn_all_matched(Turn *turn);
 
 /* pass.c */
 extern Turn *turn_in_code(const char *call);

@@ -28,6 +28,7 @@
 #include "failure.h"
 #include "json.h"
 #include "mail.h"
+#include "match.h"
 #include "payload.h"
 #include "txn.h"
 #include "update.h"
@@ -168,6 +169,7 @@ begin_answer(Turn *turn, const char *id)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("update \"%s\" is answered already", id)));
+	match_act(turn, update->answer, -1, "answers update", id);
 	update->answered = true;
 	return update->answer >= 0 ? NULL : update;
 }
