@@ -251,7 +251,7 @@ try_run(Activity *a, RunningAttempt *running, AttemptFailure *failure)
 void
 alone_run(Activity *a, Slot *slot)
 {
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "durable activity", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context = drive_context("durable activity");
 	MemoryContext old = MemoryContextSwitchTo(context);
 	RunningAttempt running = {.activity = a, .context = context, .has_lease = true, .slot = slot};
 	ArrayType  *settings = in_background_worker() ? NULL : settings_capture();

@@ -11,7 +11,7 @@
  *	  2. A scalar or a row comes back by to_jsonb, a set as an array, void as
  *	  NULL.
  *
- *	  3. What is known of a function is kept until pg_proc changes.
+ *	  3. What is known of a function is kept: callable_cache.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,8 +35,6 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
-#include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/regproc.h"
@@ -44,30 +42,6 @@
 #include "utils/syscache.h"
 #include "utils/tuplestore.h"
 #include "utils/varlena.h"
-
-static HTAB *callables = NULL;
-
-static void
-invalidate(Datum arg, int cacheid, uint32 hashvalue)
-{
-	HASH_SEQ_STATUS seq;
-	Callable   *callable;
-
-	hash_seq_init(&seq, callables);
-	while ((callable = hash_seq_search(&seq)) != NULL)
-		if (hashvalue == 0 ||
-			GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(callable->oid)) == hashvalue)
-			callable->valid = false;
-}
-
-static void
-create_cache(void)
-{
-	HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(Callable)};
-
-	callables = hash_create("durable callables", 64, &ctl, HASH_ELEM | HASH_BLOBS);
-	CacheRegisterSyscacheCallback(PROCOID, invalidate, (Datum) 0);
-}
 
 /*
  * Of several functions of a name, the one that is not built in
@@ -154,172 +128,6 @@ datum_to_json(FmgrInfo *to_jsonb, Datum value)
 	return DatumGetJsonbP(FunctionCall1(to_jsonb, value));
 }
 
-/*
- * Note name and type of each input argument; of pseudo-types there is no value, not even a null
- */
-static void
-load_arguments(Callable *c, HeapTuple tuple)
-{
-	Oid		   *types;
-	char	  **names;
-	char	   *modes;
-	int			n = get_func_arg_info(tuple, &types, &names, &modes);
-
-	c->argnames = palloc0(Max(n, 1) * sizeof(char *));
-	c->argtypes = palloc0(Max(n, 1) * sizeof(Oid));
-	for (int i = 0; i < n; i++)
-	{
-		if (modes && modes[i] != PROARGMODE_IN && modes[i] != PROARGMODE_INOUT &&
-			modes[i] != PROARGMODE_VARIADIC)
-			continue;
-		if (get_typtype(types[i]) == TYPTYPE_PSEUDO)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("function %s has a parameter of the pseudo-type %s", c->name, format_type_be(types[i])),
-					 errhint("Call it from a function whose parameters have types.")));
-		c->argtypes[c->nargs] = types[i];
-		c->argnames[c->nargs] = names && names[i][0] ? names[i] : NULL;
-		c->nargs++;
-	}
-	c->whole_input = c->nargs == 1 && c->argtypes[0] == JSONBOID;
-}
-
-static void
-load_defaults(Callable *c, HeapTuple tuple)
-{
-	bool		isnull;
-	Datum		datum = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proargdefaults, &isnull);
-
-	if (isnull)
-		return;
-	c->defaults = (List *) stringToNode(TextDatumGetCString(datum));
-	c->ndefaults = list_length(c->defaults);
-}
-
-/*
- * What converts the input: jsonb_populate_record over a row of the arguments
- */
-static void
-load_conversion(Callable *c)
-{
-	bool	   *nulls = palloc(Max(c->nargs, 1) * sizeof(bool));
-	Datum	   *values = palloc0(Max(c->nargs, 1) * sizeof(Datum));
-	List	   *args;
-
-	c->argdesc = CreateTemplateTupleDesc(c->nargs);
-	for (int i = 0; i < c->nargs; i++)
-	{
-		char		unnamed[16];
-
-		snprintf(unnamed, sizeof(unnamed), "$%d", i + 1);
-		if (!c->argnames[i])
-			c->argnames[i] = pstrdup(unnamed);
-		TupleDescInitEntry(c->argdesc, i + 1, c->argnames[i], c->argtypes[i], -1, 0);
-		nulls[i] = true;
-	}
-	BlessTupleDesc(c->argdesc);
-	c->base = HeapTupleGetDatum(heap_form_tuple(c->argdesc, values, nulls));
-
-	args = list_make2(makeNullConst(RECORDOID, -1, InvalidOid), makeNullConst(JSONBOID, -1, InvalidOid));
-	fmgr_info_cxt(F_JSONB_POPULATE_RECORD, &c->populate, c->context);
-	fmgr_info_set_expr((Node *) makeFuncExpr(F_JSONB_POPULATE_RECORD, RECORDOID, args, InvalidOid,
-											 InvalidOid, COERCE_EXPLICIT_CALL), &c->populate);
-}
-
-static void
-load(Callable *c)
-{
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(c->oid));
-	Form_pg_proc proc;
-	bool		quote_all = quote_all_identifiers;
-	MemoryContext old = MemoryContextSwitchTo(c->context);
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("function with OID %u does not exist", c->oid)));
-	proc = (Form_pg_proc) GETSTRUCT(tuple);
-	quote_all_identifiers = false;	/* it is a key of durable.execution */
-	c->name = quote_qualified_identifier(get_namespace_name(proc->pronamespace), NameStr(proc->proname));
-	quote_all_identifiers = quote_all;
-	if (proc->prokind != PROKIND_FUNCTION && proc->prokind != PROKIND_PROCEDURE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a function", c->name)));
-	if (get_typtype(proc->prorettype) == TYPTYPE_PSEUDO && !IsPolymorphicType(proc->prorettype) &&
-		proc->prorettype != VOIDOID && proc->prorettype != RECORDOID && proc->prorettype != CSTRINGOID)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("function %s returns %s, which only the server itself can use",
-						c->name, format_type_be(proc->prorettype))));
-	c->procedure = proc->prokind == PROKIND_PROCEDURE;
-	c->rettype = proc->prorettype;
-	c->retset = proc->proretset;
-	load_arguments(c, tuple);
-	load_defaults(c, tuple);
-	load_conversion(c);
-	if (c->rettype != VOIDOID && c->rettype != JSONBOID)
-		init_to_jsonb(&c->to_jsonb, c->rettype, c->context);
-	ReleaseSysCache(tuple);
-	MemoryContextSwitchTo(old);
-	c->valid = true;
-}
-
-/*
- * What there is to know of a function; stays valid until pg_proc changes
- */
-Callable *
-callable_get(Oid oid)
-{
-	Callable   *c;
-	bool		found;
-
-	if (!callables)
-		create_cache();
-	c = hash_search(callables, &oid, HASH_ENTER, &found);
-	if (!found)
-	{
-		memset(c, 0, sizeof(Callable));
-		c->oid = oid;
-		c->usecs = -1;
-	}
-	if (!c->valid)
-	{
-		double		usecs = c->usecs;
-
-		if (c->context)
-			MemoryContextDelete(c->context);
-		memset(c, 0, sizeof(Callable));
-		c->oid = oid;
-		c->usecs = usecs;
-		c->context = AllocSetContextCreate(CacheMemoryContext, "durable callable", ALLOCSET_SMALL_SIZES);
-		load(c);
-	}
-	return c;
-}
-
-/*
- * The same if it is at hand, NULL otherwise: then callable_get() may fail
- */
-Callable *
-callable_known(Oid oid)
-{
-	Callable   *c = callables ? hash_search(callables, &oid, HASH_FIND, NULL) : NULL;
-
-	return c && c->valid ? c : NULL;
-}
-
-/*
- * How long a call of the function took lately, < 0: never called
- */
-double
-callable_usecs(Oid oid)
-{
-	Callable   *c = callables ? hash_search(callables, &oid, HASH_FIND, NULL) : NULL;
-
-	return c ? c->usecs : -1;
-}
-
 static int
 find_argument(Callable *c, const char *name, int len)
 {
@@ -383,6 +191,32 @@ evaluate_default(Callable *c, int arg, bool *isnull)
 }
 
 /*
+ * The input as a row of the arguments
+ */
+static Datum
+populate(Callable *c, Datum input)
+{
+	FmgrInfo	fresh;
+	Datum		result;
+
+	if (!c->plain)
+	{
+		callable_init_conversion(c, &fresh, CurrentMemoryContext);
+		return FunctionCall2(&fresh, c->base, input);
+	}
+	/* an error may have left it half made; plain types do not come back here */
+	if (c->converting)
+	{
+		MemoryContextReset(c->conversion);
+		callable_init_conversion(c, &c->populate, c->conversion);
+	}
+	c->converting = true;
+	result = FunctionCall2(&c->populate, c->base, input);
+	c->converting = false;
+	return result;
+}
+
+/*
  * Convert the input to the arguments of a call
  */
 static void
@@ -408,7 +242,7 @@ convert_input(Callable *c, Jsonb *input, NullableDatum *args)
 	{
 		HeapTupleData tuple = {0};
 
-		tuple.t_data = DatumGetHeapTupleHeader(FunctionCall2(&c->populate, c->base, JsonbPGetDatum(input)));
+		tuple.t_data = DatumGetHeapTupleHeader(populate(c, JsonbPGetDatum(input)));
 		tuple.t_len = HeapTupleHeaderGetDatumLength(tuple.t_data);
 		heap_deform_tuple(&tuple, c->argdesc, values, nulls);
 	}
@@ -591,10 +425,21 @@ Jsonb *
 callable_call_procedure(Callable *callable, Jsonb *input)
 {
 	NullableDatum args[FUNC_MAX_ARGS];
+	Jsonb	   *volatile result = NULL;
 
 	check_execute(callable);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	convert_input(callable, input, args);
 	PopActiveSnapshot();
-	return call_single(callable, args, may_commit(callable));
+	callable_pin();
+	PG_TRY();
+	{
+		result = call_single(callable, args, may_commit(callable));
+	}
+	PG_FINALLY();
+	{
+		callable_unpin();
+	}
+	PG_END_TRY();
+	return result;
 }

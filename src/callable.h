@@ -9,15 +9,18 @@
 #define DURABLE_CALLABLE_H
 
 #include "fmgr.h"
+#include "lib/ilist.h"
 #include "nodes/pg_list.h"
 #include "access/tupdesc.h"
 #include "utils/jsonb.h"
 
 typedef struct Callable
 {
-	Oid			oid;			/* hash key */
+	Oid			oid;
 	bool		valid;
-	MemoryContext context;
+	dlist_node	node;			/* while it is valid */
+	uint32		hash;			/* of its row in pg_proc */
+	MemoryContext context;		/* it lies in */
 	char	   *name;			/* schema-qualified, quoted */
 	bool		procedure;
 	int			nargs;			/* input arguments */
@@ -28,11 +31,16 @@ typedef struct Callable
 	Datum		base;			/* a row of nulls of that type */
 	int			ndefaults;		/* the last arguments have defaults */
 	List	   *defaults;
-	FmgrInfo	populate;		/* jsonb_populate_record for argdesc */
+	bool		plain;			/* types of the arguments are scalars: then what */
+	FmgrInfo	populate;		/* converts them, jsonb_populate_record, is kept */
+	bool		converting;		/* it is at work, or an error ended it */
+	MemoryContext conversion;	/* what it keeps */
+	Node	   *conversion_call;	/* as an expression, which it needs */
 	Oid			rettype;
 	bool		retset;
 	FmgrInfo	to_jsonb;		/* to_jsonb for rettype */
 	double		usecs;			/* moving average of a call, < 0: never called */
+	bool		leaves;			/* its calls need a transaction of their own (leftovers.c) */
 	int			straight;		/* as a workflow: turns in a row that ran to its end */
 	int32		version;		/* as a workflow: number of its text (pinning.c), 0: not known */
 } Callable;
@@ -41,6 +49,9 @@ extern Oid	callable_resolve(const char *name, bool problem_ok);
 extern Callable *callable_get(Oid oid);
 extern Callable *callable_known(Oid oid);
 extern double callable_usecs(Oid oid);
+extern void callable_init_conversion(Callable *c, FmgrInfo *populate, MemoryContext context);
+extern void callable_pin(void);
+extern void callable_unpin(void);
 extern void callable_check_input(Callable *callable, Jsonb *input);
 extern Jsonb *callable_call(Callable *callable, Jsonb *input);
 extern Jsonb *callable_call_procedure(Callable *callable, Jsonb *input);

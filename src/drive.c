@@ -267,7 +267,7 @@ add_next_run(const NextRun *run)
 static DriveResult
 drive_one(Oid owner, const NextRun *run, int *turns)
 {
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "durable drive", ALLOCSET_SMALL_SIZES);
+	MemoryContext context = drive_context("durable drive");
 	MemoryContext old = MemoryContextSwitchTo(context);
 	DriveResult result = DRIVE_BUSY;
 	BatchReport report;
@@ -357,7 +357,7 @@ durable_drive(Oid owner, int *turns)
 
 		return drive_one(owner, &run, turns);
 	}
-	context = AllocSetContextCreate(TopMemoryContext, "durable drive", ALLOCSET_SMALL_SIZES);
+	context = drive_context("durable drive");
 	old = MemoryContextSwitchTo(context);
 	switch (try_batch(owner, NULL, &report, context))
 	{

@@ -272,7 +272,7 @@ do_batch(TaskBatch *batch, TaskQueue *queue, Slot *slot, MemoryContext context)
 DriveResult
 sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks)
 {
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "durable tasks", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context = drive_context("durable tasks");
 	MemoryContext old = MemoryContextSwitchTo(context);
 	TaskBatch	batch;
 	Frame	   *frame = frame_begin(context);

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "compat.h"
 #include "executor/spi.h"
 #include "running.h"
 #include "store.h"
@@ -23,6 +24,19 @@
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 #include "watchdog.h"
+
+/*
+ * Memory that outlives transactions.  In a session it goes with the statement
+ * that drives, so nothing is left however that ends; a process of ours deletes
+ * it, or ends.
+ */
+MemoryContext
+drive_context(const char *name)
+{
+	MemoryContext parent = PortalContext && !in_background_worker() ? PortalContext : TopMemoryContext;
+
+	return AllocSetContextCreateInternal(parent, name, ALLOCSET_SMALL_SIZES);
+}
 
 /*
  * Work begins that may commit, and may fail.  The frame lives in `context',

@@ -17,6 +17,7 @@ typedef struct Frame
 	int			depth;
 } Frame;
 
+extern MemoryContext drive_context(const char *name);
 extern Frame *frame_begin(MemoryContext context);
 extern void frame_end(Frame *frame);
 extern void frame_unwind(Frame *frame);
