@@ -9,7 +9,7 @@ SQL_PARTS = header types tables client workflow handle activity operator testkit
 DATA_built = durable--$(EXTVERSION).sql
 
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
-REGRESS_OPTS = --inputdir=test --temp-instance=./tmp_check --temp-config=test/durable.conf
+REGRESS_OPTS = --inputdir=test --encoding=UTF8 --temp-instance=./tmp_check --temp-config=test/durable.conf
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --temp-instance=./tmp_check_iso --temp-config=test/durable.conf
 # CONFORMANCE="signal/basic" selects.
@@ -17,9 +17,10 @@ CONFORMANCE = $(patsubst test/conformance/%.sql,%,$(sort $(shell find test/confo
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
-PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
-	-DDURABLE_VERSION='"$(EXTVERSION)"'
-EXTRA_CLEAN = durable--$(EXTVERSION).sql tmp_check_iso tmp_check_conformance
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+# for the bitcode as well, which does not get the above
+PG_CPPFLAGS = -DDURABLE_VERSION='"$(EXTVERSION)"'
+EXTRA_CLEAN = durable--$(EXTVERSION).sql durable.map tmp_check_iso tmp_check_conformance
 
 PG_CONFIG = pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -27,6 +28,18 @@ include $(PGXS)
 
 durable--$(EXTVERSION).sql: $(SQL_PARTS:%=sql/%.sql)
 	cat $^ > $@
+
+# What the server looks up by name is seen outside of the library, and nothing
+# else: another library's functions could have the names of ours.
+durable.map: $(wildcard src/*.c)
+	@echo "writing $@"
+	@{ echo '{ global: _PG_init; Pg_magic_func;'; \
+	  sed -nE -e 's/^PG_FUNCTION_INFO_V1\((\w+)\);/\1; pg_finfo_\1;/p' -e 's/.*PGDLLEXPORT extern void (\w+)\(.*/\1;/p' $^; \
+	  echo 'local: *; };'; } > $@
+ifneq ($(PORTNAME),darwin)
+SHLIB_LINK += -Wl,--version-script=durable.map
+$(shlib): durable.map
+endif
 
 # Every object depends on every header: few files, and never a stale build.
 $(OBJS): $(wildcard src/*.h)
