@@ -33,8 +33,8 @@ FROM durable.version v
 	JOIN (SELECT f.function, durable.current_version(f.function) AS version
 		FROM (SELECT DISTINCT v.function FROM durable.version v) f) c ON c.function = v.function
 	LEFT JOIN (SELECT e.function, e.version, count(*) AS open_runs FROM durable.execution e
-		WHERE pg_has_role(e.owner, 'USAGE') GROUP BY 1, 2) o ON o.function = v.function AND o.version = v.version
-WHERE o.open_runs > 0 OR pg_has_role(v.owner, 'USAGE');
+		WHERE durable.sees(e.owner) GROUP BY 1, 2) o ON o.function = v.function AND o.version = v.version
+WHERE o.open_runs > 0 OR durable.sees(v.owner);
 COMMENT ON VIEW wf_versions IS 'the texts that workflow functions have had, and how many open runs go on with each';
 GRANT SELECT ON wf_versions TO PUBLIC;
 

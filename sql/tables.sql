@@ -206,6 +206,8 @@ CREATE TABLE durable.attempt (
 	failure		jsonb
 );
 CREATE INDEX attempt_run_idx ON durable.attempt (run_id, command);
+-- one attempt number can come twice (wf_reset_activity), so there is no key
+ALTER TABLE durable.attempt REPLICA IDENTITY FULL;
 COMMENT ON TABLE durable.attempt IS 'attempts of activities that failed, timed out or were cancelled';
 
 /* Limits of task queues.  A queue without any has no row. */
@@ -276,6 +278,19 @@ CREATE TABLE durable.signal_request (
 COMMENT ON TABLE durable.signal_request IS 'request ids of signals already taken';
 
 /*
+ * Request ids of starts whose answer was a run that was there before.  Those of
+ * the others are with their runs.
+ */
+CREATE TABLE durable.start_request (
+	namespace	text NOT NULL,
+	request_id	text NOT NULL,
+	run_id		uuid NOT NULL,			-- with which it is deleted
+	CONSTRAINT start_request_pkey PRIMARY KEY (namespace, request_id)
+);
+CREATE INDEX start_request_run_idx ON durable.start_request (run_id);
+COMMENT ON TABLE durable.start_request IS 'request ids of starts that found their workflow running';
+
+/*
  * Which cluster and database these rows belong to, written at first use.  A
  * dump carries it along, so a restored or cloned database can tell that it is
  * not the one its runs were started in.
@@ -286,6 +301,17 @@ CREATE TABLE durable.identity (
 	database_oid		oid NOT NULL
 );
 COMMENT ON TABLE durable.identity IS 'the cluster and database whose runs these are';
+
+/*
+ * What the names of NOTIFY's channels are made with, so that nobody guesses
+ * them (notify.c).  No dump takes it along.
+ */
+CREATE TABLE durable.secret (
+	only_row	boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	value		uuid NOT NULL
+);
+COMMENT ON TABLE durable.secret IS 'makes the names of channels unguessable';
+INSERT INTO durable.secret (value) VALUES (pg_catalog.gen_random_uuid());
 
 -- it comes with COPY where a dump is restored, and the scheduler has looked by then
 CREATE FUNCTION durable.identity_came()
@@ -320,4 +346,5 @@ SELECT pg_catalog.pg_extension_config_dump('durable.payload', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.state', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.version', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.signal_request', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.start_request', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.identity', '');

@@ -98,6 +98,6 @@ FROM durable.update u
 	LEFT JOIN durable.closed c ON c.run_id = u.run_id
 	LEFT JOIN durable.payload a ON a.payload_id = u.args_id
 	LEFT JOIN durable.payload r ON r.payload_id = u.result_id
-WHERE pg_has_role(u.owner, 'USAGE');
+WHERE durable.sees(u.owner);
 COMMENT ON VIEW wf_updates IS 'updates of runs and their answers';
 GRANT SELECT ON wf_updates TO PUBLIC;

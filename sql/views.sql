@@ -2,8 +2,18 @@
  * What operators and applications look at.  A run is visible to those who have
  * the privileges of its owner; security_barrier keeps functions of the query from seeing the
  * others before that is checked.  It does so only where the view itself is no
- * UNION ALL: the planner flattens those all the same.
+ * UNION ALL: the planner flattens those all the same.  Who may read the tables may
+ * read the views; who monitors the server sees how much there is and where it
+ * is stuck, but nothing that comes from the users' code.
  */
+
+CREATE FUNCTION durable.sees(owner regrole) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_read_all_data'::pg_catalog.name, 'USAGE');
+COMMENT ON FUNCTION durable.sees IS 'whether the caller sees the runs of a role';
+
+CREATE FUNCTION durable.monitors(owner regrole) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
+RETURN durable.sees(owner) OR pg_catalog.pg_has_role('pg_read_all_stats'::pg_catalog.name, 'USAGE');
+COMMENT ON FUNCTION durable.monitors IS 'whether the caller sees what a role has to do, without what it is about';
 
 CREATE FUNCTION durable.event_attributes(e durable.event, large jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -37,12 +47,12 @@ SELECT h.run_id, (h.first_event + n.position - 1)::bigint AS event_id,
 FROM durable.history h
 	CROSS JOIN LATERAL unnest(h.events) WITH ORDINALITY AS n(type, at, command, name, payload, payload_id, attributes, position)
 	LEFT JOIN durable.payload p ON p.payload_id = n.payload_id
-WHERE pg_has_role(h.owner, 'USAGE')
+WHERE durable.sees(h.owner)
 UNION ALL
 SELECT m.run_id, 1, 'workflow_started', m.at, jsonb_build_object('input', coalesce(m.payload, p.data)),
 	1, m.at, true, false, false, true
 FROM durable.message m LEFT JOIN durable.payload p ON p.payload_id = m.payload_id
-WHERE m.kind = 1 AND pg_has_role(m.owner, 'USAGE')
+WHERE m.kind = 1 AND durable.sees(m.owner)
 ) u;
 COMMENT ON VIEW wf_events IS 'the events of all runs';
 
@@ -61,7 +71,7 @@ SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.function, e.version,
 	e.request_id, e.search_attributes, e.memo, e.paused_at, e.pause_reason,
 	e.parent_run_id, e.parent_workflow_id
 FROM durable.execution e
-WHERE pg_has_role(e.owner, 'USAGE')
+WHERE durable.sees(e.owner)
 UNION ALL
 SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function, c.version,
 	durable.status_name(c.status), c.owner, c.started_at, c.closed_at,
@@ -83,7 +93,7 @@ SELECT c.namespace, c.workflow_id, c.run_id, c.workflow, c.function, c.version,
 	c.request_id, c.search_attributes, c.memo, NULL, NULL,
 	c.parent_run_id, c.parent_workflow_id
 FROM durable.closed c
-WHERE pg_has_role(c.owner, 'USAGE')
+WHERE durable.sees(c.owner)
 ) u;
 COMMENT ON VIEW wf_executions IS 'all runs, open and closed';
 
@@ -93,7 +103,7 @@ SELECT e.namespace, e.workflow_id, t.run_id, NULLIF(t.command, 0) AS command,
 		WHEN 7 THEN 'execution_timeout' WHEN 8 THEN 'start_delay' WHEN 9 THEN 'activity_retry' WHEN 14 THEN 'sweep' END AS kind,
 	t.fire_at
 FROM durable.timer t JOIN durable.execution e USING (run_id)
-WHERE pg_has_role(t.owner, 'USAGE');
+WHERE durable.sees(t.owner);
 COMMENT ON VIEW wf_timers IS 'what falls due when';
 
 CREATE FUNCTION durable.activity_mode(a durable.activity) RETURNS text
@@ -129,7 +139,7 @@ SELECT e.namespace, a.workflow_id, a.run_id, coalesce(a.activity_id, a.command::
 	a.heartbeat * interval '1 microsecond' AS heartbeat_timeout, a.retry
 FROM durable.activity a JOIN durable.execution e USING (run_id)
 	LEFT JOIN durable.payload p ON p.payload_id = a.input_id
-WHERE pg_has_role(a.owner, 'USAGE');
+WHERE durable.sees(a.owner);
 COMMENT ON VIEW wf_activities IS 'activities that are not done';
 
 CREATE VIEW wf_attempts WITH (security_barrier) AS
@@ -139,19 +149,19 @@ FROM (
 	SELECT l.run_id, coalesce(l.activity_id, l.command::text) AS activity_id, l.name AS activity, l.command, l.attempt,
 		replace(durable.event_type_name(l.outcome), 'activity_', '') AS outcome, l.started_at, l.ended_at, l.worker, l.failure
 	FROM durable.attempt l
-	WHERE pg_has_role(l.owner, 'USAGE')
+	WHERE durable.sees(l.owner)
 	UNION ALL
 	SELECT a.run_id, coalesce(a.activity_id, a.command::text), a.name, a.command, a.attempt,
 		'started', a.started_at, NULL, a.worker, NULL
 	FROM durable.activity a
-	WHERE a.lease IS NOT NULL AND pg_has_role(a.owner, 'USAGE')
+	WHERE a.lease IS NOT NULL AND durable.sees(a.owner)
 	UNION ALL
 	SELECT c.run_id, coalesce(s.attributes->>'activity_id', c.command::text), s.name, c.command,
 		coalesce((c.attributes->>'attempt')::int, 1), 'completed',
 		coalesce((c.attributes->>'started_at')::timestamptz, s.at), c.at,
 		c.attributes->>'worker', NULL
 	FROM (SELECT h.run_id, n.* FROM durable.history h CROSS JOIN LATERAL unnest(h.events) n
-			WHERE n.type = 11 AND pg_has_role(h.owner, 'USAGE')) c
+			WHERE n.type = 11 AND durable.sees(h.owner)) c
 		CROSS JOIN LATERAL (SELECT n.name, n.at, n.attributes
 			FROM durable.history h CROSS JOIN LATERAL unnest(h.events) n
 			WHERE h.run_id = c.run_id AND n.type = 10 AND n.command = c.command LIMIT 1) s
@@ -162,7 +172,8 @@ CREATE VIEW wf_task_queues WITH (security_barrier) AS
 SELECT q.namespace, q.task_queue, CASE WHEN q.external THEN 'external' ELSE 'queued' END AS mode, q.owner,
 	q.depth, q.oldest, now() - q.oldest AS oldest_age, q.running, q.backoff, q.paused, q.limited,
 	s.schedule_to_start_p50, s.schedule_to_start_p99, s.waiting_workers, s.claimed, s.notified,
-	l.rate_limit, l.per_key_rate_limit, l.max_concurrent, l.max_concurrent_per_key, l.fairness_weights
+	l.rate_limit, l.per_key_rate_limit, l.max_concurrent, l.max_concurrent_per_key,
+	CASE WHEN durable.sees(q.owner) THEN l.fairness_weights END AS fairness_weights
 FROM (
 	SELECT a.queue, min(a.topic) AS topic, min(e.namespace) AS namespace, min(a.task_queue) AS task_queue,
 		bool_or(a.external) AS external, min(a.owner::oid)::regrole AS owner,
@@ -182,7 +193,7 @@ FROM (
 ) q
 	LEFT JOIN durable.task_queue l USING (queue)
 	CROSS JOIN LATERAL durable.task_queue_stats(q.queue, q.topic) s
-WHERE pg_has_role(q.owner, 'USAGE');
+WHERE durable.monitors(q.owner);
 COMMENT ON VIEW wf_task_queues IS 'task queues that have tasks or limits';
 
 CREATE VIEW wf_workers AS
@@ -197,17 +208,18 @@ COMMENT ON VIEW wf_workers IS 'the processes of the engine in this cluster, and 
 CREATE VIEW wf_stuck WITH (security_barrier) AS
 SELECT u.* FROM (
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner,
-	e.turn_error->>'message' AS why, e.turn_error AS error, greatest(e.turn_failures, e.lost_tries) AS failures,
+	CASE WHEN durable.sees(e.owner) THEN e.turn_error->>'message' ELSE concat('its turn fails with ', e.turn_error->>'sqlstate') END AS why,
+	CASE WHEN durable.sees(e.owner) THEN e.turn_error END AS error, greatest(e.turn_failures, e.lost_tries) AS failures,
 	CASE WHEN e.paused_at IS NULL THEN e.turn_retry_at END AS next_try
 FROM durable.execution e
-WHERE e.turn_failures > 0 AND (e.paused_at IS NULL OR e.lost_tries > 0) AND pg_has_role(e.owner, 'USAGE')
+WHERE e.turn_failures > 0 AND (e.paused_at IS NULL OR e.lost_tries > 0) AND durable.monitors(e.owner)
 UNION ALL
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner, o.why, NULL, 0, NULL
 FROM (SELECT m.owner FROM durable.message m
 		UNION SELECT t.owner FROM durable.timer t WHERE t.fire_at < now()) q
 	CROSS JOIN LATERAL (SELECT durable.why_no_worker(q.owner, false) AS why) o
 	JOIN durable.execution e ON e.owner = q.owner
-WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'USAGE')
+WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND durable.monitors(e.owner)
 	AND (EXISTS (SELECT 1 FROM durable.message m WHERE m.run_id = e.run_id)
 		OR EXISTS (SELECT 1 FROM durable.timer t WHERE t.run_id = e.run_id AND t.fire_at < now()))
 UNION ALL
@@ -215,12 +227,22 @@ SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner, o.why, NULL, 0
 FROM (SELECT DISTINCT a.owner FROM durable.activity a WHERE a.place IS NOT NULL AND NOT a.external) q
 	CROSS JOIN LATERAL (SELECT durable.why_no_worker(q.owner, true) AS why) o
 	JOIN durable.execution e ON e.owner = q.owner
-WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND pg_has_role(e.owner, 'USAGE')
+WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND durable.monitors(e.owner)
 	AND EXISTS (SELECT 1 FROM durable.activity a WHERE a.run_id = e.run_id AND a.place IS NOT NULL AND NOT a.external)
 ) u;
 COMMENT ON VIEW wf_stuck IS 'runs that will not move by themselves, and why';
 
-GRANT SELECT ON wf_events, wf_executions, wf_timers, wf_activities, wf_attempts, wf_task_queues, wf_workers, wf_stuck TO PUBLIC;
+CREATE VIEW wf_open_runs WITH (security_barrier) AS
+SELECT e.namespace, e.owner, e.workflow, count(*) AS runs,
+	count(*) FILTER (WHERE e.paused_at IS NOT NULL) AS paused,
+	count(*) FILTER (WHERE e.paused_at IS NULL AND e.turn_failures > 0) AS failing,
+	min(e.started_at) AS oldest
+FROM durable.execution e
+WHERE durable.monitors(e.owner)
+GROUP BY e.namespace, e.owner, e.workflow;
+COMMENT ON VIEW wf_open_runs IS 'how many open runs there are of each workflow';
+
+GRANT SELECT ON wf_open_runs, wf_events, wf_executions, wf_timers, wf_activities, wf_attempts, wf_task_queues, wf_workers, wf_stuck TO PUBLIC;
 
 CREATE FUNCTION wf_history(id text, run_id uuid DEFAULT NULL, namespace text DEFAULT NULL)
 RETURNS TABLE (run_id uuid, event_id bigint, event_type text, at timestamptz, attributes jsonb,

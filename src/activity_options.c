@@ -14,8 +14,11 @@
 #include "postgres.h"
 
 #include "activity_options.h"
+#include "attempt_log.h"
 #include "clock.h"
 #include "common/pg_prng.h"
+#include "failure.h"
+#include "retry.h"
 #include "task.h"
 #include "txn.h"
 #include "utils/builtins.h"
@@ -99,6 +102,28 @@ set_span(int64 *value, const Interval *span)
 		*value = durable_interval_usecs(span);
 }
 
+/*
+ * One that is between two attempts has another policy by now: that says when the
+ * next one is, unless the failure did.  Where the attempts made are all there
+ * should be, the one to come stays as it is.
+ */
+static void
+plan_next_attempt(Activity *a)
+{
+	TimestampTz ended = a->attempt > 0 ? attempt_log_last(a) : DT_NOEND;
+	TimestampTz now = durable_now();
+	int64		delay;
+
+	if (ended == DT_NOEND || (a->last_failure && failure_retry_delay(a->last_failure) >= 0))
+		return;
+	delay = retry_delay(a->retry, a->attempt);
+	if (delay < 0)
+		return;
+	a->next_attempt_at = ended + delay;
+	if (a->next_attempt_at <= now && a->paused_at == DT_NOEND)
+		task_enqueue(a, now);
+}
+
 static void
 set_options(Activity *a, const ActivityChange *change)
 {
@@ -106,13 +131,17 @@ set_options(Activity *a, const ActivityChange *change)
 	set_span(&a->schedule_to_close, change->schedule_to_close);
 	set_span(&a->schedule_to_start, change->schedule_to_start);
 	set_span(&a->heartbeat, change->heartbeat);
-	if (change->retry)
-		a->retry = change->retry;
-	if (change->priority == 0 || change->priority == a->priority)
+	if (change->priority != 0 && change->priority != a->priority)
+	{
+		a->priority = change->priority;
+		if (a->place != 0)
+			try_soon(a, NULL);
+	}
+	if (!change->retry)
 		return;
-	a->priority = change->priority;
-	if (a->place != 0)
-		try_soon(a, NULL);
+	a->retry = change->retry;
+	if (a->lease == 0 && a->next_attempt_at != DT_NOEND)
+		plan_next_attempt(a);
 }
 
 /*

@@ -77,6 +77,40 @@ check_closed(const Execution *e, OnClosed policy, const Found *last)
 }
 
 /*
+ * An open run is the answer to a start.  A request id is noted with it, so that
+ * the call is answered the same after the run has closed; until our transaction
+ * ends it does not.  False where it is closed, or the request was answered
+ * meanwhile.
+ */
+static bool
+use_existing(const Execution *e, const StartOptions *o, const Found *run)
+{
+	if (!o->request_id)
+		return true;
+	if (!execution_hold(&run->run_id))
+		return false;
+	txn_locked(run->owner, &run->run_id);
+	return take_start_request(PointerGetDatum(e->namespace), PointerGetDatum(o->request_id), &run->run_id);
+}
+
+/*
+ * A run has been inserted for a request.  Where the same request was answered by a
+ * run that closed between our look and that, there would be two.
+ */
+static void
+check_request_is_new(const Execution *e, const StartOptions *o)
+{
+	Found		other;
+
+	if (o->request_id && find_earlier_request(PointerGetDatum(e->namespace), PointerGetDatum(o->request_id), &other))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("request \"%s\" was carried out by another session at the same time",
+						text_to_cstring(o->request_id)),
+				 errhint("Repeat the call, and it returns the run of that request.")));
+}
+
+/*
  * The workflow id is taken by an open run.  True where its run is the answer,
  * false where it is gone and the start can be tried again.
  */
@@ -99,7 +133,7 @@ settle_conflict(const Execution *e, const StartOptions *o, pg_uuid_t *run_id)
 	switch (o->on_running)
 	{
 		case ON_RUNNING_USE_EXISTING:
-			return true;
+			return use_existing(e, o, &found);
 		case ON_RUNNING_TERMINATE:
 			(void) run_terminate(&found.run_id, cstring_to_text("terminated by a start of the same workflow id"));
 			return false;
@@ -162,6 +196,7 @@ start_workflow(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
 
 		if (run_start(&e, input, not_before, seq))
 		{
+			check_request_is_new(&e, o);
 			/* only now no run of this id can close any more */
 			if (o->on_closed != ON_CLOSED_ALLOW &&
 				find_closed(PointerGetDatum(e.namespace), PointerGetDatum(e.workflow_id), &last))
@@ -220,6 +255,23 @@ already_closed(const char *id, RunStatus status)
 			 status != STATUS_RUNNING ? errdetail("Its status is %s.", status_name(status)) : 0));
 }
 
+/*
+ * Is a signal to a closed run one that it was sent while it was open?
+ */
+static bool
+took_signal(const pg_uuid_t *run_id, text *request_id)
+{
+	StoreScope	scope;
+	bool		result;
+
+	if (!request_id)
+		return false;
+	store_begin(&scope);
+	result = mailbox_took_request(run_id, PointerGetDatum(request_id));
+	store_end(&scope);
+	return result;
+}
+
 /* wf_signal(id, signal, payload, run_id, request_id, namespace) */
 PG_FUNCTION_INFO_V1(wf_signal);
 Datum
@@ -238,6 +290,8 @@ wf_signal(PG_FUNCTION_ARGS)
 		StoreScope	scope;
 
 		run = named_run(fcinfo, 0, 3, 5);
+		if (run.status != STATUS_RUNNING && took_signal(&run.run_id, request_id))
+			break;
 		if (run.status != STATUS_RUNNING)
 			already_closed(text_to_cstring(PG_GETARG_TEXT_PP(0)), run.status);
 		store_begin(&scope);
@@ -275,7 +329,7 @@ wf_signal_with_start(PG_FUNCTION_ARGS)
 		store_begin(&scope);
 		sent = find_run(&run.run_id, &run) && run_signal(&run, signal, payload, request_id);
 		store_end(&scope);
-		if (sent)
+		if (sent || (seq == START_EXISTING && took_signal(&run.run_id, request_id)))
 			return uuid_datum(&run.run_id);
 		/* twice the same: it is the run of that request, and closed by now */
 		if (memcmp(&closed, &run.run_id, sizeof(pg_uuid_t)) == 0)
@@ -381,33 +435,65 @@ wf_execute(PG_FUNCTION_ARGS)
 	return HeapTupleGetDatum(heap_form_tuple(desc, &value, &isnull));
 }
 
-/* wf_listen_workflow(id, namespace) */
+/*
+ * wf_listen_workflow(id, namespace): runs of an id that is not in use are the
+ * caller's own once they come
+ */
 PG_FUNCTION_INFO_V1(wf_listen_workflow);
 Datum
 wf_listen_workflow(PG_FUNCTION_ARGS)
 {
 	text	   *id = arg_id(fcinfo, 0, "id", true);
-	uint64		key = notify_key(arg_namespace(fcinfo, 1), id);
-	char	   *channel = notify_channel(key);
+	text	   *namespace = arg_namespace(fcinfo, 1);
+	Oid			owner = GetUserId();
+	Found		run;
+	StoreScope	scope;
+	bool		found;
+	uint64		key;
+	char	   *channel;
 
 	refuse_in_code("wf_listen_workflow()", NULL);
+	store_begin(&scope);
+	found = find_latest(PointerGetDatum(namespace), PointerGetDatum(id), &run);
+	store_end(&scope);
+	if (found)
+	{
+		check_owner(owner, run.owner, text_to_cstring(id));
+		owner = run.owner;
+	}
+	key = notify_key(owner, namespace, id);
+	channel = notify_channel(key);
 	notify_listen("wf_listen_workflow()", channel);
 	listener_add(key);
 	return CStringGetTextDatum(channel);
 }
 
+/*
+ * The ways to end a run: false where it is closed.  *acted: it was not asked to
+ * before.
+ */
 static bool
-terminate_run(const Found *run, text *reason)
+cancel_run(const Found *run, text *reason, bool *acted)
 {
-	return run_terminate(&run->run_id, reason);
+	bool		asked;
+	bool		open = run_cancel(run, reason, &asked);
+
+	*acted = open && !asked;
+	return open;
+}
+
+static bool
+terminate_run(const Found *run, text *reason, bool *acted)
+{
+	return *acted = run_terminate(&run->run_id, reason);
 }
 
 /*
- * End a run, by one of outside.c's ways.  If the run closes while we wait for it,
+ * End a run in one of these ways.  If the run closes while we wait for it,
  * another may have taken its place.
  */
 static bool
-end_run(FunctionCallInfo fcinfo, bool (*end) (const Found *run, text *reason))
+end_run(FunctionCallInfo fcinfo, bool (*end) (const Found *run, text *reason, bool *acted))
 {
 	text	   *reason = arg_text(fcinfo, 1, "reason", false);
 
@@ -416,14 +502,17 @@ end_run(FunctionCallInfo fcinfo, bool (*end) (const Found *run, text *reason))
 		Found		run = named_run(fcinfo, 0, 2, 3);
 		StoreScope	scope;
 		bool		done;
+		bool		acted;
 
 		if (run.status != STATUS_RUNNING)
 			return false;
 		store_begin(&scope);
-		done = end(&run, reason);
+		done = end(&run, reason, &acted);
 		store_end(&scope);
+		if (done && !acted)
+			txn_wait_for_disk(true);
 		if (done)
-			return true;
+			return acted;
 		CHECK_FOR_INTERRUPTS();
 	}
 }
@@ -434,7 +523,7 @@ Datum
 wf_cancel(PG_FUNCTION_ARGS)
 {
 	refuse_in_code("wf_cancel()", "Use wf_cancel_external() instead.");
-	PG_RETURN_BOOL(end_run(fcinfo, run_cancel));
+	PG_RETURN_BOOL(end_run(fcinfo, cancel_run));
 }
 
 /* wf_terminate(id, reason, run_id, namespace) */

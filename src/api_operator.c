@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "clock.h"
 #include "commands/trigger.h"
 #include "drive.h"
@@ -153,7 +154,29 @@ durable_why_no_worker(PG_FUNCTION_ARGS)
 }
 
 /*
- * durable.workers(): the engine's processes
+ * A copy of the slots in use, with the pids of their processes: whose they are is
+ * asked without a lock.
+ */
+static int
+copy_slots(Slot *slots, int *pids)
+{
+	int			n = 0;
+
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_SLOTS; i++)
+		if (shared->slots[i].in_use)
+		{
+			slots[n] = shared->slots[i];
+			pids[n] = slots[n].proc ? slots[n].proc->pid : 0;
+			n++;
+		}
+	LWLockRelease(shared->directory);
+	return n;
+}
+
+/*
+ * durable.workers(): the engine's processes that the caller may see.  A
+ * scheduler is nobody's, and everybody's of its database.
  */
 PG_FUNCTION_INFO_V1(durable_workers);
 Datum
@@ -161,24 +184,28 @@ durable_workers(PG_FUNCTION_ARGS)
 {
 	static const char *const kinds[] = {"scheduler", "worker", "activity_worker"};
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Slot	   *slots = palloc(MAX_SLOTS * sizeof(Slot));
+	int		   *pids = palloc(MAX_SLOTS * sizeof(int));
+	int			n;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (!shared)
 		return (Datum) 0;
-	LWLockAcquire(shared->directory, LW_SHARED);
-	for (int i = 0; i < MAX_SLOTS; i++)
+	n = copy_slots(slots, pids);
+	for (int i = 0; i < n; i++)
 	{
-		Slot	   *slot = &shared->slots[i];
+		Slot	   *slot = &slots[i];
+		bool		open = slot->kind == SLOT_SCHEDULER && slot->dbid == MyDatabaseId;
 		Datum		values[7] = {0};
 		bool		nulls[7] = {0};
 
-		if (!slot->in_use)
+		if (!open && !sees_processes_of(slot->kind == SLOT_SCHEDULER ? BOOTSTRAP_SUPERUSERID : slot->owner))
 			continue;
 		values[0] = CStringGetTextDatum(kinds[slot->kind]);
 		values[1] = ObjectIdGetDatum(slot->dbid);
 		values[2] = ObjectIdGetDatum(slot->owner);
 		nulls[2] = slot->kind == SLOT_SCHEDULER;
-		values[3] = Int32GetDatum(slot->proc ? slot->proc->pid : 0);
+		values[3] = Int32GetDatum(pids[i]);
 		nulls[3] = slot->proc == NULL;
 		values[4] = CStringGetTextDatum(!slot->proc ? "starting" : slot->idle ? "idle" : "busy");
 		values[5] = Int64GetDatum(slot->turns);
@@ -186,7 +213,6 @@ durable_workers(PG_FUNCTION_ARGS)
 		nulls[6] = slot->last_turn_at == 0;
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
-	LWLockRelease(shared->directory);
 	return (Datum) 0;
 }
 

@@ -215,6 +215,9 @@ set_span(Datum *value, bool *isnull, double usecs)
 	*value = IntervalPGetDatum(span);
 }
 
+/*
+ * durable.task_queue_stats(id, topic): all NULL where the queue is another's
+ */
 PG_FUNCTION_INFO_V1(durable_task_queue_stats);
 Datum
 durable_task_queue_stats(PG_FUNCTION_ARGS)
@@ -224,11 +227,16 @@ durable_task_queue_stats(PG_FUNCTION_ARGS)
 	double		p99 = -1;
 	int64		notified;
 	TupleDesc	desc;
-	Datum		values[5];
+	Datum		values[5] = {0};
 	bool		nulls[5] = {0};
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
+	if (queue && !sees_processes_of(queue->owner))
+	{
+		memset(nulls, true, sizeof(nulls));
+		PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	}
 	if (queue)
 		task_queue_percentiles(queue, &p50, &p99);
 	values[0] = Int32GetDatum(waiting_workers(PG_GETARG_INT64(1), &notified));
@@ -239,24 +247,48 @@ durable_task_queue_stats(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
+/*
+ * A name in the encoding of another database: of what is not ASCII nobody knows
+ * what it is here
+ */
+static void
+make_ascii(char *name)
+{
+	for (; *name; name++)
+		if (IS_HIGHBIT_SET(*name))
+			*name = '?';
+}
+
+/*
+ * durable.external_workers(): those the caller may see; whose they are is asked
+ * without a lock
+ */
 PG_FUNCTION_INFO_V1(durable_external_workers);
 Datum
 durable_external_workers(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Poller	   *pollers = palloc(MAX_POLLERS * sizeof(Poller));
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (!shared)
 		return (Datum) 0;
 	LWLockAcquire(shared->waiting, LW_SHARED);
+	memcpy(pollers, shared->pollers, MAX_POLLERS * sizeof(Poller));
+	LWLockRelease(shared->waiting);
 	for (int i = 0; i < MAX_POLLERS; i++)
 	{
-		Poller	   *poller = &shared->pollers[i];
+		Poller	   *poller = &pollers[i];
 		Datum		values[7];
 		bool		nulls[7] = {0};
 
-		if (!OidIsValid(poller->dbid))
+		if (!OidIsValid(poller->dbid) || !sees_processes_of(poller->role))
 			continue;
+		if (poller->dbid != MyDatabaseId)
+		{
+			make_ascii(poller->name);
+			make_ascii(poller->task_queue);
+		}
 		values[0] = ObjectIdGetDatum(poller->dbid);
 		values[1] = ObjectIdGetDatum(poller->role);
 		values[2] = CStringGetTextDatum(poller->name);
@@ -266,6 +298,5 @@ durable_external_workers(PG_FUNCTION_ARGS)
 		values[6] = TimestampTzGetDatum(poller->seen_at);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
-	LWLockRelease(shared->waiting);
 	return (Datum) 0;
 }

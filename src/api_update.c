@@ -177,6 +177,27 @@ wf_update(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(result);
 }
 
+/*
+ * Has this update been requested before, of the run that is open or was the last?
+ * Then nothing is started.
+ */
+static bool
+requested_before(const StartOptions *options, const UpdateCall *call)
+{
+	Found		run;
+	Update		known;
+	StoreScope	scope;
+	bool		found;
+
+	store_begin(&scope);
+	found = find_latest(PointerGetDatum(options->namespace), PointerGetDatum(options->id), &run);
+	store_end(&scope);
+	if (!found || !has_privs_of_role(GetUserId(), run.owner) || !update_call_find(&run, call, &known))
+		return false;
+	txn_wait_for_disk(true);
+	return true;
+}
+
 /* wf_update_with_start(workflow, id, update, args, input, update_id, ...options but id) */
 PG_FUNCTION_INFO_V1(wf_update_with_start);
 Datum
@@ -193,6 +214,8 @@ wf_update_with_start(PG_FUNCTION_ARGS)
 	call.update = arg_id(fcinfo, 2, "update", true);
 	call.args = arg_args(fcinfo, 3);
 	call.update_id = arg_update_id(fcinfo, 5);
+	if (!PG_ARGISNULL(5) && requested_before(&options, &call))
+		PG_RETURN_TEXT_P(call.update_id);
 	for (;;)
 	{
 		Found		run;
@@ -225,25 +248,28 @@ wf_update_with_start(PG_FUNCTION_ARGS)
 }
 
 /*
- * An update for workflow code: (update_id, name, args), or NULL
+ * An update for workflow code: (update_id, name, args), all of them NULL where
+ * there is none.  A NULL instead of that row has no columns in PL/pgSQL.
  */
 static Datum
 update_row(FunctionCallInfo fcinfo, Turn *turn, const UpdateRequest *update)
 {
 	TupleDesc	desc;
 	Datum		values[3];
-	bool		nulls[3] = {0};
-	Event	   *event;
+	bool		nulls[3] = {true, true, true};
 
-	if (!update)
-		PG_RETURN_NULL();
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	event = &turn->events[update->event];
-	values[0] = CStringGetTextDatum(update->id);
-	values[1] = PointerGetDatum(event->name);
-	values[2] = PointerGetDatum(command_event_payload(event));
-	nulls[2] = values[2] == 0;
+	if (update)
+	{
+		Event	   *event = &turn->events[update->event];
+
+		values[0] = CStringGetTextDatum(update->id);
+		values[1] = PointerGetDatum(event->name);
+		values[2] = PointerGetDatum(command_event_payload(event));
+		nulls[0] = nulls[1] = false;
+		nulls[2] = values[2] == 0;
+	}
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "attempt_log.h"
+#include "catalog/pg_type.h"
 
 enum
 {
@@ -43,6 +44,23 @@ attempt_log_add(RowBatch *batch, const Activity *a, EventType outcome, Timestamp
 	values[L_FAILURE] = PointerGetDatum(failure);
 	nulls[L_FAILURE] = failure == NULL;
 	rows_add(batch, values, nulls);
+}
+
+/*
+ * When the last attempt that did not complete has ended, DT_NOEND where none is
+ * known; between store_begin() and store_end()
+ */
+TimestampTz
+attempt_log_last(const Activity *a)
+{
+	static Statement statement = {
+		"SELECT pg_catalog.max(t.ended_at) FROM durable.attempt t WHERE t.run_id = $1 AND t.command = $2",
+		2, {UUIDOID, INT4OID}
+	};
+	Datum		values[2] = {UUIDPGetDatum(&a->run_id), Int32GetDatum(a->command)};
+
+	store_execute(&statement, values, NULL);
+	return store_is_null(0, 1) ? DT_NOEND : DatumGetTimestampTz(store_value(0, 1));
 }
 
 /*

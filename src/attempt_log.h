@@ -11,6 +11,7 @@
 #include "activity.h"
 
 extern void attempt_log_add(RowBatch *batch, const Activity *a, EventType outcome, TimestampTz ended_at, Jsonb *failure);
+extern TimestampTz attempt_log_last(const Activity *a);
 extern void attempt_log_write(RowBatch *batch);
 
 #endif							/* DURABLE_ATTEMPT_LOG_H */

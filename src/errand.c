@@ -365,7 +365,7 @@ note_error(Errand *errand, const ErrorData *error)
 		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED)
 		return;
 	errand->sqlstate = error->sqlerrcode;
-	strlcpy(errand->message, error->message ? error->message : "", sizeof(errand->message));
+	clip_text(errand->message, error->message ? error->message : "", sizeof(errand->message));
 }
 
 /*

@@ -585,7 +585,8 @@ execution_delete_closed(const pg_uuid_t *run_id)
 		" s AS (DELETE FROM durable.state WHERE run_id = $1),"
 		" a AS (DELETE FROM durable.attempt WHERE run_id = $1),"
 		" m AS (DELETE FROM durable.message WHERE run_id = $1),"
-		" u AS (DELETE FROM durable.update WHERE run_id = $1)"
+		" u AS (DELETE FROM durable.update WHERE run_id = $1),"
+		" r AS (DELETE FROM durable.start_request WHERE run_id = $1)"
 		" DELETE FROM durable.signal_request WHERE run_id = $1",
 		1, {UUIDOID}
 	};

@@ -152,6 +152,7 @@ send_message(Turn *turn, const ExternalRequest *request, bool *wait)
 	for (;;)
 	{
 		Found		found;
+		bool		asked;		/* before; then there is nothing to do */
 
 		if (!find_target(turn, request, &found))
 			return failed("not_found", ERRCODE_WF_NOT_FOUND, "workflow \"%s\" does not exist", request);
@@ -169,7 +170,7 @@ send_message(Turn *turn, const ExternalRequest *request, bool *wait)
 		if (*wait)
 			return NULL;
 		if (request->initiated == EVENT_SIGNAL_EXTERNAL_INITIATED ?
-			run_signal(&found, request->name, request->payload, NULL) : run_cancel(&found, request->name))
+			run_signal(&found, request->name, request->payload, NULL) : run_cancel(&found, request->name, &asked))
 			return NULL;
 		CHECK_FOR_INTERRUPTS();
 	}

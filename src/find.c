@@ -100,21 +100,56 @@ find_run_of(Datum namespace, Datum workflow_id, const pg_uuid_t *run_id, Found *
 		found_row(store_execute(&closed, values, NULL), found);
 }
 
+#define FIND_REQUEST_CLOSED \
+	"SELECT * FROM (" FIND_CLOSED "c.namespace = $1 AND c.request_id = $2 AND c.request_id IS NOT NULL ORDER BY c.run_id LIMIT 1) c"
+#define FIND_REQUEST_TAKEN \
+	FIND_OPEN "e.run_id = (SELECT s.run_id FROM durable.start_request s WHERE s.namespace = $1 AND s.request_id = $2)" \
+	" UNION ALL " \
+	FIND_CLOSED "c.run_id = (SELECT s.run_id FROM durable.start_request s WHERE s.namespace = $1 AND s.request_id = $2)"
+
 /*
- * The run that was started with a request id
+ * The run that a start with a request id was answered with: the one it started, or
+ * one that was there before
  */
 bool
 find_request(Datum namespace, Datum request_id, Found *found)
 {
-	static Statement open = {
-		FIND_OPEN "e.namespace = $1 AND e.request_id = $2 AND e.request_id IS NOT NULL", 2, {TEXTOID, TEXTOID}
-	};
-	static Statement closed = {
-		FIND_CLOSED "c.namespace = $1 AND c.request_id = $2 AND c.request_id IS NOT NULL ORDER BY c.run_id LIMIT 1",
+	static Statement statement = {
+		FIND_OPEN "e.namespace = $1 AND e.request_id = $2 AND e.request_id IS NOT NULL"
+		" UNION ALL " FIND_REQUEST_CLOSED " UNION ALL " FIND_REQUEST_TAKEN " LIMIT 1",
 		2, {TEXTOID, TEXTOID}
 	};
 	Datum		values[2] = {namespace, request_id};
 
-	return found_row(store_execute(&open, values, NULL), found) ||
-		found_row(store_execute(&closed, values, NULL), found);
+	return found_row(store_execute(&statement, values, NULL), found);
+}
+
+/*
+ * The same, where it is not the run that has just been inserted
+ */
+bool
+find_earlier_request(Datum namespace, Datum request_id, Found *found)
+{
+	static Statement statement = {
+		FIND_REQUEST_CLOSED " UNION ALL " FIND_REQUEST_TAKEN " LIMIT 1", 2, {TEXTOID, TEXTOID}
+	};
+	Datum		values[2] = {namespace, request_id};
+
+	return found_row(store_execute(&statement, values, NULL), found);
+}
+
+/*
+ * Note that a start with a request id was answered with a run, which we hold;
+ * false where another did so at the same time
+ */
+bool
+take_start_request(Datum namespace, Datum request_id, const pg_uuid_t *run_id)
+{
+	static Statement statement = {
+		"INSERT INTO durable.start_request (namespace, request_id, run_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+		3, {TEXTOID, TEXTOID, UUIDOID}
+	};
+	Datum		values[3] = {namespace, request_id, UUIDPGetDatum(run_id)};
+
+	return store_execute(&statement, values, NULL) > 0;
 }

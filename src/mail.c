@@ -206,6 +206,9 @@ mail_take(Turn *turn, const BatchRun *run)
 		const Message *m = run->mail[i];
 		Event		event;
 
+		/* parents and clients may have asked at the same time */
+		if (m->kind == MESSAGE_CANCEL && turn->cancel_event >= 0)
+			continue;
 		if (mail_to_event(m, &event))
 			turn_add_event(turn, &event);
 		else if (m->kind == MESSAGE_RUN_TIMEOUT)

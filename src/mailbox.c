@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "history.h"
 #include "mailbox.h"
 #include "testmode.h"
 #include "txn.h"
@@ -296,6 +297,42 @@ mailbox_take_request(const pg_uuid_t *run_id, Datum request_id)
 		2, {UUIDOID, TEXTOID}
 	};
 	Datum		values[2] = {UUIDPGetDatum(run_id), request_id};
+
+	return store_execute(&statement, values, NULL) > 0;
+}
+
+/*
+ * Has a closed run, or one of those that went on as it or as which it went on,
+ * taken a signal with this request id?
+ */
+bool
+mailbox_took_request(const pg_uuid_t *run_id, Datum request_id)
+{
+	static Statement statement = {
+		"SELECT 1 FROM durable.signal_request s WHERE s.request_id = $2 AND s.first_run_id ="
+		" (SELECT COALESCE(c.first_run_id, c.run_id) FROM durable.closed c WHERE c.run_id = $1)",
+		2, {UUIDOID, TEXTOID}
+	};
+	Datum		values[2] = {UUIDPGetDatum(run_id), request_id};
+
+	return store_execute(&statement, values, NULL) > 0;
+}
+
+/*
+ * Has a run been asked to cancel itself, in its mail or its history?
+ */
+bool
+mailbox_cancel_requested(const pg_uuid_t *run_id)
+{
+	static Statement statement = {
+		"SELECT 1 FROM durable.message m WHERE m.run_id = $1 AND m.kind = $2"
+		" UNION ALL SELECT 1 FROM durable.history h WHERE h.run_id = $1"
+		" AND EXISTS (SELECT 1 FROM pg_catalog.unnest(h.events) e WHERE e.type = $3) LIMIT 1",
+		3, {UUIDOID, INT2OID, INT2OID}
+	};
+	Datum		values[3] = {
+		UUIDPGetDatum(run_id), Int16GetDatum(MESSAGE_CANCEL), Int16GetDatum(EVENT_WORKFLOW_CANCEL_REQUESTED)
+	};
 
 	return store_execute(&statement, values, NULL) > 0;
 }

@@ -65,6 +65,8 @@ extern void mailbox_consume(const ItemPointerData *tids, int count);
 extern void mailbox_empty(const pg_uuid_t *run_ids, int count);
 extern int64 mailbox_move(const pg_uuid_t *from, const pg_uuid_t *to);
 extern bool mailbox_has_other_signals(const pg_uuid_t *run_ids, int count, const int64 *taken, int ntaken);
+extern bool mailbox_took_request(const pg_uuid_t *run_id, Datum request_id);
+extern bool mailbox_cancel_requested(const pg_uuid_t *run_id);
 extern bool mailbox_take_request(const pg_uuid_t *run_id, Datum request_id);
 
 #endif							/* DURABLE_MAILBOX_H */

@@ -3,16 +3,21 @@
  * notify.c
  *	  NOTIFY for those who LISTEN to a workflow.
  *
- *	  The channel is a hash of namespace and workflow id; the payload is a JSON
- *	  object with run_id and status.  NOTIFY takes a lock of the whole database
- *	  at commit, so it is sent only where somebody listens.
+ *	  Anybody may LISTEN to any channel, so who does not know the name must not be
+ *	  able to guess it: it is a hash of a secret of the database, the owner of the
+ *	  runs, namespace and workflow id.  wf_listen_workflow() tells it to those who
+ *	  may see the runs.  The payload is a JSON object with run_id and status.
+ *	  NOTIFY takes a lock of the whole database at commit, so it is sent only
+ *	  where somebody listens.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "commands/async.h"
-#include "common/hashfn.h"
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "extension.h"
 #include "json.h"
 #include "miscadmin.h"
 #include "notify.h"
@@ -20,14 +25,51 @@
 #include "utils/builtins.h"
 #include "waiter.h"
 
-uint64
-notify_key(const text *namespace, const text *workflow_id)
+/*
+ * The database's secret.  It is made with the extension and does not change
+ * while that lives.
+ */
+static const uint8 *
+secret(void)
 {
-	uint64		seed = hash_bytes_extended((const unsigned char *) VARDATA_ANY(namespace),
-										   VARSIZE_ANY_EXHDR(namespace), 0);
+	static Statement statement = {"SELECT s.value FROM durable.secret s"};
+	static Oid	known = InvalidOid; /* schema of the extension */
+	static uint8 value[UUID_LEN];
+	StoreScope	scope;
 
-	return hash_bytes_extended((const unsigned char *) VARDATA_ANY(workflow_id),
-							   VARSIZE_ANY_EXHDR(workflow_id), seed);
+	if (known == durable_schema())
+		return value;
+	store_begin(&scope);
+	if (store_execute(&statement, NULL, NULL) != 1)
+		elog(ERROR, "durable.secret has no row");
+	memcpy(value, DatumGetUUIDP(store_value(0, 1))->data, UUID_LEN);
+	store_end(&scope);
+	known = durable_schema();
+	return value;
+}
+
+/*
+ * What a workflow is known by to those who listen
+ */
+uint64
+notify_key(Oid owner, const text *namespace, const text *workflow_id)
+{
+	const uint8 *salt = secret();
+	pg_cryptohash_ctx *sha = pg_cryptohash_create(PG_SHA256);
+	uint32		head[2] = {owner, VARSIZE_ANY_EXHDR(namespace)};
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	uint64		key;
+
+	if (pg_cryptohash_init(sha) < 0 ||
+		pg_cryptohash_update(sha, salt, UUID_LEN) < 0 ||
+		pg_cryptohash_update(sha, (uint8 *) head, sizeof(head)) < 0 ||
+		pg_cryptohash_update(sha, (const uint8 *) VARDATA_ANY(namespace), VARSIZE_ANY_EXHDR(namespace)) < 0 ||
+		pg_cryptohash_update(sha, (const uint8 *) VARDATA_ANY(workflow_id), VARSIZE_ANY_EXHDR(workflow_id)) < 0 ||
+		pg_cryptohash_final(sha, digest, sizeof(digest)) < 0)
+		elog(ERROR, "could not hash the name of a workflow: %s", pg_cryptohash_error(sha));
+	pg_cryptohash_free(sha);
+	memcpy(&key, digest, sizeof(key));
+	return key;
 }
 
 char *
@@ -66,7 +108,7 @@ notify_status(const Execution *e, RunStatus status)
 
 	if (!listener_any())
 		return;
-	key = notify_key(e->namespace, e->workflow_id);
+	key = notify_key(e->owner, e->namespace, e->workflow_id);
 	if (!listener_wants(key))
 		return;
 	run_id = uuid_to_cstring(&e->run_id);

@@ -10,7 +10,7 @@
 
 #include "execution.h"
 
-extern uint64 notify_key(const text *namespace, const text *workflow_id);
+extern uint64 notify_key(Oid owner, const text *namespace, const text *workflow_id);
 extern char *notify_channel(uint64 key);
 extern void notify_listen(const char *call, const char *channel);
 extern void notify_status(const Execution *e, RunStatus status);

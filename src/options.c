@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "clock.h"
 #include "compat.h"
 #include "extension.h"
@@ -379,4 +380,14 @@ check_owner(Oid caller, Oid owner, const char *what)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for workflow \"%s\"", what),
 				 errdetail("It belongs to role \"%s\".", GetUserNameFromId(owner, true))));
+}
+
+/*
+ * Who sees the processes and figures of a role: itself, its members, and those who
+ * monitor the server
+ */
+bool
+sees_processes_of(Oid role)
+{
+	return has_privs_of_role(GetUserId(), role) || has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
 }

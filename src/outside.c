@@ -60,16 +60,21 @@ run_signal(const Found *run, text *signal, Jsonb *payload, text *request_id)
 }
 
 /*
- * Ask a run to cancel itself; false where it is closed
+ * Ask a run to cancel itself; false where it is closed.  *asked: it had been
+ * asked before, and is not asked again.
  */
 bool
-run_cancel(const Found *run, text *reason)
+run_cancel(const Found *run, text *reason, bool *asked)
 {
 	Message		message = {.kind = MESSAGE_CANCEL, .name = reason};
 
+	*asked = false;
 	if (!execution_hold(&run->run_id))
 		return false;
 	txn_locked(run->owner, &run->run_id);
+	*asked = mailbox_cancel_requested(&run->run_id);
+	if (*asked)
+		return true;
 	run_send(run, &message);
 	return true;
 }

@@ -14,7 +14,7 @@
 
 extern void run_send(const Found *run, Message *message);
 extern bool run_signal(const Found *run, text *signal, Jsonb *payload, text *request_id);
-extern bool run_cancel(const Found *run, text *reason);
+extern bool run_cancel(const Found *run, text *reason, bool *asked);
 extern void runs_close_terminated(Execution *runs, int count, text *reason, const pg_uuid_t *next);
 extern bool run_update(const Found *run, text *update_id, text *name, Jsonb *args);
 extern void run_add_event(Execution *e, const Event *last);

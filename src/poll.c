@@ -63,21 +63,22 @@ static void
 see_worker(const Poll *poll, int64 topic, int tasks)
 {
 	static Poller *mine = NULL;
-	char	   *name = text_to_cstring(poll->worker);
+	char		name[NAMEDATALEN];
 	Poller	   *oldest = NULL;
 
 	if (!shared)
 		return;
+	clip_text(name, text_to_cstring(poll->worker), NAMEDATALEN);
 	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
 	if (mine && (mine->dbid != MyDatabaseId || mine->topic != topic ||
-				 strncmp(mine->name, name, NAMEDATALEN - 1) != 0))
+				 strcmp(mine->name, name) != 0))
 		mine = NULL;
 	for (int i = 0; i < MAX_POLLERS && !mine; i++)
 	{
 		Poller	   *poller = &shared->pollers[i];
 
 		if (poller->dbid == MyDatabaseId && poller->topic == topic &&
-			strncmp(poller->name, name, NAMEDATALEN - 1) == 0)
+			strcmp(poller->name, name) == 0)
 			mine = poller;
 		else if (!oldest || poller->seen_at < oldest->seen_at)
 			oldest = poller;
@@ -88,7 +89,7 @@ see_worker(const Poll *poll, int64 topic, int tasks)
 		mine->dbid = MyDatabaseId;
 		mine->topic = topic;
 		strlcpy(mine->name, name, NAMEDATALEN);
-		strlcpy(mine->task_queue, poll->task_queue, NAMEDATALEN);
+		clip_text(mine->task_queue, poll->task_queue, NAMEDATALEN);
 		mine->tasks = 0;
 	}
 	mine->role = poll->role;

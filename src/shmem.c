@@ -23,6 +23,7 @@
 
 #include <signal.h>
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "shmem.h"
 #include "storage/ipc.h"
@@ -95,6 +96,19 @@ durable_shmem_init(void)
 	shmem_request_hook = shmem_request;
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = shmem_startup;
+}
+
+/*
+ * Text for a place of a fixed size: what does not fit is cut off, but not in the
+ * middle of a character
+ */
+void
+clip_text(char *to, const char *from, size_t size)
+{
+	int			length = pg_mbcliplen(from, strlen(from), size - 1);
+
+	memcpy(to, from, length);
+	to[length] = '\0';
 }
 
 /*

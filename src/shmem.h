@@ -270,6 +270,7 @@ extern Shared *shared;
 
 extern void durable_shmem_init(void);
 extern Database *durable_database(Oid dbid, bool create);
+extern void clip_text(char *to, const char *from, size_t size);
 extern void durable_wake_launcher(void);
 extern bool durable_wake_slots(SlotKind kind, Oid dbid);
 extern void durable_terminate_slots(SlotKind kind, Oid dbid);

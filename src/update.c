@@ -108,8 +108,9 @@ update_find(const pg_uuid_t *run_id, const text *update_id, MemoryContext contex
 }
 
 /*
- * The earlier run that answered an update before it went on, through any
- * number of others, as this one; false where none did
+ * The earlier run that answered an update before it went on as this one, by
+ * continue-as-new or a retry, through any number of others; false where none did.
+ * What a reset left out has not been.
  */
 bool
 update_find_before(const pg_uuid_t *run_id, const text *update_id, pg_uuid_t *before)
@@ -118,12 +119,14 @@ update_find_before(const pg_uuid_t *run_id, const text *update_id, pg_uuid_t *be
 		"SELECT u.run_id FROM durable.update u JOIN durable.closed c ON c.run_id = u.run_id"
 		" WHERE u.first_run_id = COALESCE((SELECT e.first_run_id FROM durable.execution e WHERE e.run_id = $1),"
 		" (SELECT o.first_run_id FROM durable.closed o WHERE o.run_id = $1))"
-		" AND u.update_id = $2 AND u.completed_at IS NOT NULL AND c.status = $3"
+		" AND u.update_id = $2 AND u.completed_at IS NOT NULL"
+		" AND (c.status = $3 OR c.next_run_id IS NOT NULL AND c.status <> $4)"
 		" ORDER BY u.run_id DESC LIMIT 1",
-		3, {UUIDOID, TEXTOID, INT2OID}
+		4, {UUIDOID, TEXTOID, INT2OID, INT2OID}
 	};
-	Datum		values[3] = {
-		UUIDPGetDatum(run_id), PointerGetDatum(update_id), Int16GetDatum(STATUS_CONTINUED_AS_NEW)
+	Datum		values[4] = {
+		UUIDPGetDatum(run_id), PointerGetDatum(update_id),
+		Int16GetDatum(STATUS_CONTINUED_AS_NEW), Int16GetDatum(STATUS_TERMINATED)
 	};
 
 	if (store_execute(&statement, values, NULL) == 0)

@@ -132,6 +132,24 @@ SELECT * FROM runs('patient');
 SELECT * FROM events('patient');
 RESET durable.clock_offset;
 
+-- Where no update came, each form of the call gives a row of NULLs.
+CREATE FUNCTION forms() RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE u record; v record; id text; n text;
+BEGIN
+  u := wf_next_update('x', '10 ms');
+  v := wf_poll_update();
+  SELECT update_id, name INTO id, n FROM wf_next_update('x', '10 ms');
+  RETURN jsonb_build_array(u.update_id, u.name, u.args, v.update_id, id, n, u IS NULL, (wf_poll_update()).name, (SELECT count(*) FROM wf_poll_update()), to_jsonb(u));
+END $$;
+SELECT wf_start('forms', id => 'forms') \gset
+CALL wf_work();
+SET durable.clock_offset = '1min';
+CALL wf_work();
+SET durable.clock_offset = '2min';
+CALL wf_work();
+RESET durable.clock_offset;
+SELECT * FROM runs('forms');
+
 -- Mistakes in the code.
 CREATE FUNCTION sloppy() RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE u record; got jsonb = '[]'; said text;
