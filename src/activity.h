@@ -116,6 +116,7 @@ extern void activity_remove(const ActivityKey *keys, int count);
 extern int	activity_clear(const pg_uuid_t *run_ids, int count, MemoryContext context, Activity **result);
 extern bool activity_heartbeat(const ActivityKey *key, TimestampTz at, Jsonb *details, HeartbeatReply *reply);
 extern bool activity_bounds(int64 queue, int64 from, int64 to, int64 *first, int64 *last);
+extern bool activity_any_parked(int64 queue);
 extern int	activity_read_running(int64 queue, MemoryContext context, Activity **result);
 
 #endif							/* DURABLE_ACTIVITY_H */

@@ -89,15 +89,20 @@ activity_scan_in_server(MemoryContext context, Activity **result)
 }
 
 /*
- * The next queue, by its id, in which something can be claimed: an activity of
- * it, of which queue, topic, owner and external are filled in
+ * The next queue, by its id, that has activities to be claimed, or parked until
+ * a limit allows it: an activity of it, of which queue, topic, owner and
+ * external are filled in
  */
 bool
 activity_next_queue(int64 after, Activity *result)
 {
 	static Statement statement = {
-		"SELECT a.queue, a.owner, a.external, a.topic FROM durable.activity a WHERE a.queue > $1 AND a.place IS NOT NULL"
-		" ORDER BY a.queue, a.place, a.seq LIMIT 1",
+		"SELECT n.* FROM ("
+		"(SELECT a.queue, a.owner, a.external, a.topic FROM durable.activity a WHERE a.queue > $1 AND a.place IS NOT NULL"
+		" ORDER BY a.queue, a.place, a.seq LIMIT 1)"
+		" UNION ALL "
+		"(SELECT a.queue, a.owner, a.external, a.topic FROM durable.activity a WHERE a.queue > $1 AND a.parked IS NOT NULL"
+		" ORDER BY a.queue, a.parked, a.priority, a.seq LIMIT 1)) n ORDER BY n.queue LIMIT 1",
 		1, {INT8OID}
 	};
 	Datum		value = Int64GetDatum(after);
@@ -153,6 +158,19 @@ activity_bounds(int64 queue, int64 from, int64 to, int64 *first, int64 *last)
 		return false;
 	*last = DatumGetInt64(store_value(0, 1));
 	return true;
+}
+
+bool
+activity_any_parked(int64 queue)
+{
+	static Statement statement = {
+		"SELECT 1 FROM durable.activity a WHERE a.queue = $1 AND a.parked IS NOT NULL"
+		" ORDER BY a.queue, a.parked, a.priority, a.seq LIMIT 1",
+		1, {INT8OID}
+	};
+	Datum		value = Int64GetDatum(queue);
+
+	return store_execute(&statement, &value, NULL) > 0;
 }
 
 /*

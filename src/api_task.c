@@ -85,7 +85,7 @@ wf_set_task_queue(PG_FUNCTION_ARGS)
 	store_begin(&scope);
 	limits_write(&q);
 	queue = task_queue_known(&name);
-	note_queue_stale(queue);
+	note_queue_changed(queue);
 	store_end(&scope);
 	PG_RETURN_VOID();
 }

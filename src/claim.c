@@ -13,7 +13,8 @@
  *	  before all others, since they have waited longest.
  *
  *	  3. What is taken counts against the limits at once, and is counted back if
- *	  the claim is undone (tasknote.c).
+ *	  the claim is undone (tasknote.c).  If it fails in the middle, between what it
+ *	  tells the queue and what it reads, nothing is known of the queue any more.
  *
  *	  All functions run between store_begin() and store_end().
  *
@@ -32,6 +33,8 @@
 /* Rows that one claim parks at most */
 #define MAX_PARKED			1000
 #define MAX_READY_KEYS		64
+/* Parked tasks that are locked are looked at again after this */
+#define LOCKED_RETRY_USECS	USECS_PER_SEC
 
 /*
  * How many tasks the queue's limits allow now, up to the claim's max
@@ -123,6 +126,9 @@ take_parked(Claim *claim, int room, TimestampTz now)
 			note_key_started(claim->queue, keys[i].hash, true);
 			take(claim, &rows[j]);
 		}
+		/* somebody has them locked, and need not be one who tells us when he is done */
+		if (found < want)
+			task_queue_look_at(claim->queue, now + LOCKED_RETRY_USECS);
 		if (left)
 			fairness_count(claim->queue, keys[i].hash, 0, 0);	/* its turn is not over */
 	}
@@ -207,8 +213,9 @@ claim_tasks(Claim *claim)
 	claim->rows = MemoryContextAlloc(claim->context, Max(claim->max, 1) * sizeof(Activity));
 	claim->count = 0;
 	task_claims_lock(queue);
-	if (queue->stale)
+	if (!task_queue_is_known(queue))
 		task_queue_refresh(queue);
+	note_begin_change(queue);
 	room = room_for(claim, now);
 	if (room > 0)
 		take_parked(claim, room, now);
@@ -216,6 +223,7 @@ claim_tasks(Claim *claim)
 		scan_lane(claim, lane, room, &parked, now);
 	if (queue->limits.rate > 0)
 		note_tokens(queue, claim->count);
+	note_end_change(queue);
 	task_claims_unlock(queue);
 
 	activity_write_updates(&parked);
@@ -232,7 +240,7 @@ void
 claim_give_back_task(Claim *claim, const Activity *a)
 {
 	if (a->is_parked)
-		note_queue_stale(claim->queue);
+		note_queue_changed(claim->queue);
 	else
 		note_task_arrived(claim->queue, a->place, a->seq);
 	if (claim->queue->limits.concurrency > 0)

@@ -94,6 +94,14 @@ typedef struct TaskLimits
 
 #define WAIT_BUCKETS	72		/* of half an octave of microseconds */
 
+/* What is known of a task queue, see taskqueue.c, point 7. */
+typedef enum TaskQueueState
+{
+	TASK_QUEUE_UNKNOWN,
+	TASK_QUEUE_COUNTING,
+	TASK_QUEUE_KNOWN
+} TaskQueueState;
+
 /* Activities for one kind of worker, as claims see them. */
 typedef struct TaskQueue
 {
@@ -110,7 +118,8 @@ typedef struct TaskQueue
 	int64		seq;			/* last given */
 	TaskLimits	limits;
 	bool		has_weights;	/* the table has weights of fairness keys */
-	bool		stale;			/* read limits and count again */
+	TaskQueueState state;		/* of the limits and counts that follow */
+	bool		lanes_read;		/* from the table, when it became known here */
 	int			running;		/* where there are limits, */
 	int			open;			/* of which so many by transactions that are open */
 	uint32		counts;			/* how often it was counted anew */

@@ -7,7 +7,8 @@
  *	  one for each further attempt (fairness.c).
  *
  *	  2. The first process to use a queue after a restart reads from the table
- *	  how far its lanes are, and where the queue has limits, how much runs.
+ *	  how far its lanes are, and where the queue has limits, how much runs.  The
+ *	  same is done again when that is no longer known (taskqueue.c, point 7).
  *
  *	  All functions run between store_begin() and store_end().
  *
@@ -74,19 +75,15 @@ load_lanes(TaskQueue *queue)
 TaskQueue *
 task_queue_known(const TaskQueueName *name)
 {
-	bool		created;
-	TaskQueue  *queue = task_queue_get(name, &created);
+	TaskQueue  *queue = task_queue_get(name);
 
-	if (created)
-		load_lanes(queue);
-	if (queue->stale)
-	{
-		/* a claim is to wait for the count, not to go by the last one */
-		task_claims_lock(queue);
-		if (queue->stale)
-			task_queue_refresh(queue);
-		task_claims_unlock(queue);
-	}
+	if (task_queue_is_known(queue))
+		return queue;
+	/* a claim is to wait for the count, not to go by the last one */
+	task_claims_lock(queue);
+	if (!task_queue_is_known(queue))
+		task_queue_refresh(queue);
+	task_claims_unlock(queue);
 	return queue;
 }
 
@@ -124,25 +121,31 @@ count_tasks(TaskQueue *queue)
 }
 
 /*
- * Read a queue's limits; where it has any, or had, count
+ * Find out about a queue that is not known: its lanes where they were never
+ * read, its limits, and what counts against them or waits for those it had.
+ * The caller holds the claim lock.
  */
 void
 task_queue_refresh(TaskQueue *queue)
 {
 	TaskLimits	limits;
 	Jsonb	   *weights;
-	bool		any = limits_read(queue->id, CurrentMemoryContext, &limits, &weights) ||
-		queue->limits.concurrency > 0 || task_queue_limits_keys(queue);
+	bool		any;
 
+	note_begin_change(queue);
+	task_queue_begin_count(queue);
+	if (!queue->lanes_read)
+		load_lanes(queue);
+	any = limits_read(queue->id, CurrentMemoryContext, &limits, &weights) || activity_any_parked(queue->id);
 	SpinLockAcquire(&queue->mutex);
-	queue->stale = false;
+	queue->lanes_read = true;
 	queue->limits = limits;
 	queue->has_weights = weights != NULL;
-	queue->throttled_until = DT_NOEND;
-	queue->freed_at = DT_NOEND;
 	SpinLockRelease(&queue->mutex);
 	if (any)
 		count_tasks(queue);
+	task_queue_end_count(queue);
+	note_end_change(queue);
 }
 
 /*
@@ -235,7 +238,7 @@ task_hold(const Activity *a)
 	if (a->place != 0)
 		note_task_claimed(task_queue_of(a), a->place, a->seq);
 	else if (a->is_parked)
-		note_queue_stale(task_queue_of(a));
+		note_queue_changed(task_queue_of(a));
 }
 
 /*
@@ -261,7 +264,7 @@ task_uncount(const Activity *a)
 		return;
 	queue = task_queue_of(a);
 	if (a->is_parked)
-		note_queue_stale(queue);
+		note_queue_changed(queue);
 	else
 	{
 		if (queue->limits.concurrency > 0)

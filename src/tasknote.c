@@ -13,6 +13,10 @@
  *	  queue counts anew, and looks again where the claims were.  It counts anew
  *	  too if it did so while this transaction was open.
  *
+ *	  4. Between note_begin_change() and note_end_change() the queue is told
+ *	  things that the tables are read for only afterwards.  If that is undone in
+ *	  between, the queue is not known any more, from the beginning of its lanes on.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -56,7 +60,9 @@ typedef struct TaskNote
 	int			ended;
 	int			tokens;			/* of the rate limit */
 	uint32		notified;		/* whose hunger our NOTIFY is for */
-	bool		stale;
+	bool		changed;		/* limits or rows, so that it has to count anew */
+	int			changing;		/* depth of note_begin_change() */
+	int			level;			/* deepest nesting of changes and claims */
 	KeyNote    *keys;
 	int			nkeys;
 	int			keys_room;
@@ -108,6 +114,30 @@ lower(Position *position, int64 place, int64 seq)
 }
 
 /*
+ * What the queue is told from now on goes before what the tables are read for
+ */
+void
+note_begin_change(TaskQueue *queue)
+{
+	TaskNote   *note = note_for(queue);
+
+	note_level = Max(note_level, GetCurrentTransactionNestLevel());
+	note->level = Max(note->level, GetCurrentTransactionNestLevel());
+	note->changing++;
+}
+
+void
+note_end_change(TaskQueue *queue)
+{
+	TaskNote   *note = note_for(queue);
+
+	note->changing--;
+	/* it may have been counted anew by ourselves */
+	if (note->started == 0 && note->ended == 0 && note->nkeys == 0)
+		note->counts = queue->counts;
+}
+
+/*
  * A task was written with this place
  */
 void
@@ -122,8 +152,11 @@ note_task_arrived(TaskQueue *queue, int64 place, int64 seq)
 void
 note_task_claimed(TaskQueue *queue, int64 place, int64 seq)
 {
+	TaskNote   *note = note_for(queue);
+
 	note_level = Max(note_level, GetCurrentTransactionNestLevel());
-	lower(&note_for(queue)->claimed[LANE_OF(place)], place, seq);
+	note->level = Max(note->level, GetCurrentTransactionNestLevel());
+	lower(&note->claimed[LANE_OF(place)], place, seq);
 }
 
 /*
@@ -220,9 +253,9 @@ task_is_notified(TaskQueue *queue)
  * Limits or rows changed in a way that makes it count anew
  */
 void
-note_queue_stale(TaskQueue *queue)
+note_queue_changed(TaskQueue *queue)
 {
-	note_for(queue)->stale = true;
+	note_for(queue)->changed = true;
 }
 
 /*
@@ -304,12 +337,19 @@ end_note(TaskNote *note, bool commit)
 {
 	TaskQueue  *queue = note->queue;
 	int			ended = commit ? note->ended : note->started;
+	TimestampTz freed_at;
+	bool		forget;
 	bool		wake = false;
 
 	if (is_lost(note))
 	{
 		end_lost(note);
 		return;
+	}
+	if (note->changing > 0)
+	{
+		task_queue_look_again(queue);
+		wake = true;
 	}
 	for (int i = 0; i < PRIORITIES; i++)
 	{
@@ -327,10 +367,15 @@ end_note(TaskNote *note, bool commit)
 	if (!commit)
 		queue->tokens += note->tokens;
 	/* what we counted may have been counted anew by others, or be undone in part */
-	queue->stale |= note->stale ||
+	forget = note->changed ||
 		((sub_aborted || queue->counts != note->counts) && (note->started > 0 || note->ended > 0 || note->nkeys > 0));
+	freed_at = queue->freed_at;
 	SpinLockRelease(&queue->mutex);
-	wake |= (ended > 0 || note->stale) && task_queue_ready(queue);
+	if (forget)
+		task_queue_forget(queue);
+	if (freed_at != DT_NOEND && note->nkeys > 0)
+		durable_new_deadline(MyDatabaseId, freed_at);
+	wake |= (ended > 0 || note->changed) && task_queue_ready(queue);
 	if (wake)
 		task_queue_wake(queue, commit ? note->notified : 0);
 }
@@ -404,10 +449,24 @@ tasknote_prepare(void)
 }
 
 /*
- * A subtransaction is being rolled back
+ * A subtransaction is being rolled back.  Who waits for tasks that it had does
+ * not wait for the end of the transaction, which may be long in coming.
  */
 void
 tasknote_sub_abort(void)
 {
-	sub_aborted |= GetCurrentTransactionNestLevel() <= note_level;
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (level > note_level)
+		return;
+	sub_aborted = true;
+	for (int i = 0; i < note_count; i++)
+	{
+		if (notes[i].level < level)
+			continue;
+		notes[i].level = level - 1;
+		notes[i].changing = 0;
+		if (!is_lost(&notes[i]))
+			task_queue_look_again(notes[i].queue);
+	}
 }

@@ -10,6 +10,8 @@
 
 #include "taskqueue.h"
 
+extern void note_begin_change(TaskQueue *queue);
+extern void note_end_change(TaskQueue *queue);
 extern void note_task_arrived(TaskQueue *queue, int64 place, int64 seq);
 extern void note_task_claimed(TaskQueue *queue, int64 place, int64 seq);
 extern void note_task_started(TaskQueue *queue);
@@ -20,7 +22,7 @@ extern void note_key_ended(TaskQueue *queue, uint32 hash);
 extern void note_key_parked(TaskQueue *queue, uint32 hash);
 extern void note_task_notified(TaskQueue *queue, uint32 hungry);
 extern bool task_is_notified(TaskQueue *queue);
-extern void note_queue_stale(TaskQueue *queue);
+extern void note_queue_changed(TaskQueue *queue);
 extern void note_cancel(const pg_uuid_t *run_id, int32 command, int32 lease);
 extern void tasknote_end(bool commit);
 extern void tasknote_prepare(void);

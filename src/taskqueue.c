@@ -35,6 +35,19 @@
  *	  6. After a crash all this is empty, and every lane is looked at from its
  *	  beginning.
  *
+ *	  7. Limits, and what counts against them, are known or not:
+ *
+ *		UNKNOWN --begin_count--> COUNTING --end_count--> KNOWN
+ *		   ^                        |                      |
+ *		   +------- forget ---------+------- forget -------+
+ *
+ *	  Who holds the claim lock of a queue that is not KNOWN counts (task.c); that
+ *	  it finds COUNTING means that who counted before has failed.  forget() is for
+ *	  whatever makes the counts wrong, and for the end of a transaction or
+ *	  subtransaction that is undone in the middle of a count or a claim
+ *	  (tasknote.c).  Of a queue that is not known nothing is taken for granted: it
+ *	  may have tasks to claim.
+ *
  *	  The spinlock of a queue guards all of it but what shmem.h says.
  *
  *-------------------------------------------------------------------------
@@ -137,7 +150,7 @@ init_entry(TaskQueue *queue, const TaskQueueName *name)
 {
 	TaskQueue	entry = {
 		.dbid = MyDatabaseId, .id = name->id, .topic = name->topic, .owner = name->owner, .external = name->external,
-		.used_at = GetCurrentTimestamp(), .stale = true, .seq = durable_now(), .throttled_until = DT_NOEND,
+		.used_at = GetCurrentTimestamp(), .state = TASK_QUEUE_UNKNOWN, .seq = durable_now(), .throttled_until = DT_NOEND,
 		.freed_at = DT_NOEND
 	};
 
@@ -169,7 +182,7 @@ is_free(TaskQueue *queue)
 	for (int i = 0; i < PRIORITIES; i++)
 		if (queue->lanes[i].any)
 			return false;
-	return queue->running == 0 && queue->freed_at == DT_NOEND;
+	return queue->state == TASK_QUEUE_KNOWN && queue->running == 0 && queue->freed_at == DT_NOEND;
 }
 
 /*
@@ -227,23 +240,21 @@ task_queue_find(int64 id)
 }
 
 /*
- * A queue of this database.  *created: it has just become known here, and its
- * lanes are to be read from the table (fairness_load) before a task gets a
- * place.  Without shared memory, or room in it, there is one that knows
- * nothing: it is always looked through from the beginning.  A test has that one
- * too.
+ * A queue of this database.  Without shared memory, or room in it, there is one
+ * that knows nothing: it is always looked through from the beginning.  A test
+ * has that one too.
  */
 TaskQueue *
-task_queue_get(const TaskQueueName *name, bool *created)
+task_queue_get(const TaskQueueName *name)
 {
 	TaskQueue  *result;
 
-	*created = false;
 	if (test_mode)
 	{
 		SpinLockInit(&local_queue.mutex);
 		init_entry(&local_queue, name);
-		local_queue.stale = false;	/* without limits */
+		local_queue.lanes_read = true;
+		local_queue.state = TASK_QUEUE_KNOWN;	/* without limits */
 		return &local_queue;
 	}
 	result = task_queue_find(name->id);
@@ -252,10 +263,7 @@ task_queue_get(const TaskQueueName *name, bool *created)
 		LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 		result = find_entry(name->id);	/* by another process, meanwhile */
 		if (!result && (result = free_entry()) != NULL)
-		{
 			init_entry(result, name);
-			*created = true;
-		}
 		LWLockRelease(shared->directory);
 	}
 	if (result)
@@ -265,7 +273,68 @@ task_queue_get(const TaskQueueName *name, bool *created)
 		durable_look_later(MyDatabaseId);
 	SpinLockInit(&local_queue.mutex);
 	init_entry(&local_queue, name);
+	local_queue.lanes_read = true;
 	return &local_queue;
+}
+
+bool
+task_queue_is_known(TaskQueue *queue)
+{
+	TaskQueueState state;
+
+	SpinLockAcquire(&queue->mutex);
+	state = queue->state;
+	SpinLockRelease(&queue->mutex);
+	return state == TASK_QUEUE_KNOWN;
+}
+
+/*
+ * We read the queue's limits and count, holding its claim lock
+ */
+void
+task_queue_begin_count(TaskQueue *queue)
+{
+	SpinLockAcquire(&queue->mutex);
+	queue->state = TASK_QUEUE_COUNTING;
+	queue->throttled_until = DT_NOEND;
+	queue->freed_at = DT_NOEND;
+	SpinLockRelease(&queue->mutex);
+}
+
+/*
+ * We have, unless something has changed since
+ */
+void
+task_queue_end_count(TaskQueue *queue)
+{
+	SpinLockAcquire(&queue->mutex);
+	if (queue->state == TASK_QUEUE_COUNTING)
+		queue->state = TASK_QUEUE_KNOWN;
+	SpinLockRelease(&queue->mutex);
+}
+
+/*
+ * What is known of the queue is no longer true
+ */
+void
+task_queue_forget(TaskQueue *queue)
+{
+	SpinLockAcquire(&queue->mutex);
+	queue->state = TASK_QUEUE_UNKNOWN;
+	SpinLockRelease(&queue->mutex);
+}
+
+/*
+ * Parked tasks may go on at this time: then the scheduler wakes who takes them
+ */
+void
+task_queue_look_at(TaskQueue *queue, TimestampTz at)
+{
+	SpinLockAcquire(&queue->mutex);
+	queue->freed_at = Min(queue->freed_at, at);
+	SpinLockRelease(&queue->mutex);
+	if (shared && queue != &local_queue)
+		durable_new_deadline(queue->dbid, at);
 }
 
 /*
@@ -378,8 +447,9 @@ task_queue_ready(TaskQueue *queue)
 	any |= queue->freed_at <= now;
 	if (queue->throttled_until != DT_NOEND && queue->throttled_until > now)
 		any = false;
-	if (queue->limits.concurrency > 0 && queue->running >= queue->limits.concurrency && !queue->stale)
+	if (queue->limits.concurrency > 0 && queue->running >= queue->limits.concurrency)
 		any = false;
+	any |= queue->state != TASK_QUEUE_KNOWN;
 	SpinLockRelease(&queue->mutex);
 	return any;
 }
@@ -546,7 +616,7 @@ task_queue_look_again(TaskQueue *queue)
 {
 	for (int lane = 0; lane < PRIORITIES; lane++)
 		task_queue_lower(queue, LANE_START(lane), 0);
-	queue->stale = true;
+	task_queue_forget(queue);
 	task_queue_wake(queue, 0);
 }
 

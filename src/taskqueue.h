@@ -33,7 +33,12 @@ task_queue_limits_keys(const TaskQueue *queue)
 
 extern int64 task_queue_id(const char *namespace, const char *name, Oid owner, bool external);
 extern TaskQueue *task_queue_find(int64 id);
-extern TaskQueue *task_queue_get(const TaskQueueName *name, bool *created);
+extern TaskQueue *task_queue_get(const TaskQueueName *name);
+extern bool task_queue_is_known(TaskQueue *queue);
+extern void task_queue_begin_count(TaskQueue *queue);
+extern void task_queue_end_count(TaskQueue *queue);
+extern void task_queue_forget(TaskQueue *queue);
+extern void task_queue_look_at(TaskQueue *queue, TimestampTz at);
 extern bool task_queue_begin_scan(TaskQueue *queue, int lane, int64 *place, int64 *seq);
 extern void task_queue_lower(TaskQueue *queue, int64 place, int64 seq);
 extern void task_queue_claimed(TaskQueue *queue, int64 place, TimestampTz queued_at, TimestampTz now);

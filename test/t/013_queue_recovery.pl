@@ -69,12 +69,19 @@ sql("SELECT task('keyed', 'y' || n, key => 'y') FROM generate_series(1, 2) n");
 # Five a second for each key
 sql("SELECT wf_set_task_queue('rated', per_key_rate_limit => 5)");
 sql("SELECT task('rated', 'r' || n, key => 'r') FROM generate_series(1, 4) n");
+# A queue of SQL activities in which all wait for their key's rate: nothing in it has a place
+sql("SELECT wf_set_task_queue('parked', per_key_rate_limit => 1, mode => 'queued')");
+sql("CREATE FUNCTION parks(n int) RETURNS jsonb LANGUAGE plpgsql AS 'BEGIN RETURN wf_activity(''effect'', jsonb_build_object(''id'', ''parked'', ''step'', n), mode => ''queued'', task_queue => ''parked'', fairness_key => ''k''); END'");
+sql("SELECT count(wf_start('parks', jsonb_build_object('n', n), id => 'parked ' || n)) FROM generate_series(1, 3) n");
+ok($node->poll_query_until($db, "SELECT count(*) FILTER (WHERE state = 'limited') = 2 AND count(*) = 2 FROM wf_activities WHERE task_queue = 'parked'"), 'the others of a key are parked');
+set_conf($node, 'durable.max_activity_workers = 0');
+ok($node->poll_query_until($db, "SELECT count(*) = 0 FROM wf_workers WHERE kind = 'activity worker'"), 'no worker is left');
 # Queued activities, while no worker is there
 set_conf($node, 'durable.max_activity_workers = 0');
 sql("SELECT wf_set_task_queue(NULL, max_concurrent => 1, mode => 'queued')");
 start_act($node, $db, "span $_", 'span', input => "'{\"id\": \"span $_\"}'::jsonb", retry => "wf_retry(initial_interval => '10 ms')") foreach 1 .. 4;
 
-ok($node->poll_query_until($db, 'SELECT count(*) = 811 FROM durable.activity'), 'tasks are in their queues') or diag_engine($node, $db);
+ok($node->poll_query_until($db, 'SELECT count(*) = 813 FROM durable.activity'), 'tasks are in their queues') or diag_engine($node, $db);
 # What falls due while the server is down
 sql(join ";\n",
 	"SELECT task('due', 'not started', more => '{\"schedule_to_close\": \"2 s\"}')",
@@ -156,8 +163,10 @@ cmp_ok($worst, '<', 0.05, sprintf('keys weighted 2:1 were claimed 2:1, at any pr
 sql("SELECT count(complete(workflow_id)) FROM claims WHERE queue = 'mixed'");
 ok($node->poll_query_until($db, "SELECT count(*) = 791 FROM wf_executions WHERE workflow_id ~ '^(a|b|high|low) |^c' AND status = 'completed'"), 'all of them complete');
 
+# Queued activities that wait for the rate of their key are found after a restart
+ok(sql("SELECT count(*) = 2 FROM wf_activities WHERE task_queue = 'parked'"), 'parked tasks of a queue of SQL activities are there');
 # Queued activities: the queue's limit holds over a crash
-is(sql("SELECT depth, running FROM wf_task_queues WHERE mode = 'queued'"), '4|0', 'queued activities wait as they did');
+is(sql("SELECT depth, running FROM wf_task_queues WHERE mode = 'queued' AND task_queue IS NULL"), '4|0', 'queued activities wait as they did');
 set_conf($node, 'durable.max_activity_workers = 3');
 ok($node->poll_query_until($db, "SELECT count(*) = 1 FROM wf_activities WHERE mode = 'queued' AND state = 'started'"), 'one of them runs');
 kill_postmaster($node);
@@ -165,6 +174,8 @@ $node->start;
 ok($node->poll_query_until($db, 'SELECT count(*) = 4 FROM spans'), 'all of them run after a crash') or diag_engine($node, $db);
 ok($node->poll_query_until($db, "SELECT count(*) = 4 FROM wf_executions WHERE workflow_id LIKE 'span %' AND status = 'completed'"), 'and complete');
 is(sql('SELECT count(*), count(DISTINCT id) FROM spans'), '4|4', 'each once');
+ok($node->poll_query_until($db, "SELECT count(*) = 3 FROM wf_executions WHERE workflow_id LIKE 'parked %' AND status = 'completed'"), 'parked ones go on by themselves')
+  or diag_engine($node, $db);
 is(sql('SELECT count(*) FROM spans a JOIN spans b ON a.id < b.id AND a.started < b.ended AND b.started < a.ended'), '0', 'one at a time, as max_concurrent says');
 is(sql("SELECT count(*) FROM wf_attempts WHERE failure->>'type' = 'worker_lost'"), '1', 'the one that was cut short is known');
 
