@@ -27,6 +27,7 @@
 #include "executor/spi.h"
 #include "extension.h"
 #include "failure.h"
+#include "leftovers.h"
 #include "miscadmin.h"
 #include "payload.h"
 #include "portal.h"
@@ -203,7 +204,7 @@ record_failure(const Activity *a, AttemptFailure *failure, MemoryContext context
  * Run it and commit.  Returns the error that ended it, or NULL.
  */
 static ErrorData *
-try_run(Activity *a, RunningAttempt *running, AttemptFailure *failure)
+try_run(Activity *a, RunningAttempt *running, const SessionSettings *kept, AttemptFailure *failure)
 {
 	ErrorData  *volatile edata = NULL;
 	Frame	   *frame = frame_begin(running->context);
@@ -223,9 +224,13 @@ try_run(Activity *a, RunningAttempt *running, AttemptFailure *failure)
 			watchdog_guard(time_left(a), WATCHDOG_STEP);
 			watchdog_watch(running->slot ? &running->slot->cancel : NULL);
 			running_attempt = running;
+			leftovers_begin();
 			result = call(a, input);
+			leftovers_end(running->commits ? LEFT_COMMITTED : LEFT_ALONE);
 			running_attempt = NULL;
 			(void) watchdog_release();
+			/* it may have left the transaction read-only */
+			settings_restore(kept);
 			complete(a, result, running->context);
 		}
 		SPI_commit();
@@ -254,24 +259,29 @@ alone_run(Activity *a, Slot *slot)
 	MemoryContext context = drive_context("durable activity");
 	MemoryContext old = MemoryContextSwitchTo(context);
 	RunningAttempt running = {.activity = a, .context = context, .has_lease = true, .slot = slot};
-	ArrayType  *settings = in_background_worker() ? NULL : settings_capture();
+	SessionSettings kept;
+	HeldLocks	held;
 	AttemptFailure failure;
 	ErrorData  *edata;
 	Portal		portal;
 
+	settings_keep(&kept);
+	leftovers_note_locks(&held);
 	portal = portal_begin();
-	edata = try_run(a, &running, &failure);
+	edata = try_run(a, &running, &kept, &failure);
 	MemoryContextSwitchTo(context);
 	portal_end(portal);
-	if (in_background_worker())
-		ResetAllOptions();
-	else
-		settings_set_session(settings);
 	if (edata)
 	{
+		settings_restore(&kept);
+		if (running.commits)
+			leftovers_drop_temp();
+		/* the next transaction is one by the session's own settings */
+		SPI_commit();
 		record_failure(a, &failure, context);
 		SPI_commit();
 	}
+	leftovers_end_transaction(&held);
 	alone_withdraw(slot);
 	if (edata && edata->sqlerrcode == ERRCODE_QUERY_CANCELED && failure.outcome == EVENT_ACTIVITY_FAILED &&
 		!in_background_worker())

@@ -11,9 +11,11 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "postmaster/bgworker.h"
+#include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/guc_tables.h"
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif
@@ -82,6 +84,45 @@ unpin_search_path(SearchPathPin pin)
 	AtEOXact_GUC(false, pin);
 }
 #endif
+
+/* All settings there are. */
+static inline struct config_generic **
+all_settings(int *count)
+{
+#if PG_VERSION_NUM < 160000
+	*count = GetNumConfigOptions();
+	return get_guc_variables();
+#else
+	return get_guc_variables(count);
+#endif
+}
+
+/* The locks of this process in a partition of the table of locks, one by one. */
+static inline PROCLOCK *
+own_lock_next(int partition, PROCLOCK *lock)
+{
+#if PG_VERSION_NUM < 160000
+	return (PROCLOCK *) SHMQueueNext(&MyProc->myProcLocks[partition],
+									 lock ? &lock->procLink : &MyProc->myProcLocks[partition],
+									 offsetof(PROCLOCK, procLink));
+#else
+	dlist_head *head = &MyProc->myProcLocks[partition];
+
+	if (lock ? !dlist_has_next(head, &lock->procLink) : dlist_is_empty(head))
+		return NULL;
+	return dlist_container(PROCLOCK, procLink, lock ? dlist_next_node(head, &lock->procLink) : dlist_head_node(head));
+#endif
+}
+
+static inline bool
+own_lock_held(const LOCKTAG *tag, LOCKMODE mode)
+{
+#if PG_VERSION_NUM < 170000
+	return LockHeldByMe(tag, mode);
+#else
+	return LockHeldByMe(tag, mode, false);
+#endif
+}
 
 /* A wait event of our own name where the server has them (17). */
 static inline uint32

@@ -28,6 +28,7 @@
 #include "extension.h"
 #include "failure.h"
 #include "guc.h"
+#include "leftovers.h"
 #include "loss.h"
 #include "miscadmin.h"
 #include "settings.h"
@@ -161,8 +162,10 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 {
 	Frame	   *frame = frame_begin(context);
 	volatile BatchEnd end = BATCH_ERROR;
+	HeldLocks	held;
 
 	memset(report, 0, sizeof(BatchReport));
+	leftovers_note_locks(&held);
 	PG_TRY();
 	{
 		end = do_batch(owner, only, report, context);
@@ -183,6 +186,7 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 	PG_END_TRY();
 	hand_empty();
 	MemoryContextSwitchTo(context);
+	leftovers_end_transaction(&held);
 	if (end == BATCH_ERROR && report->edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !in_background_worker())
 	{
 		keeps_mail = false;

@@ -9,6 +9,7 @@
 
 #include "access/xact.h"
 #include "guarded.h"
+#include "leftovers.h"
 #include "running.h"
 #include "storage/proc.h"
 #include "store.h"
@@ -44,6 +45,7 @@ guarded_call(GuardedWork work, void *arg, MemoryContext context, GuardedEnd *end
 		FlushErrorState();
 		end->watchdog = watchdog_release();
 		RollbackAndReleaseCurrentSubTransaction();
+		leftovers_abort();
 	}
 	PG_END_TRY();
 	LockTimeout = lock_timeout;

@@ -15,6 +15,7 @@
 #include "fmgr.h"
 #include "guc.h"
 #include "launcher.h"
+#include "leftovers.h"
 #include "miscadmin.h"
 #include "planning.h"
 #include "shmem.h"
@@ -34,6 +35,7 @@ _PG_init(void)
 	durable_testmode_init();
 	durable_fence_init();
 	durable_clone_init();
+	durable_leftovers_init();
 	durable_ddl_init();
 	durable_planning_init();
 	if (process_shared_preload_libraries_in_progress)

@@ -20,6 +20,7 @@
 #include "extension.h"
 #include "json.h"
 #include "miscadmin.h"
+#include "leftovers.h"
 #include "notify.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
@@ -90,6 +91,11 @@ notify_listen(const char *call, const char *channel)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot execute %s within a background process", call)));
+	if (leftovers_active())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s is not allowed in an activity", call),
+				 errdetail("It is about the session, which is not the activity's own.")));
 	if (InSecurityRestrictedOperation())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

@@ -37,6 +37,7 @@
 #include "failure.h"
 #include "guc.h"
 #include "json.h"
+#include "leftovers.h"
 #include "match.h"
 #include "miscadmin.h"
 #include "payload.h"
@@ -461,7 +462,10 @@ run_pass(Turn *turn, void (*code) (Turn *), bool in_place)
 		ReleaseCurrentSubTransaction();
 	}
 	else
+	{
 		RollbackAndReleaseCurrentSubTransaction();
+		leftovers_abort();
+	}
 	store_forget(depth);
 	MemoryContextSwitchTo(old_context);
 	CurrentResourceOwner = old_owner;

@@ -8,14 +8,27 @@
  *	  differ from the values in the table below; the table is part of what is
  *	  on disk and must never change, only grow.
  *
+ *	  Where a client's session has temporary objects of its own, code of runs
+ *	  looks for names among these last: pg_temp is put at the end of the search
+ *	  path, and taken away again from what is captured there.
+ *
+ *	  What an activity in a transaction of its own, or in several, sets is undone
+ *	  by RESET ALL; in a client's session what that had set is set again.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "compat.h"
+#include "leftovers.h"
+#include "miscadmin.h"
 #include "settings.h"
+#include "testmode.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/guc_tables.h"
 #include "utils/memutils.h"
 
 static const struct
@@ -40,9 +53,29 @@ static const struct
 	{"quote_all_identifiers", "off"},
 };
 
+#define SEARCH_PATH		0		/* of these */
+
 /* What settings_apply() applied last in this transaction */
 static ArrayType *applied = NULL;
 static bool any_applied = false;
+
+#define TEMP_LAST	", pg_temp"
+
+/* It is at the end of the search path that was applied */
+static bool temp_is_last = false;
+
+/*
+ * The search path that a step is to see as its own, without what was added
+ */
+static const char *
+without_temp(const char *path)
+{
+	Size		len = strlen(path);
+
+	if (!temp_is_last || len < strlen(TEMP_LAST) || strcmp(path + len - strlen(TEMP_LAST), TEMP_LAST) != 0)
+		return path;
+	return pnstrdup(path, len - strlen(TEMP_LAST));
+}
 
 /*
  * The settings of this session, NULL where all are as implied: names and
@@ -58,6 +91,8 @@ settings_capture(void)
 	{
 		const char *value = GetConfigOption(tracked[i].name, true, false);
 
+		if (value && i == SEARCH_PATH)
+			value = without_temp(value);
 		if (value && strcmp(value, tracked[i].implied) != 0)
 		{
 			elements[n++] = CStringGetTextDatum(tracked[i].name);
@@ -93,6 +128,8 @@ set_all(ArrayType *settings, GucAction action)
 		const char *value = value_of(tracked[i].name, tracked[i].implied, elements, n);
 		const char *now = GetConfigOption(tracked[i].name, true, false);
 
+		if (i == SEARCH_PATH && temp_is_last && !strstr(value, "pg_temp"))
+			value = psprintf("%s" TEMP_LAST, value);
 		/* a locale the server lost since must not stop the run */
 		if (!now || strcmp(now, value) != 0)
 			(void) set_config_option(tracked[i].name, value, PGC_USERSET, PGC_S_SESSION,
@@ -108,8 +145,11 @@ int
 settings_push_implied(void)
 {
 	int			nestlevel = NewGUCNestLevel();
+	bool		save_temp_is_last = temp_is_last;
 
+	temp_is_last = false;
 	set_all(NULL, GUC_ACTION_SAVE);
+	temp_is_last = save_temp_is_last;
 	return nestlevel;
 }
 
@@ -120,7 +160,64 @@ settings_push_implied(void)
 void
 settings_set_session(ArrayType *settings)
 {
+	temp_is_last = !test_mode && session_has_temp();
 	set_all(settings, GUC_ACTION_SET);
+	any_applied = false;
+}
+
+static bool
+is_of_session(const struct config_generic *setting)
+{
+	return setting->source == PGC_S_SESSION && !(setting->flags & GUC_NO_RESET_ALL) &&
+		(setting->context == PGC_USERSET || setting->context == PGC_SUSET);
+}
+
+static void
+keep(SessionSettings *kept, const char *name, const char *value)
+{
+	kept->names = lappend(kept->names, pstrdup(name));
+	kept->values = lappend(kept->values, pstrdup(value));
+}
+
+/*
+ * Before an activity: what this session has set, in the current memory context
+ */
+void
+settings_keep(SessionSettings *kept)
+{
+	int			n;
+	struct config_generic **all = all_settings(&n);
+
+	memset(kept, 0, sizeof(SessionSettings));
+	kept->user = GetSessionUserId();
+	if (in_background_worker())
+		return;
+	for (int i = 0; i < n; i++)
+		if (is_of_session(all[i]))
+			keep(kept, all[i]->name, GetConfigOption(all[i]->name, false, false));
+}
+
+/*
+ * After it, in a transaction: set all as it was
+ */
+void
+settings_restore(const SessionSettings *kept)
+{
+	ListCell   *name;
+	ListCell   *value;
+
+	/* the name of a role may need a look at pg_authid */
+	if (GetSessionUserId() != kept->user)
+		(void) set_config_option("session_authorization", GetUserNameFromId(kept->user, false), PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SET, true, ERROR, false);
+	if (GetUserId() != kept->user)
+		(void) set_config_option("role", "none", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, ERROR, false);
+	ResetAllOptions();
+	forboth(name, kept->names, value, kept->values)
+		(void) set_config_option(lfirst(name), lfirst(value), superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SET, true, WARNING, false);
+	XactReadOnly = false;
+	temp_is_last = false;
 	any_applied = false;
 }
 
@@ -137,6 +234,8 @@ settings_apply(ArrayType *settings)
 		  memcmp(settings, applied, VARSIZE(settings)) == 0)))
 		return;
 
+	if (!any_applied)
+		temp_is_last = !test_mode && session_has_temp();
 	set_all(settings, GUC_ACTION_LOCAL);
 	if (applied)
 		pfree(applied);
@@ -156,4 +255,5 @@ void
 settings_forget_applied(void)
 {
 	any_applied = false;
+	temp_is_last = false;
 }

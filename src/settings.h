@@ -8,12 +8,23 @@
 #ifndef DURABLE_SETTINGS_H
 #define DURABLE_SETTINGS_H
 
+#include "nodes/pg_list.h"
 #include "utils/array.h"
+
+/* What a session has set, beyond what it began with */
+typedef struct SessionSettings
+{
+	Oid			user;
+	List	   *names;			/* of char * */
+	List	   *values;
+} SessionSettings;
 
 extern ArrayType *settings_capture(void);
 extern void settings_apply(ArrayType *settings);
 extern int	settings_push_implied(void);
 extern void settings_set_session(ArrayType *settings);
 extern void settings_forget_applied(void);
+extern void settings_keep(SessionSettings *kept);
+extern void settings_restore(const SessionSettings *kept);
 
 #endif							/* DURABLE_SETTINGS_H */

@@ -34,6 +34,7 @@
 #include "failure.h"
 #include "guarded.h"
 #include "guc.h"
+#include "leftovers.h"
 #include "miscadmin.h"
 #include "payload.h"
 #include "running.h"
@@ -119,8 +120,10 @@ work(void *arg)
 	LockTimeout = SHARED_LOCK_TIMEOUT;
 	watchdog_guard(SHARED_STEP_USECS, WATCHDOG_BATCH);
 	running_attempt = &running;
+	leftovers_begin();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	result = callable_call(function, task_input(a));
+	leftovers_end(LEFT_SHARED);
 	PopActiveSnapshot();
 	running_attempt = NULL;
 	payload_check(result, "result");
@@ -153,7 +156,7 @@ run_in_batch(TaskBatch *batch, Activity *a)
 
 	attempt_start(a, cstring_to_text(alone_worker_name()), durable_now());
 	guarded_call(work, a, batch->claim.context, &end);
-	if (end.error && step_wants_to_be_alone(end.error->sqlerrcode, end.watchdog))
+	if (end.error && (step_wants_to_be_alone(end.error->sqlerrcode, end.watchdog) || leftovers_want_alone()))
 	{
 		run_later_alone(batch, &waiting);
 		return;
@@ -275,10 +278,12 @@ sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks)
 	MemoryContext context = drive_context("durable tasks");
 	MemoryContext old = MemoryContextSwitchTo(context);
 	TaskBatch	batch;
+	HeldLocks	held;
 	Frame	   *frame = frame_begin(context);
 	volatile DriveResult result = DRIVE_BUSY;
 	ErrorData  *volatile edata = NULL;
 
+	leftovers_note_locks(&held);
 	PG_TRY();
 	{
 		if (!durable_lock_installed())
@@ -297,6 +302,7 @@ sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
+	leftovers_end_transaction(&held);
 	if (edata)
 	{
 		alone_withdraw(slot);

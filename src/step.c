@@ -32,7 +32,6 @@
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "compat.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "extension.h"
 #include "external.h"
@@ -41,9 +40,9 @@
 #include "guarded.h"
 #include "guc.h"
 #include "json.h"
+#include "leftovers.h"
 #include "miscadmin.h"
 #include "mock.h"
-#include "nodes/makefuncs.h"
 #include "payload.h"
 #include "retry.h"
 #include "running.h"
@@ -142,19 +141,6 @@ run_function(const StepRequest *step)
 }
 
 /*
- * SET CONSTRAINTS ALL IMMEDIATE
- */
-static void
-check_constraints(void)
-{
-	ConstraintsSetStmt *stmt = makeNode(ConstraintsSetStmt);
-
-	stmt->constraints = NIL;
-	stmt->deferred = false;
-	AfterTriggerSetState(stmt);
-}
-
-/*
  * Microseconds until schedule_to_close, from now, 0 where there is none
  */
 static int64
@@ -250,6 +236,7 @@ do_step(Turn *turn, TimestampTz scheduled_at, int attempt)
 	activity.schedule_to_close = step->schedule_to_close;
 	running_attempt = &running;
 	hand_step(step->name);
+	leftovers_begin();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	value = step->sql ? run_statement(step) : run_activity(step, scheduled_at);
 	running_attempt = NULL;
@@ -257,6 +244,7 @@ do_step(Turn *turn, TimestampTz scheduled_at, int attempt)
 	payload_check(value, "result");
 	if (turn->mode.alone)
 		check_constraints();
+	leftovers_end(turn->mode.alone ? LEFT_ALONE : LEFT_SHARED);
 	PopActiveSnapshot();
 	AtEOXact_GUC(false, nestlevel);
 	if (value)
@@ -445,6 +433,9 @@ step_run(Turn *turn)
 	}
 	if (turn->mode.shared && !turn->mode.alone && step_wants_to_be_alone(edata->sqlerrcode, end.watchdog))
 		return STEP_ALONE;
+	if (leftovers_want_alone())
+		return STEP_ALONE;
+	leftovers_check_refused();
 	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && end.watchdog == WATCHDOG_NONE && !in_background_worker())
 		ReThrowError(edata);
 

@@ -32,6 +32,7 @@
 #include "extension.h"
 #include "find.h"
 #include "json.h"
+#include "leftovers.h"
 #include "miscadmin.h"
 #include "outside.h"
 #include "running.h"
@@ -165,6 +166,7 @@ take_turn(const pg_uuid_t *run_id)
 		running_attempt = NULL;
 		settings_forget_applied();
 		store_forget(depth);
+		leftovers_abort();
 		PG_RE_THROW();
 	}
 	PG_END_TRY();

@@ -26,6 +26,7 @@
 #include "failure.h"
 #include "guarded.h"
 #include "json.h"
+#include "leftovers.h"
 #include "miscadmin.h"
 #include "mock.h"
 #include "payload.h"
@@ -155,8 +156,10 @@ call_function(void *arg)
 	watchdog_start();
 	watchdog_guard(time_left(a), WATCHDOG_STEP);
 	running_attempt = &running;
+	leftovers_begin();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	result = callable_call(function, task_input(a));
+	leftovers_end(LEFT_SHARED);
 	PopActiveSnapshot();
 	running_attempt = NULL;
 	watchdog_stop();

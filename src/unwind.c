@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "compat.h"
 #include "executor/spi.h"
+#include "leftovers.h"
 #include "running.h"
 #include "store.h"
 #include "tcop/pquery.h"
@@ -87,6 +88,7 @@ frame_unwind(Frame *frame)
 	if (ActivePortal)
 		ActivePortal->portalSnapshot = NULL;	/* was one of them */
 	SPI_rollback();
+	leftovers_abort();
 	MemoryContextSwitchTo(frame->context);
 }
 

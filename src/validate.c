@@ -28,6 +28,7 @@
 #include "failure.h"
 #include "find.h"
 #include "json.h"
+#include "leftovers.h"
 #include "miscadmin.h"
 #include "settings.h"
 #include "utils/builtins.h"
@@ -169,12 +170,14 @@ validate_update(const Found *run, const char *workflow_id, const text *update, J
 	char	   *update_name = text_to_cstring(update);
 	ArrayType  *settings = NULL;
 	WorkflowType type;
+	HeldLocks	held;
 	ErrorData  *volatile error = NULL;
 	Jsonb	   *volatile result = NULL;
 	char	   *message;
 
 	if (!find_validator(run, update_name, &type, &settings))
 		return;
+	leftovers_note_locks(&held);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
@@ -189,6 +192,9 @@ validate_update(const Found *run, const char *workflow_id, const text *update, J
 	}
 	PG_END_TRY();
 	RollbackAndReleaseCurrentSubTransaction();
+	/* what a step's validator leaves is the step's */
+	if (!leftovers_active())
+		leftovers_end_transaction(&held);
 	settings_forget_applied();
 	store_forget(depth);
 	MemoryContextSwitchTo(context);
