@@ -304,6 +304,16 @@ turn_retry_delay(int failures)
 	return Min(delay, limit);
 }
 
+static void *
+keep(const void *value)
+{
+	return value ? PG_DETOAST_DATUM_COPY(PointerGetDatum(value)) : NULL;
+}
+
+/*
+ * In memory of the batch, like all that the run's state points to: it is looked
+ * at when the turn is gone
+ */
 static void
 wait_again(Execution *e, Turn *turn)
 {
@@ -311,12 +321,12 @@ wait_again(Execution *e, Turn *turn)
 		e->wait_command == turn->wait_command && !turn->wait_set &&
 		strcmp(text_to_cstring(e->waiting_for), turn->waiting_for) == 0;
 
-	e->wait_signal = turn->wait_signal;
-	e->wait_update = turn->wait_update;
+	e->wait_signal = keep(turn->wait_signal);
+	e->wait_update = keep(turn->wait_update);
 	e->wait_command = turn->wait_command;
-	e->wait_set = turn->wait_set;
+	e->wait_set = keep(turn->wait_set);
 	e->wait_left = turn->wait_left;
-	e->wait_signals = turn->wait_signals;
+	e->wait_signals = keep(turn->wait_signals);
 	e->waiting_for = turn->waiting_for ? cstring_to_text(turn->waiting_for) : NULL;
 	e->waiting_at = turn->waiting_at ? cstring_to_text(turn->waiting_at) : NULL;
 	if (!same)
@@ -327,6 +337,7 @@ static void
 keep_open(Batch *batch, Turn *turn, TurnEnd end, bool upserts)
 {
 	Execution  *e = turn->execution;
+	MemoryContext old = MemoryContextSwitchTo(batch->context);
 
 	if (end != TURN_MAIL_ONLY)
 		wait_again(e, turn);
@@ -351,7 +362,6 @@ keep_open(Batch *batch, Turn *turn, TurnEnd end, bool upserts)
 	}
 	if (end == TURN_GOES_ON || end == TURN_GOES_ON_ALONE)
 	{
-		MemoryContext old = MemoryContextSwitchTo(batch->context);
 		Message    *message = palloc0(sizeof(Message));
 
 		message->run_id = e->run_id;
@@ -362,8 +372,8 @@ keep_open(Batch *batch, Turn *turn, TurnEnd end, bool upserts)
 		batch->cut = true;
 		batch->cut_run = e->run_id;
 		batch->cut_alone = message->alone;
-		MemoryContextSwitchTo(old);
 	}
+	MemoryContextSwitchTo(old);
 	execution_add(upserts ? &batch->upserts : &batch->updates, e);
 	if (turn->npublished > 0)
 		notify_status(e, STATUS_RUNNING);

@@ -412,3 +412,18 @@ SELECT wf_update('counter', 'renew', wait_for => 'admitted');
 SELECT wf_update('counter', 'add', '{"n": 5}') AS by_the_next_run;
 SELECT fails($$SELECT wf_update('counter', 'stop', update_id => 'e')$$);
 ROLLBACK;
+-- The problem of a turn that failed comes out whole, whatever memory it took.
+CREATE FUNCTION fails_at_length(n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION USING errcode = '55P03', message = repeat('x', n), hint = repeat('y', n); END $$;
+CREATE FUNCTION whole(n int) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE message text; hint text;
+BEGIN
+  PERFORM wf_test_run('fails_at_length', jsonb_build_object('n', n));
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+  RETURN sqlstate = '55P03' AND message ~ '^x+(\.\.\.)?$' AND hint ~ '^y+(\.\.\.)?$' AND left(message, 1000) = repeat('x', least(n, 1000));
+END $$;
+BEGIN;
+SELECT wf_test_begin();
+SELECT n, whole(n) FROM unnest('{10,900,3000,9000,16000,20000,30000,100000}'::int[]) n;
+ROLLBACK;
