@@ -7,8 +7,8 @@
  *	  one turn become a row of the history again.  The event that closed a run is
  *	  set apart: for the code the history ends before it.
  *
- *	  An export may have been made by anybody, so what the engine takes for
- *	  granted of its own events is checked.
+ *	  An export may have been made by anybody.  Whether its rows are turns of one
+ *	  run is checked here, and what they tell in export_check.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "closed.h"
 #include "export.h"
+#include "export_check.h"
 #include "find.h"
 #include "json.h"
 #include "utils/acl.h"
@@ -38,29 +39,63 @@ not_an_export(const char *why)
 			 errhint("Export whole rows of wf_history(): SELECT jsonb_agg(to_jsonb(h)) FROM wf_history('id') h.")));
 }
 
-static void
+/*
+ * Do the rows of a turn make one, that begins with the event after those of the
+ * turns before?  The event that closed the run does not count.  Returns how many
+ * events it has.
+ */
+static int
+check_turn(int row, int before)
+{
+	int64		count = DatumGetInt64(store_value(row, 8));
+
+	if (DatumGetInt64(store_value(row, 1)) != before + 1 ||
+		(count > 0 && (DatumGetInt64(store_value(row, 9)) != before + 1 || DatumGetInt64(store_value(row, 10)) != before + count ||
+					   DatumGetInt64(store_value(row, 11)) != count)))
+		not_an_export("has gaps, or events twice: those of each turn follow on those before, and \"turn\" is the first");
+	if (!store_is_null(row, 12) && DatumGetInt64(store_value(row, 12)) != before + DatumGetInt32(store_value(row, 3)))
+		not_an_export("has mail that does not come first in its turn");
+	if (TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(store_value(row, 2))))
+		not_an_export("has a turn at no time");
+	return (int) count;
+}
+
+/*
+ * Returns how many events there are, but for the one that closed the run
+ */
+static int
 read_rows(Datum history, MemoryContext context, Export *result)
 {
 	static Statement statement = {
 		"SELECT t.turn, pg_catalog.min(t.turn_at), (pg_catalog.count(*) FILTER (WHERE t.mail AND NOT " CLOSES "))::pg_catalog.int4,"
 		" pg_catalog.bool_and(t.ran), pg_catalog.bool_and(t.goes_on),"
 		" COALESCE(pg_catalog.array_agg(" EVENT " ORDER BY t.event_id) FILTER (WHERE NOT " CLOSES "), '{}'),"
-		" pg_catalog.min(t.run_id::pg_catalog.text)::pg_catalog.uuid" EXPORTED " GROUP BY t.turn ORDER BY t.turn",
+		" pg_catalog.min(t.run_id::pg_catalog.text)::pg_catalog.uuid,"
+		" pg_catalog.count(*) FILTER (WHERE NOT " CLOSES "), pg_catalog.min(t.event_id) FILTER (WHERE NOT " CLOSES "),"
+		" pg_catalog.max(t.event_id) FILTER (WHERE NOT " CLOSES "), pg_catalog.count(DISTINCT t.event_id) FILTER (WHERE NOT " CLOSES "),"
+		" pg_catalog.max(t.event_id) FILTER (WHERE t.mail AND NOT " CLOSES "),"
+		" pg_catalog.bool_and(t.at IS NOT NULL AND t.event_type IS NOT NULL AND t.mail IS NOT NULL AND t.event_id IS NOT NULL)"
+		EXPORTED " GROUP BY t.turn ORDER BY t.turn",
 		1, {JSONBOID}
 	};
 	MemoryContext old;
+	int			found = (int) store_execute(&statement, &history, NULL);
+	int			events = 0;
 
-	result->nrows = (int) store_execute(&statement, &history, NULL);
 	old = MemoryContextSwitchTo(context);
-	result->rows = palloc0(Max(result->nrows, 1) * sizeof(HistoryRow));
-	for (int i = 0; i < result->nrows; i++)
+	result->rows = palloc0(Max(found, 1) * sizeof(HistoryRow));
+	for (int i = 0; i < found; i++)
 	{
-		HistoryRow *row = &result->rows[i];
+		HistoryRow *row = &result->rows[result->nrows];
+		int			first = events;
 
 		for (int column = 1; column <= 5; column++)
 			if (store_is_null(i, column))
 				not_an_export("does not tell its turns");
-		row->first_event = (int32) DatumGetInt64(store_value(i, 1));
+		if (!DatumGetBool(store_value(i, 13)))
+			not_an_export("has an event without number, type, time or place");
+		events += check_turn(i, events);
+		row->first_event = first + 1;
 		row->turn_at = DatumGetTimestampTz(store_value(i, 2));
 		row->mail = DatumGetInt32(store_value(i, 3));
 		row->ran = DatumGetBool(store_value(i, 4));
@@ -68,15 +103,38 @@ read_rows(Datum history, MemoryContext context, Export *result)
 		row->events = DatumGetArrayTypePCopy(store_value(i, 6));
 		if (i == 0 && !store_is_null(i, 7))
 			result->run_id = *DatumGetUUIDP(store_value(i, 7));
+		/* but for the event that closed the run there may be none */
+		if (ArrayGetNItems(ARR_NDIM(row->events), ARR_DIMS(row->events)) > 0)
+			result->nrows++;
 	}
 	MemoryContextSwitchTo(old);
+	if (found == 0)
+		not_an_export("is empty");
+	return events;
+}
+
+/*
+ * The event that closed the run comes last.  Where it came from outside, no code
+ * ran for it.
+ */
+static void
+check_closing(Export *export, int64 id, int64 turn, int nevents)
+{
+	HistoryRow *last = &export->rows[export->nrows - 1];
+
+	if (id <= nevents || id > PG_INT32_MAX)
+		not_an_export("does not end with the event that closed the run");
+	export->closing_id = (int) id;
+	if ((export->closing.type == EVENT_WORKFLOW_TIMED_OUT || export->closing.type == EVENT_WORKFLOW_TERMINATED) &&
+		turn == last->first_event && last->mail == ArrayGetNItems(ARR_NDIM(last->events), ARR_DIMS(last->events)))
+		last->ran = false;
 }
 
 static void
-read_closing(Datum history, MemoryContext context, Export *result)
+read_closing(Datum history, MemoryContext context, Export *result, int nevents)
 {
 	static Statement statement = {
-		"SELECT durable.event_type_number(t.event_type), t.event_id, (" EVENT ").payload, (" EVENT ").attributes" EXPORTED
+		"SELECT durable.event_type_number(t.event_type), t.event_id, (" EVENT ").payload, (" EVENT ").attributes, t.turn" EXPORTED
 		" WHERE " CLOSES " ORDER BY t.event_id DESC LIMIT 1",
 		1, {JSONBOID}
 	};
@@ -88,77 +146,12 @@ read_closing(Datum history, MemoryContext context, Export *result)
 	old = MemoryContextSwitchTo(context);
 	memset(&result->closing, 0, sizeof(Event));
 	result->closing.type = (EventType) DatumGetInt16(store_value(0, 1));
-	result->closing_id = (int) DatumGetInt64(store_value(0, 2));
 	if (!store_is_null(0, 3))
 		result->closing.payload = DatumGetJsonbPCopy(store_value(0, 3));
 	if (!store_is_null(0, 4))
 		result->closing.attributes = DatumGetJsonbPCopy(store_value(0, 4));
 	MemoryContextSwitchTo(old);
-}
-
-static bool
-has_object(const Event *event, const char *key)
-{
-	JsonbValue *value = json_find(event->attributes, key);
-
-	return value && value->type == jbvBinary && JsonContainerIsObject(value->val.binary.data);
-}
-
-/*
- * Has an event all that the engine takes for granted?
- */
-static bool
-is_complete(const Event *event)
-{
-	switch (event->type)
-	{
-		case EVENT_WORKFLOW_STARTED:
-			return event->payload != NULL;
-		case EVENT_WORKFLOW_SIGNALED:
-		case EVENT_ACTIVITY_SCHEDULED:
-		case EVENT_UPDATE_ACCEPTED:
-		case EVENT_CHILD_INITIATED:
-		case EVENT_SIGNAL_EXTERNAL_INITIATED:
-		case EVENT_MARKER_RECORDED:
-		case EVENT_WORKFLOW_TIMEOUT_REACHED:
-			return event->name != NULL;
-		case EVENT_SEARCH_ATTRIBUTES_UPSERTED:
-			return has_object(event, "search_attributes");
-		case EVENT_MEMO_UPSERTED:
-			return has_object(event, "memo");
-		default:
-			return true;
-	}
-}
-
-/*
- * Refuse events that no run can have
- */
-static void
-check_events(const Export *export)
-{
-	for (int i = 0; i < export->nrows; i++)
-	{
-		Event	   *events;
-		int			n = event_array_deform(export->rows[i].events, &events);
-
-		for (int j = 0; j < n; j++)
-		{
-			bool		first = i == 0 && j == 0;
-
-			if (first != (events[j].type == EVENT_WORKFLOW_STARTED))
-				ereport(ERROR,
-						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						 errmsg("event %d of \"history\" is %s", export->rows[i].first_event + j,
-								event_type_name(events[j].type)),
-						 errdetail("The first event is workflow_started, and no other one.")));
-			if (!is_complete(&events[j]))
-				ereport(ERROR,
-						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						 errmsg("event %d of \"history\", %s, is not complete",
-								export->rows[i].first_event + j, event_type_name(events[j].type))));
-		}
-	}
+	check_closing(result, DatumGetInt64(store_value(0, 2)), DatumGetInt64(store_value(0, 5)), nevents);
 }
 
 /*
@@ -187,18 +180,17 @@ export_read(Jsonb *history, Export *result)
 {
 	MemoryContext context = CurrentMemoryContext;
 	StoreScope	scope;
+	int			nevents;
 
 	memset(result, 0, sizeof(Export));
 	if (!JB_ROOT_IS_ARRAY(history) || JB_ROOT_IS_SCALAR(history))
 		not_an_export("is not a JSON array");
 	store_begin(&scope);
-	read_rows(JsonbPGetDatum(history), context, result);
-	read_closing(JsonbPGetDatum(history), context, result);
-	check_events(result);
+	nevents = read_rows(JsonbPGetDatum(history), context, result);
+	export_check(result, nevents);
+	read_closing(JsonbPGetDatum(history), context, result, nevents);
 	read_seed(JsonbPGetDatum(history), context, result);
 	store_end(&scope);
-	if (result->nrows == 0)
-		not_an_export("is empty");
 }
 
 /*

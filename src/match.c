@@ -137,7 +137,9 @@ match_is_here(Turn *turn, int event)
 static int
 next_news(Turn *turn)
 {
-	return turn->rows[next_ran(turn, Min(walk(turn, turn->nrows - 1) + 1, turn->nrows - 1))].first;
+	int			last = turn->nrows - 1;
+
+	return Min(turn->rows[next_ran(turn, Min(walk(turn, last) + 1, last))].first, turn->nevents - 1);
 }
 
 /*
