@@ -175,7 +175,8 @@ start_workflow(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
 		input = json_end(&b);
 	}
 	payload_check(input, "input");
-	callable_check_input(workflow, input);
+	input = callable_complete_input(workflow, input);
+	payload_check(input, "input");
 	warn_if_not_preloaded();
 	fill_execution(&e, name, workflow, o, caller, settings);
 	*seq = 0;

@@ -259,7 +259,7 @@ continuation_of(FunctionCallInfo fcinfo, Turn *turn, Continuation *c)
 	}
 	input = c->input ? c->input : turn->input_id ? payload_load(turn->input_id) : turn->input;
 	if (c->input || c->workflow)
-		callable_check_input(workflow, input);
+		c->input = command_new_input(turn, workflow, input);
 }
 
 /*

@@ -23,6 +23,7 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "defaults.h"
 #include "executor/executor.h"
 #include "funcapi.h"
 #include "json.h"
@@ -217,14 +218,13 @@ populate(Callable *c, Datum input)
 }
 
 /*
- * Convert the input to the arguments of a call
+ * Convert the input to the arguments of a call, and tell which of them it gives
  */
 static void
-convert_input(Callable *c, Jsonb *input, NullableDatum *args)
+convert_input(Callable *c, Jsonb *input, NullableDatum *args, bool *given)
 {
 	Datum		values[FUNC_MAX_ARGS];
 	bool		nulls[FUNC_MAX_ARGS];
-	bool		given[FUNC_MAX_ARGS];
 
 	if (c->whole_input)
 	{
@@ -263,14 +263,17 @@ convert_input(Callable *c, Jsonb *input, NullableDatum *args)
 }
 
 /*
- * Would the input do?  Errors where not.
+ * The input of a run of this function: as it is, and with defaults that belong
+ * to the start (defaults.c).  Errors where it does not do.
  */
-void
-callable_check_input(Callable *callable, Jsonb *input)
+Jsonb *
+callable_complete_input(Callable *callable, Jsonb *input)
 {
 	NullableDatum args[FUNC_MAX_ARGS];
+	bool		given[FUNC_MAX_ARGS];
 
-	convert_input(callable, input, args);
+	convert_input(callable, input, args, given);
+	return callable->whole_input ? input : input_with_defaults(callable, input, args, given);
 }
 
 static Jsonb *
@@ -392,9 +395,10 @@ Jsonb *
 callable_call(Callable *callable, Jsonb *input)
 {
 	NullableDatum args[FUNC_MAX_ARGS];
+	bool		given[FUNC_MAX_ARGS];
 
 	check_execute(callable);
-	convert_input(callable, input, args);
+	convert_input(callable, input, args, given);
 	return callable->retset ? call_set(callable, args) : call_single(callable, args, false);
 }
 
@@ -425,11 +429,12 @@ Jsonb *
 callable_call_procedure(Callable *callable, Jsonb *input)
 {
 	NullableDatum args[FUNC_MAX_ARGS];
+	bool		given[FUNC_MAX_ARGS];
 	Jsonb	   *volatile result = NULL;
 
 	check_execute(callable);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	convert_input(callable, input, args);
+	convert_input(callable, input, args, given);
 	PopActiveSnapshot();
 	callable_pin();
 	PG_TRY();

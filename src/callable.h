@@ -52,7 +52,7 @@ extern double callable_usecs(Oid oid);
 extern void callable_init_conversion(Callable *c, FmgrInfo *populate, MemoryContext context);
 extern void callable_pin(void);
 extern void callable_unpin(void);
-extern void callable_check_input(Callable *callable, Jsonb *input);
+extern Jsonb *callable_complete_input(Callable *callable, Jsonb *input);
 extern Jsonb *callable_call(Callable *callable, Jsonb *input);
 extern Jsonb *callable_call_procedure(Callable *callable, Jsonb *input);
 extern Jsonb *datum_to_json(FmgrInfo *to_jsonb, Datum value);

@@ -20,6 +20,7 @@
 #include "child_command.h"
 #include "clock.h"
 #include "command.h"
+#include "continuation.h"
 #include "elsewhere.h"
 #include "extension.h"
 #include "failure.h"
@@ -91,6 +92,7 @@ keep_options(const Execution *parent, const StartOptions *o)
 
 typedef struct Check
 {
+	Turn	   *turn;
 	const char *name;
 	Jsonb	   *input;
 	Callable   *workflow;
@@ -102,22 +104,22 @@ check_call(void *arg)
 	Check	   *check = arg;
 
 	check->workflow = find_workflow(check->name);
-	callable_check_input(check->workflow, check->input);
-	return NULL;
+	return command_new_input(check->turn, check->workflow, check->input);
 }
 
 /*
- * The function of a child, or NULL and why it cannot be started
+ * The function of a child and its input, or NULL and why it cannot be started
  */
 static Callable *
-find_child(Turn *turn, const ChildRequest *request, Jsonb **failure)
+find_child(Turn *turn, const ChildRequest *request, Jsonb **input, Jsonb **failure)
 {
-	Check		check = {text_to_cstring(request->workflow), request->input, NULL};
+	Check		check = {turn, text_to_cstring(request->workflow), request->input, NULL};
 	MemoryContext old;
 	GuardedEnd	end;
 
 	guarded_call(check_call, &check, turn->context, &end);
 	watchdog_guard((int64) durable_turn_timeout * 1000, WATCHDOG_CODE);
+	*input = end.result;
 	if (!end.error)
 		return check.workflow;
 	if (end.error->sqlerrcode == ERRCODE_QUERY_CANCELED || error_may_pass(end.error->sqlerrcode) || turn->problem)
@@ -135,7 +137,7 @@ policy_name(ParentClosePolicy policy)
 }
 
 static int
-record_initiated(Turn *turn, const ChildRequest *request, int32 number, const Execution *child)
+record_initiated(Turn *turn, const ChildRequest *request, int32 number, Jsonb *input, const Execution *child)
 {
 	MemoryContext old;
 	JsonBuilder b;
@@ -152,7 +154,7 @@ record_initiated(Turn *turn, const ChildRequest *request, int32 number, const Ex
 	json_add_text(&b, "parent_close_policy", policy_name(request->policy));
 	index = command_record(turn, EVENT_CHILD_INITIATED, number, request->workflow, json_end(&b));
 	old = MemoryContextSwitchTo(turn->context);
-	turn->events[index].payload = keep(request->input);
+	turn->events[index].payload = keep(input);
 	MemoryContextSwitchTo(old);
 	return index;
 }
@@ -165,6 +167,7 @@ start(Turn *turn, const ChildRequest *request, int32 number)
 {
 	Execution  *parent = turn->execution;
 	Jsonb	   *failure = NULL;
+	Jsonb	   *input;
 	Callable   *workflow;
 	StartOptions options;
 	ChildStart *child;
@@ -172,10 +175,10 @@ start(Turn *turn, const ChildRequest *request, int32 number)
 	MemoryContext old;
 
 	command_check_limits(turn);
-	workflow = find_child(turn, request, &failure);
+	workflow = find_child(turn, request, &input, &failure);
 	if (!workflow)
 	{
-		(void) record_initiated(turn, request, number, NULL);
+		(void) record_initiated(turn, request, number, request->input, NULL);
 		(void) command_record(turn, EVENT_CHILD_START_FAILED, number, NULL, failure);
 		return;
 	}
@@ -193,7 +196,7 @@ start(Turn *turn, const ChildRequest *request, int32 number)
 	run_prepare(e, child->not_before);
 	turn->children = lappend(turn->children, child);
 	MemoryContextSwitchTo(old);
-	child->event = record_initiated(turn, request, number, e);
+	child->event = record_initiated(turn, request, number, input, e);
 }
 
 /*

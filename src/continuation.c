@@ -25,6 +25,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "clock.h"
 #include "command.h"
 #include "continuation.h"
@@ -75,6 +76,33 @@ copy_continuation(Continuation *to, const Continuation *from)
 	to->priority = from->priority;
 	to->fairness_key = keep(from->fairness_key);
 	to->weight = from->weight;
+}
+
+/*
+ * The input of a run that the code starts, with what its defaults are by now.
+ * That is not replayed, so the code's fence is not in its way; a sequence may be
+ * among it.  What else it does ends with the pass.
+ */
+Jsonb *
+command_new_input(Turn *turn, Callable *workflow, Jsonb *input)
+{
+	bool		read_only = XactReadOnly;
+	Jsonb	   *result = NULL;
+
+	turn->in_code = false;
+	XactReadOnly = false;
+	PG_TRY();
+	{
+		result = callable_complete_input(workflow, input);
+	}
+	PG_FINALLY();
+	{
+		turn->in_code = true;
+		XactReadOnly = read_only;
+	}
+	PG_END_TRY();
+	payload_check(result, "input");
+	return result;
 }
 
 /*

@@ -10,6 +10,7 @@
 
 #include "batch.h"
 
+extern Jsonb *command_new_input(Turn *turn, Callable *workflow, Jsonb *input);
 pg_noreturn extern void command_continue_as_new(Turn *turn, const Continuation *continuation);
 extern bool continuation_suggested(Turn *turn);
 extern bool event_as_mail(const Event *event, Message *message);

@@ -54,7 +54,9 @@ check_object(const Known *known, const Event *event, const char *key, bool requi
 {
 	JsonbValue *value = json_find(event->attributes, key);
 
-	if (value ? !is_object(value) : required)
+	if (required && !is_object(value))
+		refuse(known, "is not complete");
+	if (value && !is_object(value))
 		refuse(known, psprintf("has no object \"%s\"", key));
 }
 
@@ -78,7 +80,7 @@ static void
 check_named(const Known *known, const Event *event)
 {
 	if (!event->name)
-		refuse(known, "is not complete: it has no name");
+		refuse(known, "is not complete");
 }
 
 /*
@@ -212,7 +214,7 @@ check_other(Known *known, const Event *event)
 	{
 		case EVENT_WORKFLOW_STARTED:
 			if (!event->payload)
-				refuse(known, "is not complete: it has no input");
+				refuse(known, "is not complete");
 			(void) json_find_time(event->attributes, "not_before");
 			break;
 		case EVENT_WORKFLOW_SIGNALED:

@@ -36,6 +36,7 @@
 #include "match.h"
 #include "saga.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
 /* Bytes of an input in a message */
@@ -388,6 +389,9 @@ match_input(Turn *turn, const Command *command, Jsonb *input)
 	/* both may come as they were packed */
 	recorded = recorded ? DatumGetJsonbP(PointerGetDatum(recorded)) : NULL;
 	input = input ? DatumGetJsonbP(PointerGetDatum(input)) : NULL;
+	/* to a child's the defaults are added that belong to its start (defaults.c) */
+	if (command->type == EVENT_CHILD_INITIATED && recorded && input && JB_ROOT_IS_OBJECT(recorded) && JB_ROOT_IS_OBJECT(input))
+		input = DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(recorded), JsonbPGetDatum(input)));
 	if (recorded && input ? compareJsonbContainers(&recorded->root, &input->root) == 0 : recorded == input)
 		return;
 	if (turn->differences++ > 0)

@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "named_run.h"
 #include "options.h"
+#include "running.h"
 #include "turn.h"
 #include "txn.h"
 #include "utils/acl.h"
@@ -27,6 +28,11 @@ refuse_in_code(const char *call, const char *instead)
 {
 	if (current_turn && current_turn->in_code)
 		turn_refuse(ERRCODE_WF_FENCED, psprintf("%s is not allowed in workflow code", call), instead);
+	/* beside the code there are only steps and the defaults of what it starts */
+	if (current_turn && !running_attempt)
+		ereport(ERROR,
+				(errcode(ERRCODE_WF_FENCED),
+				 errmsg("%s is not allowed in the default of a parameter that workflow code leaves out", call)));
 }
 
 /*

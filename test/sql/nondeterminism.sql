@@ -64,7 +64,8 @@ BEGIN
 END $$;
 CREATE TABLE cases AS
 SELECT row_number() OVER () AS n, kind, variant, text_of(o, '{k}; {a}; {mid}; {b}; {c};') AS before, text_of(o, body) AS after
-FROM kinds o, variants WHERE text_of(o, body) IS NOT NULL;
+FROM kinds o, variants WHERE text_of(o, body) IS NOT NULL
+  AND (kind IN ('step', 'timed wait', 'child') OR variant NOT IN ('twice', 'the two exchanged', 'ends early', 'fails early', 'goes on early'));
 -- Each has a workflow with the commands in its own text, and one with them in a helper.
 SELECT count(*) FROM cases, LATERAL (SELECT format('CREATE FUNCTION own%s() RETURNS void LANGUAGE plpgsql AS %L', n, before) AS own,
   format('CREATE FUNCTION helper%s() RETURNS void LANGUAGE plpgsql AS %L', n, before) AS helper,
