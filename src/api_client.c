@@ -36,6 +36,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "waiter.h"
+#include "why.h"
 
 /* Arguments that hold the options in wf_start and in the others */
 #define START_OPTIONS			2
@@ -203,6 +204,8 @@ start_workflow(text *name, Jsonb *input, const StartOptions *o, int64 *seq)
 				find_closed(PointerGetDatum(e.namespace), PointerGetDatum(e.workflow_id), &last))
 				check_closed(&e, o->on_closed, &last);
 			run_id = e.run_id;
+			if (!test_mode)
+				warn_if_no_worker(caller);
 			break;
 		}
 		if (settle_conflict(&e, o, &run_id))

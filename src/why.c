@@ -48,6 +48,60 @@ may_connect(Oid role)
 }
 
 /*
+ * Why no worker would run what belongs to this role, whatever it is; NULL where one
+ * would.  Limits of connections do not hold for workers.
+ */
+static char *
+why_not_as(Oid role)
+{
+	char	   *name = GetUserNameFromId(role, true);
+
+	if (!name)
+		return psprintf("the owner, role %u, does not exist", role);
+	if (!role_can_connect(role))
+		return psprintf("the owner, role \"%s\", cannot log in: ALTER ROLE ... LOGIN", name);
+	if (!may_connect(role))
+		return psprintf("the owner, role \"%s\", lacks CONNECT on this database: GRANT CONNECT", name);
+	return NULL;
+}
+
+#define PAUSED_DATABASE	"the database is a restored dump or a copy: SELECT wf_adopt() if the original is gone"
+
+/*
+ * Tell who starts a workflow that no worker will run it: once in a session for
+ * each role that is in this state.  What an operator has set, like
+ * durable.max_workers, is for wf_stuck.
+ */
+void
+warn_if_no_worker(Oid owner)
+{
+	static Oid	fine = InvalidOid;	/* asked for, and not again in this session */
+	static Oid	warned = InvalidOid;
+	Database   *db;
+	char	   *why;
+
+	if (!shared || owner == fine)
+		return;
+	why = why_not_as(owner);
+	db = durable_database(MyDatabaseId, false);
+	if (!why && db && db->paused)
+		why = PAUSED_DATABASE;
+	if (!why)
+	{
+		fine = owner;
+		warned = InvalidOid;
+	}
+	else if (warned != owner)
+	{
+		warned = owner;
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no worker will run this workflow: %s", why),
+				 errhint("A worker connects as the role that starts the workflow. wf_stuck shows what waits for that.")));
+	}
+}
+
+/*
  * Why no worker would run this owner's workflows, or queued activities; NULL
  * where one would
  */
@@ -55,19 +109,16 @@ char *
 why_no_worker(Oid owner, bool activities)
 {
 	Database   *db;
-	char	   *name = GetUserNameFromId(owner, true);
+	char	   *why;
 
 	if (!shared)
 		return pstrdup("durable is not in shared_preload_libraries: no worker runs, only CALL wf_work()");
-	if (!name)
-		return psprintf("the owner, role %u, does not exist", owner);
-	if (!role_can_connect(owner))
-		return psprintf("the owner, role \"%s\", cannot log in: ALTER ROLE ... LOGIN", name);
-	if (!may_connect(owner))
-		return psprintf("the owner, role \"%s\", lacks CONNECT on this database: GRANT CONNECT", name);
+	why = why_not_as(owner);
+	if (why)
+		return why;
 	db = durable_database(MyDatabaseId, false);
 	if ((db && db->paused) || !durable_identity_matches())
-		return pstrdup("the database is a restored dump or a copy: SELECT wf_adopt() if the original is gone");
+		return pstrdup(PAUSED_DATABASE);
 	if (activities && durable_max_activity_workers == 0)
 		return pstrdup("durable.max_activity_workers is 0: no worker runs queued activities, only CALL wf_work()");
 	if (!activities && durable_max_workers == 0)

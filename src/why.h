@@ -8,6 +8,7 @@
 #ifndef DURABLE_WHY_H
 #define DURABLE_WHY_H
 
+extern void warn_if_no_worker(Oid owner);
 extern char *why_no_worker(Oid owner, bool activities);
 
 #endif							/* DURABLE_WHY_H */

@@ -150,6 +150,22 @@ SELECT wf_delete('closed'), wf_delete('failing'), wf_delete('victim');
 SELECT count(*) FROM durable.attempt;
 DROP PUBLICATION everything;
 
+-- Who starts what no worker can run is told so, once in a session while it is so; and wf_stuck says it. (NOLOGIN, before PostgreSQL 17: 046_replicated.pl.)
+REVOKE CONNECT ON DATABASE :"DBNAME" FROM PUBLIC;
+RESET client_min_messages;
+SET SESSION AUTHORIZATION regress_mallory;
+CREATE FUNCTION fine() RETURNS text LANGUAGE sql AS $$ SELECT 'fine' $$;
+SELECT wf_start('fine', id => 'first') IS NOT NULL AS starts;
+SELECT wf_start('fine', id => 'second') IS NOT NULL AS starts;
+SELECT workflow_id, why FROM wf_stuck ORDER BY 1;
+SET SESSION AUTHORIZATION regress_monitor;
+SELECT workflow_id, why FROM wf_stuck WHERE owner = 'regress_mallory'::regrole ORDER BY 1;
+RESET SESSION AUTHORIZATION;
+GRANT CONNECT, TEMPORARY ON DATABASE :"DBNAME" TO PUBLIC;
+SET SESSION AUTHORIZATION regress_mallory;
+SELECT wf_start('fine', id => 'third') IS NOT NULL AS starts;
+RESET SESSION AUTHORIZATION;
+
 -- Names of any length and any characters: what has room for a part of one keeps whole characters.
 SELECT c, count(*) FROM unnest('{é,€,𝄞}'::text[]) c, wf_poll_activities(repeat(c, 63), worker => repeat(c, 63)) GROUP BY 1;
 SELECT left(name, 1) AS of, length(name), octet_length(name), length(task_queue), name ~ '^(é+|€+|𝄞+)$' AS whole FROM wf_workers WHERE name ~ '^[é€𝄞]' ORDER BY 2;
