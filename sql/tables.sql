@@ -320,6 +320,19 @@ COMMENT ON FUNCTION durable.identity_came() IS 'has the scheduler see whose runs
 REVOKE ALL ON FUNCTION durable.identity_came() FROM PUBLIC;
 CREATE TRIGGER identity_came AFTER INSERT ON durable.identity
 	FOR EACH STATEMENT EXECUTE FUNCTION durable.identity_came();
+ALTER TABLE durable.identity ENABLE ALWAYS TRIGGER identity_came;
+
+-- runs that come by replication are run where they come from (identity.c)
+CREATE FUNCTION durable.replicated()
+RETURNS trigger AS 'MODULE_PATHNAME', 'durable_replicated' LANGUAGE C;
+COMMENT ON FUNCTION durable.replicated() IS 'notes that runs of another database come here';
+REVOKE ALL ON FUNCTION durable.replicated() FROM PUBLIC;
+CREATE TRIGGER replicated BEFORE INSERT ON durable.execution FOR EACH ROW EXECUTE FUNCTION durable.replicated();
+CREATE TRIGGER replicated BEFORE INSERT ON durable.identity FOR EACH ROW EXECUTE FUNCTION durable.replicated();
+CREATE TRIGGER replicated BEFORE INSERT ON durable.secret FOR EACH ROW EXECUTE FUNCTION durable.replicated();
+ALTER TABLE durable.execution ENABLE REPLICA TRIGGER replicated;
+ALTER TABLE durable.secret ENABLE REPLICA TRIGGER replicated;
+ALTER TABLE durable.identity ENABLE REPLICA TRIGGER replicated;
 
 DO $$
 BEGIN

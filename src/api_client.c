@@ -17,6 +17,7 @@
 #include "find.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "identity.h"
 #include "json.h"
 #include "miscadmin.h"
 #include "named_run.h"
@@ -409,6 +410,7 @@ wf_execute(PG_FUNCTION_ARGS)
 
 	refuse_in_code("wf_execute()", "Use wf_child() instead.");
 	require_nonatomic(fcinfo, "wf_execute()");
+	durable_check_identity();
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	desc = BlessTupleDesc(CreateTupleDescCopy(desc));

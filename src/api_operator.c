@@ -24,11 +24,13 @@
 #include "options.h"
 #include "sqltask.h"
 #include "storage/proc.h"
+#include "store.h"
 #include "tcop/utility.h"
 #include "turn.h"
 #include "txn.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "why.h"
 
@@ -118,7 +120,10 @@ wf_work(PG_FUNCTION_ARGS)
 		if (result == DRIVE_IDLE)
 			result = sqltask_drive_all(owner, &tasks);
 		if (result == DRIVE_GONE)
-			durable_check_version();	/* says so */
+		{
+			durable_check_version();	/* say so */
+			durable_check_identity();
+		}
 		if (result == DRIVE_FAILED)
 			ereport(ERROR,
 					(errcode(ERRCODE_INTERNAL_ERROR),
@@ -228,7 +233,31 @@ durable_identity_came(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("durable.identity_came() is a trigger function")));
+	txn_identity_changed();
 	if (!durable_identity_matches())
 		txn_extension_changed();
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * durable.replicated(): a run, or what there is one of in a database, is about to
+ * be inserted by who applies changes of another one (session_replication_role);
+ * our own statements say nothing new.  The latter is not for this database.
+ */
+PG_FUNCTION_INFO_V1(durable_replicated);
+Datum
+durable_replicated(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("durable.replicated() is a trigger function")));
+	if (store_depth() > 0)
+		return PointerGetDatum(trigger->tg_trigtuple);
+	durable_note_replicated();
+	if (strcmp(RelationGetRelationName(trigger->tg_relation), "execution") == 0)
+		return PointerGetDatum(trigger->tg_trigtuple);
 	return PointerGetDatum(NULL);
 }

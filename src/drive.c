@@ -28,6 +28,7 @@
 #include "extension.h"
 #include "failure.h"
 #include "guc.h"
+#include "identity.h"
 #include "leftovers.h"
 #include "loss.h"
 #include "miscadmin.h"
@@ -120,7 +121,7 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	settings_forget_applied();
 	txn_begin_relaxed();
 	txn_turns();
-	if (!durable_lock_installed())
+	if (!durable_lock_installed() || !durable_identity_holds())
 		return BATCH_GONE;
 	batch_init(&batch, owner);
 	if (!batch.queue)
@@ -135,6 +136,7 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 		if (!any)
 			return BATCH_EMPTY;
 	}
+	durable_check_identity();
 	note_runs(report, &batch, context);
 	batch.keeps_mail = keeps_mail;
 	batch_run(&batch);

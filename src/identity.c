@@ -10,6 +10,11 @@
  *	  where it does not fit, nothing runs until wf_adopt().  A promoted standby has its
  *	  primary's identity and goes on at once.
  *
+ *	  Rows that come by logical replication bring no such row where there is one.
+ *	  A trigger that fires for those who apply changes of another database, and for
+ *	  nobody else, makes the identity one that fits nowhere, in the transaction that
+ *	  brings the first run.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -71,23 +76,71 @@ durable_claim_identity(void)
 }
 
 /*
- * Errors where durable_identity_matches() is false.  Where it is true it stays
- * so for the life of the backend, and of the extension.
+ * The same, by what is known as long as nobody has changed it.  Who asks after a
+ * look at the tables knows that what he saw is ours: a change is announced
+ * before anybody sees what came with it.
+ */
+bool
+durable_identity_holds(void)
+{
+	static Oid	known = InvalidOid; /* schema of the extension */
+	static uint32 known_at = 0;
+	uint32		at = 0;
+	bool		settled = false;
+
+	if (shared)
+	{
+		/* in this order: a change counts before it is no longer open */
+		pg_memory_barrier();
+		settled = pg_atomic_read_u32(&shared->identities_open) == 0;
+		pg_memory_barrier();
+		at = pg_atomic_read_u32(&shared->identities);
+	}
+	if (settled && at == known_at && known == durable_schema())
+		return true;
+	if (!durable_identity_matches())
+		return false;
+	if (settled)
+	{
+		known = durable_schema();
+		known_at = at;
+	}
+	return true;
+}
+
+/*
+ * A row of these tables comes from another database by replication: so do the
+ * runs, which go on there.  Nothing runs here from now on, until wf_adopt().
+ */
+void
+durable_note_replicated(void)
+{
+	static Statement statement = {
+		"INSERT INTO durable.identity (system_identifier, database_oid) VALUES (0, 0)"
+		" ON CONFLICT (only_row) DO UPDATE SET (system_identifier, database_oid) = (0, 0)"
+	};
+	StoreScope	scope;
+
+	if (!durable_identity_matches())
+		return;
+	txn_identity_changed();
+	store_begin(&scope);
+	store_execute(&statement, NULL, NULL);
+	store_end(&scope);
+}
+
+/*
+ * Errors where durable_identity_holds() is false
  */
 void
 durable_check_identity(void)
 {
-	static Oid	known = InvalidOid; /* schema of the extension */
-
-	if (known == durable_schema())
-		return;
-	if (!durable_identity_matches())
+	if (!durable_identity_holds())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the workflows of this database were started in another one"),
-				 errdetail("It is a restored dump or a copy; were the original to run them too, effects outside the database would happen twice."),
+				 errdetail("It is a restored dump, a copy, or replicated from there; were the original to run them too, effects outside the database would happen twice."),
 				 errhint("Run SELECT wf_adopt() if the original is gone.")));
-	known = durable_schema();
 }
 
 /*
@@ -112,6 +165,25 @@ renumber_task_queues(void)
 }
 
 /*
+ * Replication does not bring sequences along
+ */
+static void
+advance_sequences(void)
+{
+	static Statement messages = {
+		"SELECT pg_catalog.setval('durable.message_seq', m.most) FROM durable.message_seq s,"
+		" (SELECT pg_catalog.max(seq) AS most FROM durable.message) m WHERE m.most >= s.last_value"
+	};
+	static Statement payloads = {
+		"SELECT pg_catalog.setval('durable.payload_id_seq', p.most) FROM durable.payload_id_seq s,"
+		" (SELECT pg_catalog.max(payload_id) AS most FROM durable.payload) p WHERE p.most >= s.last_value"
+	};
+
+	store_execute(&messages, NULL, NULL);
+	store_execute(&payloads, NULL, NULL);
+}
+
+/*
  * Make this the database of its runs; false where it was already
  */
 bool
@@ -128,7 +200,9 @@ durable_adopt_identity(void)
 	store_begin(&scope);
 	store_execute(&statement, values, NULL);
 	renumber_task_queues();
+	advance_sequences();
 	store_end(&scope);
+	txn_identity_changed();
 	txn_extension_changed();
 	return true;
 }

@@ -181,6 +181,7 @@ take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
 		if (!queue || !has_tasks(queue))
 			continue;
 		claim_tasks(&claim);
+		durable_check_identity();
 		start_claimed(poll, &claim);
 		for (int j = 0; j < claim.count; j++)
 			if (retry_exhausted(claim.rows[j].retry, claim.rows[j].attempt))

@@ -74,6 +74,8 @@ shmem_startup(void)
 		shared->fairness = &locks[2].lock;
 		pg_atomic_init_u64(&shared->turns_end, 0);
 		pg_atomic_init_u32(&shared->turns_committing, 0);
+		pg_atomic_init_u32(&shared->identities, 1);
+		pg_atomic_init_u32(&shared->identities_open, 0);
 		for (int i = 0; i < MAX_DATABASES; i++)
 			SpinLockInit(&shared->databases[i].mutex);
 		for (int i = 0; i < MAX_QUEUES; i++)

@@ -259,6 +259,8 @@ typedef struct Shared
 	int			nsuspects;
 	int			next_suspect;	/* overwrites this entry, modulo their number */
 	Suspect		suspects[MAX_SUSPECTS];
+	pg_atomic_uint32 identities;	/* counts changes of durable.identity in any database, */
+	pg_atomic_uint32 identities_open;	/* and transactions with one that have not ended */
 	int			nwaiters;
 	int			nlisteners;
 	int			listeners_missing;	/* found no room: then everything notifies */

@@ -34,6 +34,7 @@
 #include "failure.h"
 #include "guarded.h"
 #include "guc.h"
+#include "identity.h"
 #include "leftovers.h"
 #include "miscadmin.h"
 #include "payload.h"
@@ -247,6 +248,7 @@ do_batch(TaskBatch *batch, TaskQueue *queue, Slot *slot, MemoryContext context)
 	attempt_ends_init(&batch->ends, context);
 	store_begin(&scope);
 	claim_tasks(&batch->claim);
+	durable_check_identity();
 	store_end(&scope);
 	if (batch->claim.count > 0)
 		txn_wait_for_disk(false);
@@ -286,7 +288,7 @@ sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks)
 	leftovers_note_locks(&held);
 	PG_TRY();
 	{
-		if (!durable_lock_installed())
+		if (!durable_lock_installed() || !durable_identity_holds())
 			result = DRIVE_GONE;
 		else
 			do_batch(&batch, queue, slot, context);

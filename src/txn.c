@@ -72,6 +72,7 @@ static bool unsettled = false;	/* the last commit may not be on disk yet */
 static int	saved_synchronous_commit;
 static bool extension_changed = false;
 static bool extension_dropped = false;
+static bool identity_changed = false;
 static Oid	new_database = InvalidOid;
 
 static Note *
@@ -203,6 +204,32 @@ void
 txn_extension_changed(void)
 {
 	extension_changed = true;
+}
+
+/*
+ * So has the identity of its runs.  From here to the end of the transaction
+ * nobody takes what he knows of it for true (identity.c), and then the scheduler
+ * looks, also where the change is undone.
+ */
+void
+txn_identity_changed(void)
+{
+	if (identity_changed || !shared)
+		return;
+	identity_changed = true;
+	pg_atomic_fetch_add_u32(&shared->identities_open, 1);
+}
+
+static void
+end_identity_change(void)
+{
+	if (!identity_changed)
+		return;
+	pg_atomic_fetch_add_u32(&shared->identities, 1);
+	pg_atomic_fetch_sub_u32(&shared->identities_open, 1);
+	durable_want_scheduler(MyDatabaseId);
+	durable_look_at_all(MyDatabaseId);
+	durable_wake_slots(SLOT_WORKER, MyDatabaseId);
 }
 
 /*
@@ -368,6 +395,7 @@ forget_all(void)
 	deadline = DT_NOEND;
 	extension_changed = false;
 	extension_dropped = false;
+	identity_changed = false;	/* prepared: it stays open until a restart */
 	new_database = InvalidOid;
 	durability = TXN_FORGETTABLE;
 	relaxed_end = 0;
@@ -407,6 +435,7 @@ xact_callback(XactEvent event, void *arg)
 		end_note(&notes[i], commit);
 	tasknote_end(commit);
 	suspects_end(commit);
+	end_identity_change();
 	if (commit && shared)
 	{
 		if (deadline != DT_NOEND)

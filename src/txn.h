@@ -30,6 +30,7 @@ extern void txn_deadline(TimestampTz at);
 extern void txn_closed(const pg_uuid_t *run_id);
 extern void txn_update(const pg_uuid_t *run_id, uint32 update);
 extern void txn_extension_changed(void);
+extern void txn_identity_changed(void);
 extern void txn_extension_dropped(void);
 extern void txn_new_database(Oid dbid);
 extern void txn_begin_relaxed(void);

@@ -65,7 +65,7 @@ why_not_as(Oid role)
 	return NULL;
 }
 
-#define PAUSED_DATABASE	"the database is a restored dump or a copy: SELECT wf_adopt() if the original is gone"
+#define PAUSED_DATABASE	"the database is a restored dump, a copy, or replicated: SELECT wf_adopt() if the original is gone"
 
 /*
  * Tell who starts a workflow that no worker will run it: once in a session for
