@@ -26,8 +26,11 @@ PG_CONFIG = pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# Names are looked up in pg_catalog alone (sql/header.sql), so those of what users
+# call get the schema that CREATE EXTENSION names.
 durable--$(EXTVERSION).sql: $(SQL_PARTS:%=sql/%.sql)
-	cat $^ > $@
+	sed -E -e '/^COMMENT ON/s/^(COMMENT ON [A-Z]+ )wf_/\1@extschema@.wf_/' \
+		-e '/^COMMENT ON/!s/(^|[ (,])wf_/\1@extschema@.wf_/g' $^ > $@
 
 # What the server looks up by name is seen outside of the library, and nothing
 # else: another library's functions could have the names of ours.

@@ -50,7 +50,7 @@ SELECT id, status, result FROM runs('try-%');
 SELECT * FROM events('try-cancel-nobody');
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_other;
-CREATE ROLE regress_other;
+CREATE ROLE regress_other LOGIN;
 RESET client_min_messages;
 GRANT USAGE ON SCHEMA test TO regress_other;
 SELECT wf_start('listener', id => 'ours') \gset

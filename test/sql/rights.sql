@@ -174,3 +174,24 @@ SELECT to_json(name), to_json(task_queue) FROM wf_workers WHERE name LIKE 'wörk
 SELECT fails($$SELECT * FROM wf_poll_activities('q', worker => '')$$), fails($$SELECT * FROM wf_poll_activities('')$$), fails($$SELECT count(*) FROM wf_poll_activities('q', worker => repeat('x', 10000))$$);
 SELECT wf_start('secret', id => repeat('é', 40) || E'\n') IS NOT NULL AS starts;
 SELECT octet_length(workflow_id) FROM wf_executions WHERE workflow_id LIKE 'é%';
+
+-- What others have put into the schema the extension goes to is not found by its views and functions, however well its types fit.
+SET client_min_messages = warning;
+DROP EXTENSION durable CASCADE;
+CREATE SCHEMA trap;
+CREATE FUNCTION trap.pg_has_role(regrole, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+CREATE FUNCTION trap.pg_has_role(name, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+CREATE FUNCTION trap.jsonb_build_object(text, jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT $2';
+CREATE FUNCTION trap.concat(text, text) RETURNS text LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION trap.get(jsonb, jsonb) RETURNS text LANGUAGE sql AS 'SELECT $1::text';
+CREATE FUNCTION trap.times(int8, interval) RETURNS interval LANGUAGE sql AS 'SELECT $2';
+CREATE OPERATOR trap.->> (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = trap.get);
+CREATE OPERATOR trap.* (LEFTARG = int8, RIGHTARG = interval, FUNCTION = trap.times);
+CREATE EXTENSION durable SCHEMA trap;
+SELECT pg_describe_object(d.classid, d.objid, d.objsubid), pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid) FROM pg_depend d
+WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass) AND d.deptype = 'n' AND d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass)
+  AND (d.refobjid IN (SELECT oid FROM pg_proc WHERE pronamespace = 'trap'::regnamespace AND proname !~ '^wf_') OR d.refobjid IN (SELECT oid FROM pg_operator WHERE oprnamespace = 'trap'::regnamespace));
+SELECT count(*) > 0 AS installed FROM pg_proc WHERE pronamespace = 'trap'::regnamespace AND proname ~ '^wf_';
+DROP EXTENSION durable CASCADE;
+DROP SCHEMA trap CASCADE;
+CREATE EXTENSION durable SCHEMA public;

@@ -281,7 +281,7 @@ SELECT fails($$SELECT wf_register_workflow('cart', validators => '[]')$$);
 SELECT fails($$SELECT wf_register_workflow('nothing')$$);
 SELECT fails($$SELECT wf_register_workflow('cart', max_duration => '1s')$$);
 -- roles: the validator runs as the run's owner; only a workflow function's owner registers
-CREATE ROLE update_owner;
+CREATE ROLE update_owner LOGIN;
 CREATE ROLE update_other;
 GRANT USAGE ON SCHEMA test TO update_owner, update_other;
 SELECT wf_register_workflow('cart', validators => '{"who": "check_role"}');

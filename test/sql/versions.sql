@@ -107,7 +107,7 @@ SELECT clone FROM versions() WHERE clone IS NOT NULL ORDER BY 1;
 
 -- SECURITY DEFINER, other languages, sets, SQL bodies
 CREATE ROLE regress_durable_dep;
-CREATE ROLE regress_durable_run;
+CREATE ROLE regress_durable_run LOGIN;
 GRANT ALL ON SCHEMA test TO regress_durable_dep, regress_durable_run;
 CREATE FUNCTION definer() RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN PERFORM wf_wait_signal('go'); RETURN current_user || ' for ' || session_user; END $$;
 ALTER FUNCTION definer() OWNER TO regress_durable_dep;
