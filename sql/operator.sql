@@ -34,6 +34,10 @@ CREATE FUNCTION wf_update_activity(id text, activity_id text DEFAULT NULL, activ
 RETURNS int AS 'MODULE_PATHNAME', 'wf_update_activity' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_update_activity IS 'change options of activities that are not done; NULL leaves one as it is; returns how many';
 
+CREATE FUNCTION wf_change_owner(id text, new_owner regrole, run_id uuid DEFAULT NULL, namespace text DEFAULT NULL)
+RETURNS boolean AS 'MODULE_PATHNAME', 'wf_change_owner' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_change_owner IS 'give a run to another role, as which its code runs from then on; false where it has it';
+
 CREATE FUNCTION wf_adopt() RETURNS boolean AS 'MODULE_PATHNAME', 'wf_adopt' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_adopt IS 'run the workflows that came with a dump or a copy of another database';
 REVOKE ALL ON FUNCTION wf_adopt FROM PUBLIC;

@@ -8,15 +8,18 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "compat.h"
 #include "find.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "named_run.h"
 #include "options.h"
+#include "owner.h"
 #include "pausing.h"
 #include "reset.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 
 /*
  * Change an open run, by a function of its id.  If the run closes while we wait
@@ -131,4 +134,32 @@ wf_reset(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 	} while (!done);			/* it closed while we waited: look again */
 	PG_RETURN_UUID_P(result);
+}
+
+/* wf_change_owner(id, new_owner, run_id, namespace) */
+PG_FUNCTION_INFO_V1(wf_change_owner);
+Datum
+wf_change_owner(PG_FUNCTION_ARGS)
+{
+	Oid			owner = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
+	bool		closed_meanwhile;
+	bool		done;
+
+	refuse_in_code("wf_change_owner()", "Give the other workflow away in an activity.");
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role with OID %u does not exist", owner)));
+	do
+	{
+		Found		run = named_run(fcinfo, 0, 2, 3);
+		StoreScope	scope;
+
+		check_can_set_role(GetUserId(), owner);
+		store_begin(&scope);
+		done = run_change_owner(&run, owner, &closed_meanwhile);
+		store_end(&scope);
+		CHECK_FOR_INTERRUPTS();
+	} while (closed_meanwhile);
+	PG_RETURN_BOOL(done);
 }

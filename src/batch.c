@@ -32,6 +32,7 @@
 #include "loss.h"
 #include "mail.h"
 #include "miscadmin.h"
+#include "owner.h"
 #include "payload.h"
 #include "pgstat.h"
 #include "pinning.h"
@@ -139,6 +140,11 @@ take_runs(Batch *batch, const pg_uuid_t *ids, int count)
 	{
 		if (nheld > 0 && is_held(&executions[i].run_id))
 			continue;
+		if (executions[i].owner != batch->owner && !test_mode)
+		{
+			mail_readdress(&executions[i].run_id, executions[i].owner);
+			continue;
+		}
 		txn_locked(batch->owner, &executions[i].run_id);
 		batch->runs[batch->nruns].execution = &executions[i];
 		locked[batch->nruns++] = executions[i].run_id;

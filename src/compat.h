@@ -31,6 +31,11 @@
 #define function_aclcheck(oid, role)	object_aclcheck(ProcedureRelationId, oid, role, ACL_EXECUTE)
 #endif
 
+/* Could the role become the other one? */
+#if PG_VERSION_NUM < 160000
+#define check_can_set_role(member, role)	check_is_member_of_role(member, role)
+#endif
+
 #ifndef pg_noreturn
 #define pg_noreturn		pg_attribute_noreturn()
 #endif

@@ -379,7 +379,9 @@ check_owner(Oid caller, Oid owner, const char *what)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for workflow \"%s\"", what),
-				 errdetail("It belongs to role \"%s\".", GetUserNameFromId(owner, true))));
+				 GetUserNameFromId(owner, true) ?
+				 errdetail("It belongs to role \"%s\".", GetUserNameFromId(owner, true)) :
+				 errdetail("It belongs to role %u, which does not exist.", owner)));
 }
 
 /*

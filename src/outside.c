@@ -112,13 +112,13 @@ run_update(const Found *run, text *update_id, text *name, Jsonb *args)
  * The turn that a step is part of is written when the step is done, and takes its
  * run for what it was before
  */
-static void
+void
 refuse_own_run(const pg_uuid_t *run_id)
 {
 	if (current_turn && memcmp(&current_turn->execution->run_id, run_id, sizeof(pg_uuid_t)) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_WF_FENCED),
-				 errmsg("a step cannot end, pause or reset the workflow it is part of"),
+				 errmsg("a step cannot end, pause, reset or give away the workflow it is part of"),
 				 errhint("Leave that to the code of the workflow, or run the activity with mode => 'queued'.")));
 }
 

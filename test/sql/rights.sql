@@ -57,7 +57,7 @@ INSERT INTO state SELECT 1, state();
 CREATE TABLE call AS
 WITH value(name, type, value) AS (VALUES ('id', 'text', '''victim'''), ('workflow', 'text', '''secret'''), ('name', 'text', '''secret'''), ('run_id', 'uuid', quote_literal(:'run')),
   ('task_token', 'text', quote_literal(:'token')), ('task_tokens', 'text[]', format('ARRAY[%L]', :'token')), ('results', 'jsonb[]', '''{null}'''), ('task_queue', 'text', '''victims'''),
-  ('activity_id', 'text', '''2'''), ('owner', 'regrole', '''regress_victim'''), ('owner', 'oid', '''regress_victim''::regrole'), ('id', 'bigint', :'queue'), ('topic', 'bigint', :'topic'),
+  ('activity_id', 'text', '''2'''), ('owner', 'regrole', '''regress_victim'''), ('new_owner', 'regrole', '''regress_mallory'''), ('owner', 'oid', '''regress_victim''::regrole'), ('id', 'bigint', :'queue'), ('topic', 'bigint', :'topic'),
   ('request_id', 'text', '''request'''), ('update_id', 'text', '''update'''), ('update', 'text', '''secret'''), ('query', 'text', '''secret'''), ('namespace', 'text', '''default'''),
   ('function', 'regprocedure', '''secret(text)'''), ('function', 'text', '''test.secret(text)'''), ('on_running', 'text', '''use_existing'''), ('timeout', 'interval', '''0'''), ('wait', 'interval', '''0'''),
   ('point', 'text', '''first'''), ('retry', 'jsonb', '''{}'''), ('history', 'jsonb', '''[]'''), ('worker', 'text', '''mallory'''))
