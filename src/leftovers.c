@@ -263,10 +263,8 @@ forget_prepared(void)
 }
 
 static void
-reset_sequences_and_seed(void)
+reset_seed(void)
 {
-	if (in_background_worker())
-		ResetSequenceCaches();
 	if (seeded)
 		(void) DirectFunctionCall1(setseed, Float8GetDatum(2 * pg_prng_double(&pg_global_prng_state) - 1));
 }
@@ -277,6 +275,9 @@ reset_sequences_and_seed(void)
 void
 leftovers_begin(void)
 {
+	/* the engine draws numbers, too */
+	if (in_background_worker())
+		ResetSequenceCaches();
 	first_portal = portals()->firstchild;
 	nown = in_background_worker() ? 0 : temp_objects(&own);
 	created = set_constraints = want_alone = false;
@@ -355,7 +356,7 @@ leftovers_end(LeftoverScope scope)
 	}
 	if (scope == LEFT_SHARED)
 		AtEOSubXact_LargeObject(false, GetCurrentSubTransactionId(), InvalidSubTransactionId);
-	reset_sequences_and_seed();
+	reset_seed();
 	MyXactFlags |= touched_before;
 	nown = 0;
 	active = false;
@@ -374,7 +375,7 @@ leftovers_abort(void)
 		refused = uses_temp;
 	close_cursors();
 	forget_prepared();
-	reset_sequences_and_seed();
+	reset_seed();
 	MyXactFlags |= touched_before;
 }
 
