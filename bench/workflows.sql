@@ -33,18 +33,18 @@ BEGIN
   PERFORM wf_activity('bench_step', jsonb_build_object('n', n));
 END $$;
 
--- Steps that each leave a temporary table, which the next must not find.
-CREATE FUNCTION step_temp(n int) RETURNS int LANGUAGE plpgsql AS $$
+-- A step that leaves a temporary table, which the next must not find.
+CREATE FUNCTION bench_temp(n int) RETURNS int LANGUAGE plpgsql AS $$
 BEGIN
-    CREATE TEMP TABLE scratch ON COMMIT DROP AS SELECT step_temp.n;
-    RETURN (SELECT count(*) FROM scratch);
+  CREATE TEMP TABLE scratch ON COMMIT DROP AS SELECT bench_temp.n;
+  RETURN (SELECT count(*) FROM scratch);
 END $$;
-CREATE FUNCTION bench5_temp(n int) RETURNS void LANGUAGE plpgsql AS $$
+
+CREATE FUNCTION bench1_temp(n int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    FOR i IN 1 .. 5 LOOP
-        PERFORM wf_activity('step_temp', jsonb_build_object('n', n));
-    END LOOP;
+  PERFORM wf_activity('bench_temp', jsonb_build_object('n', n));
 END $$;
+
 CREATE FUNCTION bench5_noop(n int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM wf_activity('bench_nothing', jsonb_build_object('n', n));

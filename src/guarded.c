@@ -45,7 +45,7 @@ guarded_call(GuardedWork work, void *arg, MemoryContext context, GuardedEnd *end
 		FlushErrorState();
 		end->watchdog = watchdog_release();
 		RollbackAndReleaseCurrentSubTransaction();
-		leftovers_abort();
+		leftovers_abort_sub();
 	}
 	PG_END_TRY();
 	LockTimeout = lock_timeout;

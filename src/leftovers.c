@@ -37,7 +37,7 @@
  *	  made, locks that were held before are kept.  currval() and lastval() are the
  *	  session's.  A test (testmode.c) is the session's own, and sees it all.
  *
- *	  LISTEN and UNLISTEN, DISCARD and DEALLOCATE ALL would be about the session
+ *	  LISTEN and UNLISTEN, DISCARD, DEALLOCATE ALL and CLOSE ALL would be about the session
  *	  only, and are refused.
  *
  *-------------------------------------------------------------------------
@@ -77,6 +77,7 @@ static object_access_hook_type prev_object_access_hook = NULL;
 
 /* The step under way, and what it did */
 static bool active = false;
+static int	level = 0;			/* nesting level of its transaction */
 static ObjectAddress *own = NULL;	/* temporary objects of the session itself */
 static int	nown = 0;
 static int	touched_before = 0;	/* the server's flag */
@@ -285,6 +286,7 @@ leftovers_begin(void)
 	refused = NULL;
 	touched_before = MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE;
 	MyXactFlags &= ~XACT_FLAGS_ACCESSEDTEMPNAMESPACE;
+	level = GetCurrentTransactionNestLevel();
 	active = true;
 }
 
@@ -364,7 +366,7 @@ leftovers_end(LeftoverScope scope)
 }
 
 /*
- * The step has failed, and its (sub)transaction is rolled back
+ * The step has failed, and its transaction is rolled back
  */
 void
 leftovers_abort(void)
@@ -378,6 +380,17 @@ leftovers_abort(void)
 	forget_prepared();
 	reset_seed();
 	MyXactFlags |= touched_before;
+}
+
+/*
+ * The same, where its subtransaction is.  That may also have been one within
+ * the step, which then goes on.
+ */
+void
+leftovers_abort_sub(void)
+{
+	if (GetCurrentTransactionNestLevel() < level)
+		leftovers_abort();
 }
 
 /*
@@ -477,6 +490,24 @@ check_prepared(const char *name)
 				 errmsg("prepared statement \"%s\" does not exist", name)));
 }
 
+/*
+ * The same for cursors
+ */
+static void
+check_cursor(const char *name)
+{
+	Portal		portal = GetPortalByName(name);
+
+	if (!PortalIsValid(portal))
+		return;
+	for (MemoryContext c = portals()->firstchild; c && c != first_portal; c = c->nextchild)
+		if (c == portal->portalContext)
+			return;
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_CURSOR),
+			 errmsg("cursor \"%s\" does not exist", name)));
+}
+
 static void
 note_prepared(const char *name)
 {
@@ -514,6 +545,14 @@ look_at(Node *stmt)
 			break;
 		case T_ExecuteStmt:
 			check_prepared(castNode(ExecuteStmt, stmt)->name);
+			break;
+		case T_ClosePortalStmt:
+			if (!castNode(ClosePortalStmt, stmt)->portalname)
+				refuse_statement(stmt);
+			check_cursor(castNode(ClosePortalStmt, stmt)->portalname);
+			break;
+		case T_FetchStmt:
+			check_cursor(castNode(FetchStmt, stmt)->portalname);
 			break;
 		case T_ConstraintsSetStmt:
 			set_constraints = true;

@@ -30,6 +30,7 @@ extern void check_constraints(void);
 extern void leftovers_begin(void);
 extern void leftovers_end(LeftoverScope scope);
 extern void leftovers_abort(void);
+extern void leftovers_abort_sub(void);
 extern void leftovers_drop_temp(void);
 extern bool leftovers_active(void);
 extern bool leftovers_want_alone(void);

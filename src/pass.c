@@ -464,7 +464,7 @@ run_pass(Turn *turn, void (*code) (Turn *), bool in_place)
 	else
 	{
 		RollbackAndReleaseCurrentSubTransaction();
-		leftovers_abort();
+		leftovers_abort_sub();
 	}
 	store_forget(depth);
 	MemoryContextSwitchTo(old_context);

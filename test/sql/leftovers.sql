@@ -157,7 +157,7 @@ SELECT * FROM locks;
 CREATE FUNCTION refused(s text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN wf_activity('runs_it', jsonb_build_object('s', s), retry => wf_retry(max_attempts => 1)); EXCEPTION WHEN SQLSTATE 'WF001' THEN RETURN SQLERRM; END $$;
 CREATE FUNCTION runs_it(s text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE s; RETURN 'ran'; END $$;
 SELECT count(wf_start('refused', jsonb_build_object('s', s), id => 'refused ' || s))
-FROM unnest('{LISTEN x,UNLISTEN *,DISCARD TEMP,DISCARD PLANS,DEALLOCATE ALL,"SELECT wf_listen_workflow(''x'')"}'::text[]) s;
+FROM unnest('{LISTEN x,UNLISTEN *,DISCARD TEMP,DISCARD PLANS,DEALLOCATE ALL,CLOSE ALL,"SELECT wf_listen_workflow(''x'')"}'::text[]) s;
 CALL wf_work();
 SELECT id, result FROM runs('refused %');
 
@@ -173,8 +173,9 @@ BEGIN;
 DECLARE held CURSOR WITH HOLD FOR SELECT 'mine';
 COMMIT;
 CREATE FUNCTION sees_client() RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'EXECUTE other'; RETURN 'seen'; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$;
+CREATE FUNCTION takes_cursor() RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'CLOSE held'; RETURN 'seen'; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$;
 CREATE FUNCTION takes_other() RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DEALLOCATE other'; RETURN 'seen'; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$;
-SELECT count(wf_start('one_step', jsonb_build_object('f', f), id => 'client ' || f)) FROM unnest('{sees_client,takes_other}'::text[]) f;
+SELECT count(wf_start('one_step', jsonb_build_object('f', f), id => 'client ' || f)) FROM unnest('{sees_client,takes_other,takes_cursor}'::text[]) f;
 SELECT wf_start('one_step', '{"f": "leave_statement"}', id => 'client statement') \g /dev/null
 SELECT wf_start('one_step', '{"f": "leave_settings"}', id => 'client settings'), wf_start('one_step', '{"f": "leave_lock"}', id => 'client lock'),
   wf_start('over', '{"fails": false}', id => 'client over') \g /dev/null
