@@ -61,8 +61,7 @@ DECLARE r text; BEGIN EXECUTE 'SELECT ' || h || '()' INTO r; RETURN r; END $$;
 SELECT wf_start('swallows', id => 'swallows') \gset
 SELECT count(wf_start('calls', jsonb_build_object('h', h), id => h))
 FROM unnest('{helper_sql,helper_inline,helper_immutable,helper_atomic,helper_return,helper_date,helper_default,helper_definer}'::text[]) h;
--- A default of the workflow's own parameters is evaluated at the start, and at each replay.
--- (its own default is evaluated at the start, so nothing of it is in the code)
+-- A default of the workflow's own parameters is evaluated at the start, so nothing of it is in the code.
 CREATE FUNCTION own_default(t timestamptz DEFAULT now()) RETURNS timestamptz LANGUAGE plpgsql AS 'BEGIN RETURN t; END';
 SELECT wf_start('own_default', id => 'own_default') \gset
 CALL wf_work();
