@@ -128,7 +128,7 @@ SELECT id, result FROM runs('whole');
 -- An error is the start's
 SELECT fails($$SELECT wf_start('bad')$$);
 -- Who starts is who evaluates, and owns the run
-CREATE ROLE regress_durable_starts;
+CREATE ROLE regress_durable_starts LOGIN;
 GRANT USAGE ON SCHEMA test TO regress_durable_starts;
 CREATE FUNCTION who(w text DEFAULT current_user, i text DEFAULT current_setting('is_superuser')) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_wait_signal('go'); RETURN jsonb_build_array(w, i); END $$;
 SET ROLE regress_durable_starts;
