@@ -75,3 +75,7 @@ COMMENT ON FUNCTION wf_heartbeat_activity_by_id IS 'tell that a running activity
 CREATE FUNCTION wf_listen(task_queue text, namespace text DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME', 'wf_listen' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_listen IS 'LISTEN for activities of a task queue that has run empty';
+
+CREATE FUNCTION wf_channel(task_queue text, namespace text DEFAULT NULL)
+RETURNS text AS 'MODULE_PATHNAME', 'wf_channel' LANGUAGE C STABLE;
+COMMENT ON FUNCTION wf_channel IS 'the channel that wf_listen LISTENs on, for a session that does so itself';

@@ -28,6 +28,16 @@ CREATE FUNCTION wf_result(id text, timeout interval DEFAULT NULL, run_id uuid DE
 RETURNS jsonb AS 'MODULE_PATHNAME', 'wf_result' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_result IS 'wait for a workflow to close and return its result';
 
+CREATE FUNCTION wf_wait(id text, timeout interval DEFAULT NULL, INOUT run_id uuid DEFAULT NULL,
+	OUT status text, OUT result jsonb, OUT failure jsonb, namespace text DEFAULT NULL)
+RETURNS record AS 'MODULE_PATHNAME', 'wf_wait' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION wf_wait IS 'wait for a workflow to close and tell how it ended, or that it runs';
+
+CREATE PROCEDURE wf_await_result(id text, INOUT result jsonb DEFAULT NULL, timeout interval DEFAULT NULL,
+	run_id uuid DEFAULT NULL, namespace text DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'wf_await_result' LANGUAGE C;
+COMMENT ON PROCEDURE wf_await_result IS 'wait for a workflow to close, without a snapshot, and return its result';
+
 CREATE PROCEDURE wf_execute(workflow text, input jsonb DEFAULT '{}', INOUT result jsonb DEFAULT NULL,
 	id text DEFAULT NULL, on_running text DEFAULT 'fail', on_closed text DEFAULT 'allow',
 	execution_timeout interval DEFAULT NULL, run_timeout interval DEFAULT NULL,

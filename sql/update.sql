@@ -51,6 +51,12 @@ CREATE FUNCTION wf_update(id text, update text, args jsonb DEFAULT '{}', update_
 RETURNS jsonb AS 'MODULE_PATHNAME', 'wf_update' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION wf_update IS 'send a request to a workflow and wait for its answer';
 
+CREATE PROCEDURE wf_await_update(id text, update text, args jsonb DEFAULT '{}', INOUT result jsonb DEFAULT NULL,
+	update_id text DEFAULT NULL, wait_for text DEFAULT 'completed', timeout interval DEFAULT NULL,
+	run_id uuid DEFAULT NULL, namespace text DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'wf_await_update' LANGUAGE C;
+COMMENT ON PROCEDURE wf_await_update IS 'send a request to a workflow, commit it, and wait for its answer without a snapshot';
+
 CREATE FUNCTION wf_update_with_start(workflow text, id text, update text, args jsonb DEFAULT '{}', input jsonb DEFAULT '{}',
 	update_id text DEFAULT NULL,
 	on_running text DEFAULT 'use_existing', on_closed text DEFAULT 'allow',

@@ -242,6 +242,13 @@ WHERE durable.monitors(e.owner)
 GROUP BY e.namespace, e.owner, e.workflow;
 COMMENT ON VIEW wf_open_runs IS 'how many open runs there are of each workflow';
 
+CREATE FUNCTION durable.why_stuck(run_id uuid) RETURNS text LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	SELECT s.why FROM wf_stuck s WHERE s.run_id = $1 LIMIT 1;
+END;
+COMMENT ON FUNCTION durable.why_stuck IS 'what wf_stuck knows of a run: the hint of those who waited for it in vain';
+REVOKE ALL ON FUNCTION durable.why_stuck FROM PUBLIC;
+
 GRANT SELECT ON wf_open_runs, wf_events, wf_executions, wf_timers, wf_activities, wf_attempts, wf_task_queues, wf_workers, wf_stuck TO PUBLIC;
 
 CREATE FUNCTION wf_history(id text, run_id uuid DEFAULT NULL, namespace text DEFAULT NULL)

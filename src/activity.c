@@ -274,11 +274,9 @@ get_state(const RowValues *row, Activity *a)
 static void
 from_row(uint64 n, Activity *a)
 {
-	HeapTupleHeader header = DatumGetHeapTupleHeader(store_value(n, 1));
-	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
 	RowValues	row;
 
-	heap_deform_tuple(&tuple, store_rowtype(TABLE_ACTIVITY), row.values, row.nulls);
+	row_deform(TABLE_ACTIVITY, store_value(n, 1), row.values, row.nulls, ACTIVITY_COLUMNS);
 	a->run_id = *DatumGetUUIDP(row.values[A_RUN_ID]);
 	a->command = DatumGetInt32(row.values[A_COMMAND]);
 	a->owner = DatumGetObjectId(row.values[A_OWNER]);

@@ -83,6 +83,7 @@ typedef struct ActivityRange
 	int64		from_seq;
 	int64		to_place;		/* exclusive */
 	ArrayType  *names;			/* NULL: all */
+	TimestampTz now;
 } ActivityRange;
 
 /* What a heartbeat is answered. */
@@ -103,7 +104,8 @@ extern void activity_add_update(RowBatch *batch, const Activity *a);
 extern void activity_write_start(const Activity *a);
 extern void activity_write_updates(RowBatch *batch);
 extern int	activity_scan(const ActivityRange *range, int limit, MemoryContext context, Activity **result);
-extern int	activity_scan_parked(int64 queue, int32 parked, int limit, MemoryContext context, Activity **result);
+extern int	activity_scan_parked(int64 queue, int32 parked, ArrayType *names, int limit, MemoryContext context,
+								 Activity **result);
 extern int	activity_scan_due(TimestampTz from, TimestampTz now, int limit, MemoryContext context, Activity **result);
 extern int	activity_scan_in_server(MemoryContext context, Activity **result);
 extern bool activity_next_queue(int64 after, Activity *result);

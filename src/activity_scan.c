@@ -17,26 +17,27 @@
 
 /*
  * Lock and read the next activities of a queue that can be claimed, but for
- * those in other hands
+ * those in other hands, and those that are overdue, which are the scheduler's
  */
 int
 activity_scan(const ActivityRange *range, int limit, MemoryContext context, Activity **result)
 {
 	static Statement statement = {
 		"SELECT a FROM durable.activity a WHERE a.queue = $1 AND a.place >= $2"
-		" AND (a.place, a.seq) >= ($2, $3) AND a.place < $4"
+		" AND (a.place, a.seq) >= ($2, $3) AND a.place < $4 AND (a.check_at IS NULL OR a.check_at > $6)"
 		" ORDER BY a.queue, a.place, a.seq LIMIT $5 FOR NO KEY UPDATE SKIP LOCKED",
-		5, {INT8OID, INT8OID, INT8OID, INT8OID, INT4OID}
+		6, {INT8OID, INT8OID, INT8OID, INT8OID, INT4OID, TIMESTAMPTZOID}
 	};
 	static Statement filtered = {
 		"SELECT a FROM durable.activity a WHERE a.queue = $1 AND a.place >= $2"
-		" AND (a.place, a.seq) >= ($2, $3) AND a.place < $4 AND a.name = ANY ($6)"
-		" ORDER BY a.queue, a.place, a.seq LIMIT $5 FOR NO KEY UPDATE SKIP LOCKED",
-		6, {INT8OID, INT8OID, INT8OID, INT8OID, INT4OID, TEXTARRAYOID}
+		" AND (a.place, a.seq) >= ($2, $3) AND a.place < $4 AND (a.check_at IS NULL OR a.check_at > $6)"
+		" AND a.name = ANY ($7) ORDER BY a.queue, a.place, a.seq LIMIT $5 FOR NO KEY UPDATE SKIP LOCKED",
+		7, {INT8OID, INT8OID, INT8OID, INT8OID, INT4OID, TIMESTAMPTZOID, TEXTARRAYOID}
 	};
-	Datum		values[6] = {
+	Datum		values[7] = {
 		Int64GetDatum(range->queue), Int64GetDatum(range->from_place), Int64GetDatum(range->from_seq),
-		Int64GetDatum(range->to_place), Int32GetDatum(limit), PointerGetDatum(range->names)
+		Int64GetDatum(range->to_place), Int32GetDatum(limit), TimestampTzGetDatum(range->now),
+		PointerGetDatum(range->names)
 	};
 
 	return activity_from_rows(store_execute(range->names ? &filtered : &statement, values, NULL), context, result);
@@ -46,16 +47,21 @@ activity_scan(const ActivityRange *range, int limit, MemoryContext context, Acti
  * The same for activities that wait for the limit of a fairness key
  */
 int
-activity_scan_parked(int64 queue, int32 parked, int limit, MemoryContext context, Activity **result)
+activity_scan_parked(int64 queue, int32 parked, ArrayType *names, int limit, MemoryContext context, Activity **result)
 {
 	static Statement statement = {
 		"SELECT a FROM durable.activity a WHERE a.queue = $1 AND a.parked = $2"
 		" ORDER BY a.queue, a.parked, a.priority, a.seq LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
 		3, {INT8OID, INT4OID, INT4OID}
 	};
-	Datum		values[3] = {Int64GetDatum(queue), Int32GetDatum(parked), Int32GetDatum(limit)};
+	static Statement filtered = {
+		"SELECT a FROM durable.activity a WHERE a.queue = $1 AND a.parked = $2 AND a.name = ANY ($4)"
+		" ORDER BY a.queue, a.parked, a.priority, a.seq LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
+		4, {INT8OID, INT4OID, INT4OID, TEXTARRAYOID}
+	};
+	Datum		values[4] = {Int64GetDatum(queue), Int32GetDatum(parked), Int32GetDatum(limit), PointerGetDatum(names)};
 
-	return activity_from_rows(store_execute(&statement, values, NULL), context, result);
+	return activity_from_rows(store_execute(names ? &filtered : &statement, values, NULL), context, result);
 }
 
 /*

@@ -21,11 +21,11 @@
 #include "json.h"
 #include "miscadmin.h"
 #include "named_run.h"
-#include "nodes/parsenodes.h"
 #include "notify.h"
 #include "options.h"
 #include "outside.h"
 #include "payload.h"
+#include "procedure.h"
 #include "settings.h"
 #include "start.h"
 #include "task.h"
@@ -344,79 +344,21 @@ wf_signal_with_start(PG_FUNCTION_ARGS)
 	}
 }
 
-static TimestampTz
-deadline_of(FunctionCallInfo fcinfo, int arg, TimestampTz now)
-{
-	Interval   *timeout = arg_interval(fcinfo, arg, "timeout");
-
-	return timeout ? now + durable_interval_usecs(timeout) : DT_NOEND;
-}
-
-/* wf_result(id, timeout, run_id, namespace) */
-PG_FUNCTION_INFO_V1(wf_result);
-Datum
-wf_result(PG_FUNCTION_ARGS)
-{
-	char	   *id = text_to_cstring(arg_id(fcinfo, 0, "id", true));
-	Found		run;
-	Jsonb	   *result;
-
-	refuse_in_code("wf_result()", "Wait for the other workflow in an activity.");
-	run = named_run(fcinfo, 0, 2, 3);
-	if (test_mode_has_run(&run.run_id))
-	{
-		result = testkit_result(&run, deadline_of(fcinfo, 1, durable_now()));
-		if (!result)
-			PG_RETURN_NULL();
-		PG_RETURN_JSONB_P(result);
-	}
-	if (run.status == STATUS_RUNNING && run.ours)
-		ereport(ERROR,
-				(errcode(ERRCODE_WF_OWN_TRANSACTION),
-				 errmsg("workflow \"%s\" was started in this transaction and cannot run before its commit", id),
-				 errhint("Commit first, then ask for the result.")));
-	result = await_result(&run, id, deadline_of(fcinfo, 1, GetCurrentTimestamp()));
-	if (!result)
-		PG_RETURN_NULL();
-	PG_RETURN_JSONB_P(result);
-}
-
-static void
-require_nonatomic(FunctionCallInfo fcinfo, const char *call)
-{
-	CallContext *context = (CallContext *) fcinfo->context;
-
-	if (!context || !IsA(context, CallContext) || context->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("%s cannot run inside a transaction block", call),
-				 errhint("It commits between turns; call it by itself.")));
-}
-
 /* wf_execute(workflow, input, INOUT result, ...options) */
 PG_FUNCTION_INFO_V1(wf_execute);
 Datum
 wf_execute(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = CurrentMemoryContext;
 	StartOptions options;
-	TupleDesc	desc;
 	Found		run = {.status = STATUS_RUNNING};
 	Oid			owner = GetUserId();
 	int64		seq;
-	Jsonb	   *result;
-	Datum		value;
-	bool		isnull;
+	MemoryContext context = CurrentMemoryContext;
 
 	refuse_in_code("wf_execute()", "Use wf_child() instead.");
-	require_nonatomic(fcinfo, "wf_execute()");
+	procedure_begin(fcinfo, "wf_execute()");
 	durable_check_identity();
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	desc = BlessTupleDesc(CreateTupleDescCopy(desc));
 	start_options(fcinfo, EXECUTE_OPTIONS, &options);
-	SPI_connect_ext(SPI_OPT_NONATOMIC);
-	MemoryContextSwitchTo(context);
 	txn_begin_relaxed();
 	run.run_id = start_workflow(arg_id(fcinfo, 0, "workflow", true), arg_jsonb(fcinfo, 1), &options, &seq);
 	/* the caller is not told of it before its result */
@@ -431,14 +373,10 @@ wf_execute(PG_FUNCTION_ARGS)
 		durable_drive_run(owner, &run.run_id);
 	}
 	txn_settle();
+	procedure_go_on();
 	MemoryContextSwitchTo(context);
-	result = await_result(&run, options.id ? text_to_cstring(options.id) :
-						  uuid_to_cstring(&run.run_id), DT_NOEND);
-	SPI_finish();
-	MemoryContextSwitchTo(context);
-	value = JsonbPGetDatum(result);
-	isnull = result == NULL;
-	return HeapTupleGetDatum(heap_form_tuple(desc, &value, &isnull));
+	return procedure_end(fcinfo, await_result(&run, options.id ? text_to_cstring(options.id) :
+											  uuid_to_cstring(&run.run_id), PG_INT64_MAX));
 }
 
 /*
@@ -470,7 +408,6 @@ wf_listen_workflow(PG_FUNCTION_ARGS)
 	key = notify_key(owner, namespace, id);
 	channel = notify_channel(key);
 	notify_listen("wf_listen_workflow()", channel);
-	listener_add(key);
 	return CStringGetTextDatum(channel);
 }
 

@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "access/xlog.h"
 #include "api_client.h"
+#include "api_wait.h"
 #include "callable.h"
 #include "clock.h"
 #include "command.h"
@@ -23,6 +24,7 @@
 #include "named_run.h"
 #include "outside.h"
 #include "payload.h"
+#include "procedure.h"
 #include "shmem.h"
 #include "tcop/utility.h"
 #include "testmode.h"
@@ -105,26 +107,18 @@ check_may_send(void)
 				 errhint("Send the update with wait_for => 'admitted', commit, then ask for its answer by its update_id.")));
 }
 
-static TimestampTz
-deadline_of(FunctionCallInfo fcinfo, int arg, TimestampTz now)
-{
-	Interval   *timeout = arg_interval(fcinfo, arg, "timeout");
-
-	return timeout ? now + durable_interval_usecs(timeout) : DT_NOEND;
-}
-
 /*
  * Request the update, unless it was requested before.  *run is the run that
  * the call names, and is looked up again where it closes meanwhile.
  */
 static void
-request(FunctionCallInfo fcinfo, Found *run, const UpdateCall *call)
+request(FunctionCallInfo fcinfo, int run_id_arg, Found *run, const UpdateCall *call)
 {
 	Update		known;
 
 	for (;;)
 	{
-		*run = named_run(fcinfo, 0, 6, 7);
+		*run = named_run(fcinfo, 0, run_id_arg, run_id_arg + 1);
 		if (call->stage != STAGE_ADMITTED)
 			check_may_wait(run, call->workflow_id);
 		if (update_call_find(run, call, &known))
@@ -142,7 +136,7 @@ request(FunctionCallInfo fcinfo, Found *run, const UpdateCall *call)
 		}
 		if (run->status != STATUS_RUNNING)
 			already_closed(call->workflow_id, run->status);
-		if (call->stage != STAGE_ADMITTED && !test_mode_has_run(&run->run_id))
+		if (call->stage != STAGE_ADMITTED && !call->commits && !test_mode_has_run(&run->run_id))
 			check_may_send();
 		validate_update(run, call->workflow_id, call->update, call->args);
 		if (update_call_send(run, call))
@@ -151,30 +145,62 @@ request(FunctionCallInfo fcinfo, Found *run, const UpdateCall *call)
 	}
 }
 
+/*
+ * The arguments id, update and args are the first three, update_id and wait_for
+ * follow from `first' on
+ */
+static UpdateCall
+update_call(FunctionCallInfo fcinfo, int first)
+{
+	static const char *const stages[] = {"admitted", "accepted", "completed"};
+	UpdateCall	call = {0};
+
+	call.workflow_id = text_to_cstring(arg_id(fcinfo, 0, "id", true));
+	call.update = arg_id(fcinfo, 1, "update", true);
+	call.args = arg_args(fcinfo, 2);
+	call.update_id = arg_update_id(fcinfo, first);
+	call.stage = (UpdateStage) arg_choice(fcinfo, first + 1, "wait_for", stages, lengthof(stages));
+	return call;
+}
+
 /* wf_update(id, update, args, update_id, wait_for, timeout, run_id, namespace) */
 PG_FUNCTION_INFO_V1(wf_update);
 Datum
 wf_update(PG_FUNCTION_ARGS)
 {
-	static const char *const stages[] = {"admitted", "accepted", "completed"};
-	UpdateCall	call = {0};
+	UpdateCall	call;
 	Found		run;
 	Jsonb	   *result;
 
 	refuse_in_code("wf_update()", "Update the other workflow in an activity.");
-	call.workflow_id = text_to_cstring(arg_id(fcinfo, 0, "id", true));
-	call.update = arg_id(fcinfo, 1, "update", true);
-	call.args = arg_args(fcinfo, 2);
-	call.update_id = arg_update_id(fcinfo, 3);
-	call.stage = (UpdateStage) arg_choice(fcinfo, 4, "wait_for", stages, lengthof(stages));
-	call.until = deadline_of(fcinfo, 5, GetCurrentTimestamp());
-	request(fcinfo, &run, &call);
+	call = update_call(fcinfo, 3);
+	call.until = deadline_of(fcinfo, 5, false);
+	request(fcinfo, 6, &run, &call);
 	if (test_mode_has_run(&run.run_id))
-		call.until = deadline_of(fcinfo, 5, durable_now());
+		call.until = deadline_of(fcinfo, 5, true);
 	result = call.stage == STAGE_ADMITTED ? NULL : update_call_await(&run, &call);
 	if (!result)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(result);
+}
+
+/* wf_await_update(id, update, args, INOUT result, update_id, wait_for, timeout, run_id, namespace) */
+PG_FUNCTION_INFO_V1(wf_await_update);
+Datum
+wf_await_update(PG_FUNCTION_ARGS)
+{
+	UpdateCall	call;
+	Found		run;
+
+	refuse_in_code("wf_await_update()", "Update the other workflow in an activity.");
+	procedure_begin(fcinfo, "wf_await_update()");
+	procedure_go_on();
+	call = update_call(fcinfo, 4);
+	call.until = deadline_of(fcinfo, 6, false);
+	call.commits = true;
+	request(fcinfo, 7, &run, &call);
+	procedure_go_on();
+	return procedure_end(fcinfo, call.stage == STAGE_ADMITTED ? NULL : update_call_await(&run, &call));
 }
 
 /*

@@ -83,7 +83,7 @@ wf_poll_activities(PG_FUNCTION_ARGS)
 		poll.worker = cstring_to_text(psprintf("%s/%d", application_name && *application_name ? application_name : "session",
 											   MyProcPid));
 	wait = arg_interval(fcinfo, 3, "wait");
-	poll.until = wait ? GetCurrentTimestamp() + durable_interval_usecs(wait) : 0;
+	poll.until = wait && durable_interval_usecs(wait) > 0 ? durable_monotonic() + durable_interval_usecs(wait) : 0;
 	poll.names = PG_ARGISNULL(4) ? NULL : PG_GETARG_ARRAYTYPE_P(4);
 	poll.namespace = text_to_cstring(arg_namespace(fcinfo, 5));
 	poll_tasks(&poll);
@@ -105,6 +105,17 @@ wf_listen(PG_FUNCTION_ARGS)
 	refuse_in_code("wf_listen()", NULL);
 	poll_listen(text_to_cstring(arg_namespace(fcinfo, 1)), task_queue);
 	PG_RETURN_VOID();
+}
+
+/* wf_channel(task_queue, namespace) */
+PG_FUNCTION_INFO_V1(wf_channel);
+Datum
+wf_channel(PG_FUNCTION_ARGS)
+{
+	char	   *task_queue = text_to_cstring(arg_id(fcinfo, 0, "task_queue", true));
+
+	PG_RETURN_TEXT_P(cstring_to_text(task_queue_channel(task_queue_topic(text_to_cstring(arg_namespace(fcinfo, 1)),
+																		   task_queue))));
 }
 
 static void

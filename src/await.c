@@ -3,6 +3,9 @@
  * await.c
  *	  Waiting for a run to close, and its outcome.
  *
+ *	  Nothing is held meanwhile but what the caller's transaction and statement
+ *	  hold: see wait.c.  CALL wf_await_result() and CALL wf_execute() have neither.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -17,7 +20,9 @@
 #include "payload.h"
 #include "txn.h"
 #include "utils/builtins.h"
+#include "wait.h"
 #include "waiter.h"
+#include "whereabouts.h"
 
 static bool
 look(Found *run)
@@ -26,108 +31,144 @@ look(Found *run)
 	pg_uuid_t	run_id = run->run_id;
 	bool		found;
 
-	store_begin(&scope);
+	store_begin_look(&scope);
 	found = find_run(&run_id, run);
 	store_end(&scope);
 	return found;
 }
 
-static void
-wait_until_closed(Found *run, const char *name, TimestampTz until)
+/*
+ * Wait for one run; false when the time is over
+ */
+static bool
+wait_until_closed(Found *run, const char *name, int64 until)
 {
 	static uint32 event = 0;
+	Wait		wait = {.until = until};
 
 	if (event == 0)
 		event = wait_event("DurableResult");
+	wait.event = event;
 	waiter_begin(&run->run_id);
-	for (;;)
+	do
 	{
 		if (!look(run))
 			ereport(ERROR,
 					(errcode(ERRCODE_WF_NOT_FOUND),
 					 errmsg("workflow \"%s\" was deleted", name)));
-		if (run->status != STATUS_RUNNING)
-			break;
-		if (!waiter_sleep(event, until, 0))
-			ereport(ERROR,
-					(errcode(ERRCODE_WF_TIMEOUT),
-					 errmsg("workflow \"%s\" is still running after the timeout", name)));
-	}
+	} while (run->status == STATUS_RUNNING && wait_sleep(&wait, 0));
 	waiter_end();
+	return run->status != STATUS_RUNNING;
+}
+
+/*
+ * Wait for a run, and those that go on for it, to close; false when `until', by
+ * durable_monotonic(), is over (PG_INT64_MAX: never).  *run becomes the run that
+ * it is by then.
+ */
+bool
+await_closed(Found *run, const char *name, int64 until)
+{
+	for (;;)
+	{
+		if (run->status == STATUS_RUNNING && !wait_until_closed(run, name, until))
+			return false;
+		if (!run->has_next)
+			return true;
+		run->run_id = run->next_run_id;
+		run->status = STATUS_RUNNING;
+	}
+}
+
+static Jsonb *
+copy_jsonb(Jsonb *value, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Jsonb	   *copy = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(value));
+
+	MemoryContextSwitchTo(old);
+	return copy;
+}
+
+/*
+ * How a run ended, in the current memory context
+ */
+void
+await_outcome(const Found *run, Outcome *outcome)
+{
+	MemoryContext context = CurrentMemoryContext;
+	StoreScope	scope;
+	Event		event;
+	JsonbValue *failure;
+
+	memset(outcome, 0, sizeof(*outcome));
+	store_begin_look(&scope);
+	if (!history_read_last(&run->run_id, &event))
+		elog(ERROR, "closed run %s has no history", uuid_to_cstring(&run->run_id));
+	failure = event.attributes ? json_find(event.attributes, "failure") : NULL;
+	if (run->status == STATUS_COMPLETED)
+		outcome->result = event.payload ? copy_jsonb(event.payload, context) : NULL;
+	else if (run->status == STATUS_TERMINATED)
+	{
+		MemoryContextSwitchTo(context);
+		outcome->message = event.name ? text_to_cstring(event.name) : NULL;
+		outcome->failure = failure_of_termination(event.name);
+	}
+	else
+	{
+		MemoryContextSwitchTo(context);
+		outcome->failure = failure ? JsonbValueToJsonb(failure) :
+			run->status == STATUS_CANCELLED && event.attributes ? copy_jsonb(event.attributes, context) : NULL;
+		outcome->message = outcome->failure ? json_find_text(outcome->failure, "message") :
+			event.name ? text_to_cstring(event.name) : NULL;
+	}
+	store_end(&scope);
+	MemoryContextSwitchTo(context);
+	if (run->status == STATUS_COMPLETED && event.payload_id)
+		outcome->result = payload_load(event.payload_id);
+	/* as late as can be: meanwhile the end of the run may have been written */
+	txn_wait_for_disk(false);
 }
 
 static void
-raise_outcome(const Found *run, const char *name, const Event *event)
+raise_outcome(const Found *run, const char *name, const Outcome *outcome)
 {
-	Jsonb	   *failure = NULL;
-	JsonbValue *found = json_find(event->attributes, "failure");
-	const char *message;
+	const char *ended = run->status == STATUS_TIMED_OUT ? "timed out" : status_name(run->status);
 	JsonBuilder b;
 
-	if (found)
-		failure = JsonbValueToJsonb(found);
-	else if (run->status == STATUS_CANCELLED)
-		failure = event->attributes;
-	message = failure ? json_find_text(failure, "message") :
-		event->name ? text_to_cstring(event->name) : NULL;
-	if (run->status == STATUS_TERMINATED)
-		failure = failure_of_termination(event->name);
 	json_begin(&b);
 	json_add_text(&b, "status", status_name(run->status));
-	json_add_jsonb(&b, "failure", failure);
+	json_add_jsonb(&b, "failure", outcome->failure);
 	ereport(ERROR,
 			(errcode(ERRCODE_WF_FAILED),
-			 message ? errmsg("workflow \"%s\" %s: %s", name,
-							  run->status == STATUS_TIMED_OUT ? "timed out" : status_name(run->status), message) :
-			 errmsg("workflow \"%s\" %s", name,
-					run->status == STATUS_TIMED_OUT ? "timed out" : status_name(run->status)),
+			 outcome->message ? errmsg("workflow \"%s\" %s: %s", name, ended, outcome->message) :
+			 errmsg("workflow \"%s\" %s", name, ended),
 			 errdetail_internal("%s", json_to_cstring(json_end(&b)))));
 }
 
 /*
  * Wait for a run, and those that go on for it, to close.  Returns its result
  * (NULL for SQL NULL) in the current memory context; raises WF012 when it did
- * not complete, WF015 when `until' (DT_NOEND: never) is over.
+ * not complete, WF015 when the time is over.
  */
 Jsonb *
-await_result(Found *run, const char *name, TimestampTz until)
+await_result(Found *run, const char *name, int64 until)
 {
-	MemoryContext context = CurrentMemoryContext;
-	StoreScope	scope;
-	Event		event;
-	Jsonb	   *result = NULL;
-	int64		payload_id;
+	Outcome		outcome;
 
-	for (;;)
+	if (!await_closed(run, name, until))
 	{
-		if (run->status == STATUS_RUNNING)
-			wait_until_closed(run, name, until);
-		if (!run->has_next)
-			break;
-		run->run_id = run->next_run_id;
-		run->status = STATUS_RUNNING;
-	}
+		Whereabouts at;
 
-	store_begin(&scope);
-	if (!history_read_last(&run->run_id, &event))
-		elog(ERROR, "closed run of workflow \"%s\" has no history", name);
+		whereabouts_of(&run->run_id, &at);
+		ereport(ERROR,
+				(errcode(ERRCODE_WF_TIMEOUT),
+				 errmsg("workflow \"%s\" is still running after the timeout", name),
+				 errdetail_internal("%s", json_to_cstring(at.detail)),
+				 at.stuck ? errhint("%s", at.stuck) : 0));
+	}
+	await_outcome(run, &outcome);
 	if (run->status != STATUS_COMPLETED)
-	{
-		txn_wait_for_disk(false);
-		raise_outcome(run, name, &event);
-	}
-	payload_id = event.payload_id;
-	if (event.payload)
-	{
-		MemoryContext old = MemoryContextSwitchTo(context);
-
-		result = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(event.payload));
-		MemoryContextSwitchTo(old);
-	}
-	store_end(&scope);
-	if (payload_id)
-		result = payload_load(payload_id);
-	/* as late as can be: meanwhile the end of the run may have been written */
-	txn_wait_for_disk(false);
-	return result;
+		raise_outcome(run, name, &outcome);
+	return outcome.result;
 }

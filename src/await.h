@@ -9,7 +9,18 @@
 #define DURABLE_AWAIT_H
 
 #include "find.h"
+#include "utils/jsonb.h"
 
-extern Jsonb *await_result(Found *run, const char *name, TimestampTz until);
+/* How a run ended. */
+typedef struct Outcome
+{
+	Jsonb	   *result;			/* NULL: SQL NULL, or it did not complete */
+	Jsonb	   *failure;		/* NULL: it completed, or nothing is known */
+	const char *message;
+} Outcome;
+
+extern bool await_closed(Found *run, const char *name, int64 until);
+extern void await_outcome(const Found *run, Outcome *outcome);
+extern Jsonb *await_result(Found *run, const char *name, int64 until);
 
 #endif							/* DURABLE_AWAIT_H */

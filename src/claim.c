@@ -67,29 +67,6 @@ room_for(Claim *claim, TimestampTz now)
 	return Max(room, 0);
 }
 
-/*
- * Does the claim want activities of this name?
- */
-static bool
-wanted(const Claim *claim, const text *name)
-{
-	Datum	   *names;
-	int			n;
-
-	if (!claim->names)
-		return true;
-	deconstruct_array(claim->names, TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &n);
-	for (int i = 0; i < n; i++)
-	{
-		text	   *other = DatumGetTextPP(names[i]);
-
-		if (VARSIZE_ANY_EXHDR(other) == VARSIZE_ANY_EXHDR(name) &&
-			memcmp(VARDATA_ANY(other), VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void
 take(Claim *claim, Activity *a)
 {
@@ -110,18 +87,13 @@ take_parked(Claim *claim, int room, TimestampTz now)
 	for (int i = 0; i < nkeys; i++)
 	{
 		int			want = Min(keys[i].room, room - claim->count);
-		bool		left = want <= 0;
+		bool		left = want <= 0 || claim->names;	/* others may be there */
 		Activity   *rows;
-		int			found = left ? 0 :
-			activity_scan_parked(claim->queue->id, keys[i].hash, want, claim->context, &rows);
+		int			found = want <= 0 ? 0 :
+			activity_scan_parked(claim->queue->id, keys[i].hash, claim->names, want, claim->context, &rows);
 
 		for (int j = 0; j < found; j++)
 		{
-			if (!wanted(claim, rows[j].name))
-			{
-				left = true;
-				continue;
-			}
 			fairness_unpark(claim->queue, keys[i].hash, rows[j].weight, now);
 			note_key_started(claim->queue, keys[i].hash, true);
 			take(claim, &rows[j]);
@@ -168,7 +140,7 @@ static void
 scan_lane(Claim *claim, int lane, int room, RowBatch *parked, TimestampTz now)
 {
 	TaskQueue  *queue = claim->queue;
-	ActivityRange range = {.queue = queue->id, .to_place = LANE_START(lane + 1), .names = claim->names};
+	ActivityRange range = {.queue = queue->id, .to_place = LANE_START(lane + 1), .names = claim->names, .now = now};
 	bool		more = true;
 
 	if (!task_queue_begin_scan(queue, lane, &range.from_place, &range.from_seq))
@@ -186,8 +158,7 @@ scan_lane(Claim *claim, int lane, int room, RowBatch *parked, TimestampTz now)
 		{
 			range.from_place = rows[i].place;
 			range.from_seq = rows[i].seq + 1;
-			/* what is overdue is left to the scheduler */
-			if (rows[i].check_at > now && take_or_park(claim, &rows[i], parked, now))
+			if (take_or_park(claim, &rows[i], parked, now))
 				task_queue_claimed(queue, range.from_place, rows[i].queued_at, now);
 		}
 		more = found == want;
@@ -226,6 +197,7 @@ claim_tasks(Claim *claim)
 	note_end_change(queue);
 	task_claims_unlock(queue);
 
+	claim->parked = parked.count > 0;
 	activity_write_updates(&parked);
 	if (queue->freed_at != DT_NOEND)
 		durable_new_deadline(MyDatabaseId, queue->freed_at);

@@ -18,6 +18,7 @@ typedef struct Claim
 	MemoryContext context;		/* of the result */
 	Activity   *rows;
 	int			count;
+	bool		parked;			/* others were, by this transaction */
 } Claim;
 
 extern void claim_tasks(Claim *claim);

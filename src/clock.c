@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "guc.h"
+#include "portability/instr_time.h"
 #include "testmode.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
@@ -26,6 +27,18 @@ durable_now(void)
 	if (test_mode)
 		return test_mode_now();
 	return GetCurrentTimestamp() + (int64) durable_clock_offset * USECS_PER_SEC;
+}
+
+/*
+ * Microseconds on a clock that nobody sets: for how long, not for when
+ */
+int64
+durable_monotonic(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return (int64) INSTR_TIME_GET_MICROSEC(now);
 }
 
 /*

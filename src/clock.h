@@ -15,6 +15,7 @@
 #define DURABLE_MAX_SPAN	(DURABLE_MAX_YEARS * INT64CONST(12) * DAYS_PER_MONTH * USECS_PER_DAY)
 
 extern TimestampTz durable_now(void);
+extern int64 durable_monotonic(void);
 extern TimestampTz durable_add_interval(TimestampTz at, const Interval *span);
 extern int64 durable_interval_usecs(const Interval *span);
 

@@ -13,8 +13,8 @@
  *	  3. COMMIT PREPARED may bring mail that no session knows of, or close runs,
  *	  and ROLLBACK PREPARED gives runs back: everything is looked at.
  *
- *	  4. UNLISTEN and DISCARD ALL end what wf_listen() and wf_listen_workflow()
- *	  began (waiter.c).
+ *	  4. LISTEN to a channel of ours counts as wf_listen() and wf_listen_workflow()
+ *	  do; UNLISTEN and DISCARD ALL end it (waiter.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -160,6 +160,8 @@ ddl_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		}
 		if (alter)
 			txn_extension_changed();
+		if (IsA(stmt, ListenStmt))
+			listener_add(castNode(ListenStmt, stmt)->conditionname);
 		if (IsA(stmt, UnlistenStmt))
 			listener_remove(castNode(UnlistenStmt, stmt)->conditionname);
 		if (IsA(stmt, DiscardStmt) && castNode(DiscardStmt, stmt)->target == DISCARD_ALL)

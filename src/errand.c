@@ -32,6 +32,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "clock.h"
 #include "compat.h"
 #include "errand.h"
 #include "extension.h"
@@ -48,6 +49,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "wait.h"
 
 /* A scheduler that is not there is started within that time, or is no more */
 #define NO_SCHEDULER_MS	10000
@@ -158,37 +160,44 @@ state_of(Errand *errand)
 	return state;
 }
 
+static void
+wake_scheduler(void)
+{
+	if (!durable_wake_slots(SLOT_SCHEDULER, MyDatabaseId))
+		durable_want_scheduler(MyDatabaseId);
+}
+
 /*
  * Wait until our errand is done; false when the time is over
  */
 static bool
-wait_until_done(TimestampTz until)
+wait_until_done(int64 until)
 {
 	static uint32 event = 0;
-	TimestampTz asked_at = GetCurrentTimestamp();
+	Wait		wait = {.until = until};
+	int64		asked_at = durable_monotonic();
+	int64		woken_at = asked_at;
 
 	if (event == 0)
 		event = wait_event("DurableErrand");
-	if (!durable_wake_slots(SLOT_SCHEDULER, MyDatabaseId))
-		durable_want_scheduler(MyDatabaseId);
+	wait.event = event;
+	wake_scheduler();
 	while (state_of(mine) != ERRAND_DONE)
 	{
-		TimestampTz now = GetCurrentTimestamp();
-		long		timeout = WAKE_MS;
+		int64		now;
 
-		if (until != DT_NOEND)
-			timeout = Min(timeout, TimestampDifferenceMilliseconds(now, until));
-		if (timeout <= 0)
+		if (!wait_sleep(&wait, WAKE_MS))
 			return false;
-		if (state_of(mine) == ERRAND_ASKED && now - asked_at > NO_SCHEDULER_MS * 1000L)
+		now = durable_monotonic();
+		if (now - woken_at < WAKE_MS * INT64CONST(1000))
+			continue;
+		woken_at = now;
+		if (state_of(mine) == ERRAND_ASKED && now - asked_at > NO_SCHEDULER_MS * INT64CONST(1000))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("no scheduler of durable takes the update"),
-					 errhint("See the server log, and max_worker_processes. wait_for => 'admitted' does without a scheduler.")));
-		if (WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, event) & WL_TIMEOUT)
-			(void) durable_wake_slots(SLOT_SCHEDULER, MyDatabaseId);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+					 errhint("See the server log, and max_worker_processes. CALL wf_await_update(), and wait_for => 'admitted', do without a scheduler.")));
+		wake_scheduler();
 	}
 	return true;
 }
@@ -207,7 +216,7 @@ fetch_end(void)
  * See our errand through
  */
 static ErrandEnd
-await_end(TimestampTz until)
+await_end(int64 until)
 {
 	volatile ErrandEnd end = ERRAND_TOO_LATE;
 
@@ -230,7 +239,7 @@ await_end(TimestampTz until)
  * Have an update sent and committed
  */
 ErrandEnd
-errand_update(const Found *run, text *update_id, text *name, Jsonb *args, TimestampTz until)
+errand_update(const Found *run, text *update_id, text *name, Jsonb *args, int64 until)
 {
 	dsm_segment *segment = pack(run, update_id, name, args);
 	ErrandEnd	end = ask(dsm_segment_handle(segment)) ? await_end(until) : ERRAND_BUSY;

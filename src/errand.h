@@ -19,7 +19,7 @@ typedef enum ErrandEnd
 } ErrandEnd;
 
 /* For clients */
-extern ErrandEnd errand_update(const Found *run, text *update_id, text *name, Jsonb *args, TimestampTz until);
+extern ErrandEnd errand_update(const Found *run, text *update_id, text *name, Jsonb *args, int64 until);
 
 /* For the scheduler */
 extern void errands_reclaim(void);

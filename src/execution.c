@@ -169,12 +169,10 @@ get_time(Datum *values, bool *nulls, int column)
 static void
 from_row(uint64 row, Execution *e)
 {
-	HeapTupleHeader header = DatumGetHeapTupleHeader(store_value(row, 1));
-	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
 	Datum		values[EXECUTION_COLUMNS];
 	bool		nulls[EXECUTION_COLUMNS];
 
-	heap_deform_tuple(&tuple, store_rowtype(TABLE_EXECUTION), values, nulls);
+	row_deform(TABLE_EXECUTION, store_value(row, 1), values, nulls, EXECUTION_COLUMNS);
 	e->run_id = *DatumGetUUIDP(values[C_RUN_ID]);
 	e->namespace = get_pointer(values, nulls, C_NAMESPACE);
 	e->workflow_id = get_pointer(values, nulls, C_WORKFLOW_ID);
@@ -240,7 +238,7 @@ execution_insert(const Execution *e)
 	Datum		array;
 
 	to_row(e, values, nulls);
-	row = HeapTupleGetDatum(heap_form_tuple(store_rowtype(TABLE_EXECUTION), values, nulls));
+	row = row_form(TABLE_EXECUTION, values, nulls, EXECUTION_COLUMNS);
 	array = rows_array(TABLE_EXECUTION, &row, 1);
 	if (store_execute(&statement, &array, NULL) == 0)
 		return false;

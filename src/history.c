@@ -76,7 +76,7 @@ event_form(const Event *event)
 	nulls[E_PAYLOAD_ID] = event->payload_id == 0;
 	values[E_ATTRIBUTES] = PointerGetDatum(event->attributes);
 	nulls[E_ATTRIBUTES] = event->attributes == NULL;
-	return HeapTupleGetDatum(heap_form_tuple(store_rowtype(TABLE_EVENT), values, nulls));
+	return row_form(TABLE_EVENT, values, nulls, EVENT_COLUMNS);
 }
 
 /*
@@ -86,21 +86,18 @@ event_form(const Event *event)
 int
 event_array_deform(ArrayType *array, Event **events)
 {
-	TupleDesc	desc = store_rowtype(TABLE_EVENT);
 	Datum	   *elements;
 	int			n;
 
-	deconstruct_array(array, desc->tdtypeid, -1, false, TYPALIGN_DOUBLE, &elements, NULL, &n);
+	deconstruct_array(array, row_type(TABLE_EVENT), -1, false, TYPALIGN_DOUBLE, &elements, NULL, &n);
 	*events = palloc(Max(n, 1) * sizeof(Event));
 	for (int i = 0; i < n; i++)
 	{
-		HeapTupleHeader header = DatumGetHeapTupleHeader(elements[i]);
-		HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
 		Datum		values[EVENT_COLUMNS];
 		bool		nulls[EVENT_COLUMNS];
 		Event	   *event = &(*events)[i];
 
-		heap_deform_tuple(&tuple, desc, values, nulls);
+		row_deform(TABLE_EVENT, elements[i], values, nulls, EVENT_COLUMNS);
 		event->type = (EventType) DatumGetInt16(values[E_TYPE]);
 		event->at = DatumGetTimestampTz(values[E_AT]);
 		event->command = nulls[E_COMMAND] ? 0 : DatumGetInt32(values[E_COMMAND]);

@@ -44,7 +44,7 @@ durable_identity_matches(void)
 	StoreScope	scope;
 	bool		matches;
 
-	store_begin(&scope);
+	store_begin_look(&scope);
 	matches = store_execute(&compare, values, NULL) == 0 || DatumGetBool(store_value(0, 1));
 	store_end(&scope);
 	return matches;

@@ -48,7 +48,7 @@ named_run(FunctionCallInfo fcinfo, int id_arg, int run_id_arg, int namespace_arg
 	bool		ok;
 	StoreScope	scope;
 
-	store_begin(&scope);
+	store_begin_look(&scope);
 	if (run_id_arg >= 0 && !PG_ARGISNULL(run_id_arg))
 		ok = find_run_of(PointerGetDatum(namespace), PointerGetDatum(id), PG_GETARG_UUID_P(run_id_arg), &found);
 	else

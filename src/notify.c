@@ -101,6 +101,7 @@ notify_listen(const char *call, const char *channel)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("cannot execute %s within security-restricted operation", call)));
 	Async_Listen(channel);
+	listener_add(channel);
 }
 
 /*

@@ -76,7 +76,7 @@ payload_load(int64 payload_id)
 	StoreScope	scope;
 	Jsonb	   *result;
 
-	store_begin(&scope);
+	store_begin_look(&scope);
 	if (store_execute(&statement, &id, NULL) == 0)
 		elog(ERROR, "payload " INT64_FORMAT " is missing", payload_id);
 	old = MemoryContextSwitchTo(context);

@@ -9,13 +9,21 @@
  *	  2. Where there are none, it may wait, in the server or by LISTEN in its own
  *	  event loop.  Either way it says so first and looks once more after that.
  *
- *	  3. Who polled when is kept in shared memory, for wf_workers.
+ *	  3. While it waits it holds nothing: no lock on tables (wait.c), and no row
+ *	  either.  Where it has parked tasks that met a limit, it comes back empty
+ *	  early, so that this gets committed.
+ *
+ *	  4. Nothing is taken for a client that is gone by then (client.c): the
+ *	  session ends, which undoes the claim.
+ *
+ *	  5. Who polled when is kept in shared memory, for wf_workers.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "attempt.h"
+#include "client.h"
 #include "clock.h"
 #include "compat.h"
 #include "extension.h"
@@ -28,6 +36,7 @@
 #include "txn.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "wait.h"
 #include "waiter.h"
 
 #define MAX_OWNERS		64
@@ -155,20 +164,22 @@ has_tasks(TaskQueue *queue)
 
 /*
  * Take what there is, up to the poll's max.  *ready: there was more, or there
- * is by now; *next: when limits may allow more.
+ * is by now; *next: when limits may allow more.  False where it took nothing but
+ * wrote, so that the poll cannot go on.
  */
-static void
+static bool
 take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
 {
 	Oid			owners[MAX_OWNERS];
 	int			nowners = find_owners(poll->role, owners);
 	TxnDurability needed = TXN_FORGETTABLE;
+	bool		parked = false;
 	StoreScope	scope;
 
 	*ready = false;
 	*next = DT_NOEND;
 	txn_begin_relaxed();
-	store_begin(&scope);
+	store_begin_look(&scope);
 	for (int i = 0; i < nowners && poll->count < poll->max; i++)
 	{
 		TaskQueueName name = {
@@ -182,6 +193,7 @@ take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
 			continue;
 		claim_tasks(&claim);
 		durable_check_identity();
+		parked |= claim.parked;
 		start_claimed(poll, &claim);
 		for (int j = 0; j < claim.count; j++)
 			if (retry_exhausted(claim.rows[j].retry, claim.rows[j].attempt))
@@ -191,9 +203,42 @@ take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
 		*ready |= !poll->names && task_queue_ready(queue);
 		*next = Min(*next, Min(to_come(queue->throttled_until, now), to_come(queue->freed_at, now)));
 	}
-	store_end(&scope);
+	if (poll->count > 0 || parked)
+		store_end_kept(&scope);
+	else
+		store_end(&scope);
 	/* an attempt that is the last must not be forgotten, and so repeated */
 	txn_end_relaxed(needed);
+	return poll->count > 0 || !parked;
+}
+
+/*
+ * Wait for tasks, and take some
+ */
+static void
+wait_for_tasks(Poll *poll, int64 topic)
+{
+	static uint32 event = 0;
+	Wait		wait = {.until = poll->until};
+	bool		ready;
+	TimestampTz next;
+	long		longest;
+
+	if (event == 0)
+		event = wait_event("DurablePoll");
+	wait.event = event;
+	for (;;)
+	{
+		waiter_begin_poll(topic, poll->role);
+		if (!take(poll, topic, &ready, &next) || poll->count > 0)
+			break;
+		/* 1 ms where the limit has just been over */
+		longest = next == DT_NOEND ? 0 : TimestampDifferenceMilliseconds(durable_now(), next) + 1;
+		if (!ready && !wait_sleep(&wait, longest))
+			break;
+	}
+	waiter_end();
+	see_worker(poll, topic, poll->count);
 }
 
 /*
@@ -203,39 +248,21 @@ void
 poll_tasks(Poll *poll)
 {
 	int64		topic = task_queue_topic(poll->namespace, poll->task_queue);
-	bool		listens = listener_is_ours((uint64) topic);
-	static uint32 event = 0;
 	bool		ready;
+	bool		go_on;
 	TimestampTz next;
-	long		longest;
 
-	if (event == 0)
-		event = wait_event("DurablePoll");
 	durable_check_identity();
 	poll->tasks = palloc(poll->max * sizeof(Activity));
 	poll->count = 0;
-	take(poll, topic, &ready, &next);
-	if (poll->count < poll->max && listens)
-	{
-		listener_set_hungry((uint64) topic);
-		take(poll, topic, &ready, &next);
-	}
+	go_on = take(poll, topic, &ready, &next);
+	if (poll->count < poll->max && listener_set_hungry((uint64) topic))
+		go_on &= take(poll, topic, &ready, &next);
 	see_worker(poll, topic, poll->count);
-	if (poll->count > 0 || poll->until == 0)
-		return;
-	for (;;)
-	{
-		waiter_begin_poll(topic, poll->role);
-		take(poll, topic, &ready, &next);
-		if (poll->count > 0)
-			break;
-		/* 1 ms where the limit has just been over */
-		longest = next == DT_NOEND ? 0 : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next) + 1;
-		if (!ready && !waiter_sleep(event, poll->until, longest))
-			break;
-	}
-	waiter_end();
-	see_worker(poll, topic, poll->count);
+	if (poll->count == 0 && go_on && poll->until != 0)
+		wait_for_tasks(poll, topic);
+	if (poll->count > 0)
+		client_check();
 }
 
 /*
@@ -244,8 +271,5 @@ poll_tasks(Poll *poll)
 void
 poll_listen(const char *namespace, const char *task_queue)
 {
-	int64		topic = task_queue_topic(namespace, task_queue);
-
-	notify_listen("wf_listen()", task_queue_channel(topic));
-	listener_add((uint64) topic);
+	notify_listen("wf_listen()", task_queue_channel(task_queue_topic(namespace, task_queue)));
 }

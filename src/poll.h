@@ -17,7 +17,7 @@ typedef struct Poll
 	char	   *task_queue;
 	int			max;
 	text	   *worker;
-	TimestampTz until;			/* wait for tasks until then; 0: do not */
+	int64		until;			/* by durable_monotonic(): wait for tasks until then; 0: do not */
 	ArrayType  *names;
 	MemoryContext context;		/* of the result: */
 	Activity   *tasks;

@@ -16,6 +16,12 @@
  *
  *	  4. All of it is forgotten when the extension is created anew.
  *
+ *	  5. Locks on tables stay until the transaction ends, as those of any
+ *	  statement do.  Not so where the caller may wait afterwards for what others
+ *	  do to these tables: nobody would see that deadlock, since who waits for a
+ *	  latch waits for no lock.  So he looks between store_begin_look() and
+ *	  store_end(), and what that locked is let go of with it.
+ *
  *	  An error needs no cleanup: the (sub)transaction's abort restores the role
  *	  and the search path, and ends SPI; store_begin() notices that in the count
  *	  of open scopes.
@@ -36,6 +42,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
@@ -45,7 +52,7 @@ static const char *const table_names[TABLE_COUNT] = {
 };
 
 static Statement *prepared = NULL;
-static TupleDesc rowtypes[TABLE_COUNT];
+static Oid	rowtypes[TABLE_COUNT];
 static Oid	known_schema = InvalidOid;
 static int	scopes = 0;
 
@@ -61,12 +68,7 @@ forget_plans(void)
 			SPI_freeplan(s->plan);
 			s->plan = NULL;
 		}
-	for (int i = 0; i < TABLE_COUNT; i++)
-		if (rowtypes[i])
-		{
-			FreeTupleDesc(rowtypes[i]);
-			rowtypes[i] = NULL;
-		}
+	memset(rowtypes, 0, sizeof(rowtypes));
 }
 
 void
@@ -85,10 +87,51 @@ store_begin(StoreScope *scope)
 	GetUserIdAndSecContext(&scope->save_userid, &scope->save_sec_context);
 	SetUserIdAndSecContext(owner, scope->save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	scope->pin = pin_search_path();
+	scope->look = NULL;
 	scope->pushed_snapshot = !ActiveSnapshotSet();
 	if (scope->pushed_snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
 	scopes++;
+}
+
+/*
+ * The same for who only looks, and takes no locks along.  An error leaves the
+ * owner of these locks to the one around it, whose they are then.
+ */
+void
+store_begin_look(StoreScope *scope)
+{
+	ResourceOwner outer = CurrentResourceOwner;
+	ResourceOwner look = ResourceOwnerCreate(outer, "durable look");
+
+	CurrentResourceOwner = look;
+	store_begin(scope);
+	scope->look = look;
+	scope->outer = outer;
+}
+
+/*
+ * End of a look: its locks go, or are the transaction's, where it wrote
+ */
+static void
+end_look(StoreScope *scope, bool keep)
+{
+	CurrentResourceOwner = scope->outer;
+	ResourceOwnerRelease(scope->look, RESOURCE_RELEASE_BEFORE_LOCKS, keep, false);
+	ResourceOwnerRelease(scope->look, RESOURCE_RELEASE_LOCKS, keep, false);
+	ResourceOwnerRelease(scope->look, RESOURCE_RELEASE_AFTER_LOCKS, keep, false);
+	ResourceOwnerDelete(scope->look);
+	scope->look = NULL;
+}
+
+/*
+ * store_end() after a look that became more than that
+ */
+void
+store_end_kept(StoreScope *scope)
+{
+	end_look(scope, true);
+	store_end(scope);
 }
 
 void
@@ -99,6 +142,8 @@ store_end(StoreScope *scope)
 		PopActiveSnapshot();
 	unpin_search_path(scope->pin);
 	SetUserIdAndSecContext(scope->save_userid, scope->save_sec_context);
+	if (scope->look)
+		end_look(scope, false);
 	SPI_finish();
 }
 
@@ -125,20 +170,76 @@ store_forget(int depth)
 /*
  * Row type of a table, or of durable.event
  */
-TupleDesc
-store_rowtype(TableId table)
+Oid
+row_type(TableId table)
 {
-	if (!rowtypes[table])
-	{
-		Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-										   CStringGetDatum(table_names[table]),
-										   ObjectIdGetDatum(durable_schema()));
-		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-
-		rowtypes[table] = lookup_rowtype_tupdesc_copy(type, -1);
-		MemoryContextSwitchTo(old);
-	}
+	if (!OidIsValid(rowtypes[table]))
+		rowtypes[table] = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+										  CStringGetDatum(table_names[table]),
+										  ObjectIdGetDatum(durable_schema()));
 	return rowtypes[table];
+}
+
+/*
+ * The columns of a table as it is now: not for longer than until the next look
+ * at a catalog.  They begin with those that this library knows.
+ */
+static TupleDesc
+table_columns(TableId table, int known)
+{
+	TupleDesc	desc = lookup_type_cache(row_type(table), TYPECACHE_TUPDESC)->tupDesc;
+
+	if (!desc || desc->natts < known)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"durable.%s\" has not the %d columns that the library of durable knows",
+						table_names[table], known),
+				 errhint("Restart the server where the library is newer than the one it has loaded.")));
+	return desc;
+}
+
+/*
+ * A row of so many columns; those that the table has got since are null
+ */
+Datum
+row_form(TableId table, const Datum *values, const bool *nulls, int columns)
+{
+	TupleDesc	desc = table_columns(table, columns);
+	Datum	   *all;
+	bool	   *all_nulls;
+
+	if (desc->natts == columns)
+		return HeapTupleGetDatum(heap_form_tuple(desc, unconstify(Datum *, values), unconstify(bool *, nulls)));
+	all = palloc0(desc->natts * sizeof(Datum));
+	all_nulls = palloc(desc->natts * sizeof(bool));
+	memset(all_nulls, true, desc->natts * sizeof(bool));
+	memcpy(all, values, columns * sizeof(Datum));
+	memcpy(all_nulls, nulls, columns * sizeof(bool));
+	return HeapTupleGetDatum(heap_form_tuple(desc, all, all_nulls));
+}
+
+/*
+ * The first columns of a row
+ */
+void
+row_deform(TableId table, Datum row, Datum *values, bool *nulls, int columns)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
+	TupleDesc	desc = table_columns(table, columns);
+	Datum	   *all;
+	bool	   *all_nulls;
+
+	if (desc->natts == columns)
+	{
+		heap_deform_tuple(&tuple, desc, values, nulls);
+		return;
+	}
+	all = palloc(desc->natts * sizeof(Datum));
+	all_nulls = palloc(desc->natts * sizeof(bool));
+	heap_deform_tuple(&tuple, desc, all, all_nulls);
+	memcpy(values, all, columns * sizeof(Datum));
+	memcpy(nulls, all_nulls, columns * sizeof(bool));
 }
 
 static void
@@ -148,7 +249,7 @@ prepare(Statement *s)
 
 	for (int i = 0; i < s->nargs; i++)
 		types[i] = s->types[i] > TABLE_COUNT ? s->types[i] :
-			get_array_type(store_rowtype((TableId) (s->types[i] - 1))->tdtypeid);
+			get_array_type(row_type((TableId) (s->types[i] - 1)));
 	s->plan = SPI_prepare_cursor(s->sql, s->nargs, types, CURSOR_OPT_GENERIC_PLAN);
 	if (!s->plan)
 		elog(ERROR, "could not prepare \"%s\": %s", s->sql, SPI_result_code_string(SPI_result));
@@ -176,7 +277,7 @@ execute(Statement *s, Datum *values, const char *nulls, Snapshot snapshot)
 		if (!s->plan)
 			prepare(s);
 		rc = snapshot ?
-			SPI_execute_snapshot(s->plan, values, nulls, snapshot, InvalidSnapshot, false, false, 0) :
+			SPI_execute_snapshot(s->plan, values, nulls, snapshot, InvalidSnapshot, false, true, 0) :
 			SPI_execute_plan(s->plan, values, nulls, false, 0);
 	}
 	PG_FINALLY();
@@ -242,7 +343,7 @@ rows_init(RowBatch *batch, TableId table, MemoryContext context)
  * Add a row: values and nulls in the order of the table's columns, copied
  */
 void
-rows_add(RowBatch *batch, Datum *values, bool *nulls)
+rows_add_columns(RowBatch *batch, Datum *values, bool *nulls, int columns)
 {
 	MemoryContext old = MemoryContextSwitchTo(batch->context);
 
@@ -252,8 +353,7 @@ rows_add(RowBatch *batch, Datum *values, bool *nulls)
 		batch->rows = batch->rows ? repalloc(batch->rows, batch->room * sizeof(Datum)) :
 			palloc(batch->room * sizeof(Datum));
 	}
-	batch->rows[batch->count++] =
-		HeapTupleGetDatum(heap_form_tuple(store_rowtype(batch->table), values, nulls));
+	batch->rows[batch->count++] = row_form(batch->table, values, nulls, columns);
 	MemoryContextSwitchTo(old);
 }
 
@@ -278,8 +378,7 @@ rows_write(RowBatch *batch, Statement *statement)
 Datum
 rows_array(TableId table, Datum *rows, int count)
 {
-	return PointerGetDatum(construct_array(rows, count, store_rowtype(table)->tdtypeid,
-										   -1, false, TYPALIGN_DOUBLE));
+	return PointerGetDatum(construct_array(rows, count, row_type(table), -1, false, TYPALIGN_DOUBLE));
 }
 
 Datum

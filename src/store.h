@@ -11,6 +11,7 @@
 #include "access/htup.h"
 #include "compat.h"
 #include "executor/spi.h"
+#include "utils/resowner.h"
 #include "utils/snapshot.h"
 #include "utils/uuid.h"
 
@@ -53,6 +54,8 @@ typedef struct StoreScope
 	int			save_sec_context;
 	SearchPathPin pin;
 	bool		pushed_snapshot;
+	ResourceOwner look;			/* has the locks of a look; NULL: they stay */
+	ResourceOwner outer;
 } StoreScope;
 
 /* Rows to be written with one statement. */
@@ -66,18 +69,25 @@ typedef struct RowBatch
 } RowBatch;
 
 extern void store_begin(StoreScope *scope);
+extern void store_begin_look(StoreScope *scope);
 extern void store_end(StoreScope *scope);
+extern void store_end_kept(StoreScope *scope);
 extern int	store_depth(void);
 extern void store_forget(int depth);
 extern uint64 store_execute(Statement *statement, Datum *values, const char *nulls);
 extern bool store_is_null(uint64 row, int column);
 extern Datum store_value(uint64 row, int column);
-extern TupleDesc store_rowtype(TableId table);
+extern Oid	row_type(TableId table);
+extern Datum row_form(TableId table, const Datum *values, const bool *nulls, int columns);
+extern void row_deform(TableId table, Datum row, Datum *values, bool *nulls, int columns);
 
 extern void rows_init(RowBatch *batch, TableId table, MemoryContext context);
-extern void rows_add(RowBatch *batch, Datum *values, bool *nulls);
+extern void rows_add_columns(RowBatch *batch, Datum *values, bool *nulls, int columns);
 extern void rows_write(RowBatch *batch, Statement *statement);
 extern Datum rows_array(TableId table, Datum *rows, int count);
 extern Datum uuid_array(const pg_uuid_t *ids, int count);
+
+/* values is an array */
+#define rows_add(batch, values, nulls)	rows_add_columns(batch, values, nulls, lengthof(values))
 
 #endif							/* DURABLE_STORE_H */

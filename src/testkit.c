@@ -359,35 +359,58 @@ refuse_to_wait(const RunPlace *place, TimestampTz until)
 }
 
 /*
- * Drive the test until a run, and those that go on for it, have closed.  As
- * await_result(), with time skipped.
+ * Drive the test until a run, and those that go on for it, have closed, with
+ * time skipped; false where they do not, and then *place says where it is
  */
-Jsonb *
-testkit_result(Found *run, TimestampTz until)
+static bool
+drive_to_end(Found *run, TimestampTz until, RunPlace *place)
 {
 	MemoryContext context = CurrentMemoryContext;
 
 	for (;;)
 	{
 		pg_uuid_t	run_id = run->run_id;
-		RunPlace	place;
 		bool		found;
 		StoreScope	scope;
 
 		testkit_await(until, is_closed, &run_id);
 		store_begin(&scope);
-		found = find_run(&run_id, run) && testrun_place(&run_id, context, &place);
+		found = find_run(&run_id, run) && testrun_place(&run_id, context, place);
 		store_end(&scope);
 		if (!found)
 			ereport(ERROR,
 					(errcode(ERRCODE_WF_NOT_FOUND),
 					 errmsg("run %s does not exist", uuid_to_cstring(&run_id))));
 		if (run->status == STATUS_RUNNING)
-			refuse_to_wait(&place, until);
+			return false;
 		if (!run->has_next)
-			return await_result(run, place.workflow_id, until);
+			return true;
 		run->run_id = run->next_run_id;
 	}
+}
+
+/*
+ * As await_closed()
+ */
+bool
+testkit_closed(Found *run, TimestampTz until)
+{
+	RunPlace	place;
+
+	return drive_to_end(run, until, &place);
+}
+
+/*
+ * As await_result()
+ */
+Jsonb *
+testkit_result(Found *run, TimestampTz until)
+{
+	RunPlace	place;
+
+	if (!drive_to_end(run, until, &place))
+		refuse_to_wait(&place, until);
+	return await_result(run, place.workflow_id, PG_INT64_MAX);
 }
 
 /*

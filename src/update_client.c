@@ -5,7 +5,8 @@
  *
  *	  1. Who waits needs the request committed, and cannot commit it himself in
  *	  the middle of his statement.  So the scheduler does that for him (errand.c).
- *	  Who does not wait sends it with his own transaction, like a signal.
+ *	  Who does not wait sends it with his own transaction, like a signal; so does
+ *	  CALL wf_await_update(), which commits that itself.
  *
  *	  2. From then on there is a row in durable.update, and it tells everything:
  *	  the client sleeps until the commit that changes it, or that closes the run.
@@ -33,7 +34,9 @@
 #include "update_client.h"
 #include "update_command.h"
 #include "utils/builtins.h"
+#include "wait.h"
 #include "waiter.h"
+#include "whereabouts.h"
 
 /* After this an errand that met a lock is tried again */
 #define BUSY_MS			50
@@ -50,7 +53,7 @@ update_call_find(Found *run, const UpdateCall *call, Update *update)
 	pg_uuid_t	before;
 	bool		found;
 
-	store_begin(&scope);
+	store_begin_look(&scope);
 	found = update_find(&run->run_id, call->update_id, context, update);
 	if (!found && update_find_before(&run->run_id, call->update_id, &before))
 		found = find_run(&before, run) && update_find(&before, call->update_id, context, update);
@@ -65,25 +68,29 @@ update_call_find(Found *run, const UpdateCall *call, Update *update)
 	return found;
 }
 
-static uint32
-wait_event_update(void)
+static Wait
+wait_for(const UpdateCall *call)
 {
 	static uint32 event = 0;
 
 	if (event == 0)
 		event = wait_event("DurableUpdate");
-	return event;
+	return (Wait) {.event = event, .until = call->until};
 }
 
 static void
-timed_out(const UpdateCall *call, const char *stage)
+timed_out(const Found *run, const UpdateCall *call, const char *stage)
 {
+	Whereabouts at;
+
+	whereabouts_of(&run->run_id, &at);
 	ereport(ERROR,
 			(errcode(ERRCODE_WF_TIMEOUT),
-			 errmsg(call->until == DT_NOEND ? "update \"%s\" of workflow \"%s\" is never %s" :
+			 errmsg(call->until == PG_INT64_MAX ? "update \"%s\" of workflow \"%s\" is never %s" :
 					"update \"%s\" of workflow \"%s\" is not %s after the timeout",
 					text_to_cstring(call->update_id), call->workflow_id, stage),
-			 errhint("The same update_id asks for it again.")));
+			 errdetail_internal("%s", json_to_cstring(at.detail)),
+			 at.stuck ? errhint("%s", at.stuck) : errhint("The same update_id asks for it again.")));
 }
 
 /*
@@ -92,7 +99,9 @@ timed_out(const UpdateCall *call, const char *stage)
 bool
 update_call_send(const Found *run, const UpdateCall *call)
 {
-	if (call->stage == STAGE_ADMITTED || test_mode_has_run(&run->run_id))
+	Wait		wait = wait_for(call);
+
+	if (call->stage == STAGE_ADMITTED || call->commits || test_mode_has_run(&run->run_id))
 	{
 		StoreScope	scope;
 		bool		sent;
@@ -111,13 +120,13 @@ update_call_send(const Found *run, const UpdateCall *call)
 			case ERRAND_RUN_CLOSED:
 				return false;
 			case ERRAND_TOO_LATE:
-				timed_out(call, "admitted");
+				timed_out(run, call, "admitted");
 				break;
 			case ERRAND_BUSY:
 				break;
 		}
-		if (!waiter_sleep(wait_event_update(), call->until, BUSY_MS))
-			timed_out(call, "admitted");
+		if (!wait_sleep(&wait, BUSY_MS))
+			timed_out(run, call, "admitted");
 	}
 }
 
@@ -149,7 +158,7 @@ next_run_has(const Found *run, const UpdateCall *call)
 	StoreScope	scope;
 	bool		found;
 
-	store_begin(&scope);
+	store_begin_look(&scope);
 	found = update_find(&run->next_run_id, call->update_id, CurrentMemoryContext, &unused);
 	store_end(&scope);
 	return found;
@@ -170,7 +179,7 @@ look(Found *run, const UpdateCall *call, Update *update)
 		bool		found_run;
 		bool		found;
 
-		store_begin(&scope);
+		store_begin_look(&scope);
 		found_run = find_run(&run_id, run);
 		found = found_run && update_find(&run_id, call->update_id, context, update);
 		/* it may have gone on with the next run between these two looks */
@@ -204,10 +213,12 @@ is_same_run(const Found *run, const pg_uuid_t *run_id)
 static void
 wait_with_run(const pg_uuid_t *run_id, Found *run, const UpdateCall *call, Update *update)
 {
+	Wait		wait = wait_for(call);
+
 	waiter_begin_update(run_id, update_hash(text_to_cstring(call->update_id)));
 	while (!look(run, call, update) && is_same_run(run, run_id))
-		if (!waiter_sleep(wait_event_update(), call->until, 0))
-			timed_out(call, call->stage == STAGE_ACCEPTED ? "accepted" : "completed");
+		if (!wait_sleep(&wait, 0))
+			timed_out(run, call, call->stage == STAGE_ACCEPTED ? "accepted" : "completed");
 	waiter_end();
 }
 
@@ -234,7 +245,7 @@ wait_in_test(Found *run, const UpdateCall *call, Update *update)
 
 	testkit_await(call->until, is_there, &awaited);
 	if (!look(run, call, update))
-		timed_out(call, call->stage == STAGE_ACCEPTED ? "accepted" : "completed");
+		timed_out(run, call, call->stage == STAGE_ACCEPTED ? "accepted" : "completed");
 }
 
 static void

@@ -26,7 +26,9 @@ typedef struct UpdateCall
 	text	   *update_id;
 	Jsonb	   *args;
 	UpdateStage stage;
-	TimestampTz until;			/* DT_NOEND: waits forever */
+	int64		until;			/* by durable_monotonic(), in a test by its clock; PG_INT64_MAX:
+								 * waits forever */
+	bool		commits;		/* the caller does, before he waits */
 } UpdateCall;
 
 extern bool update_call_find(Found *run, const UpdateCall *call, Update *update);

@@ -68,7 +68,7 @@ find_validator(const Found *run, const char *update, WorkflowType *type, ArrayTy
 	bool		found;
 	bool		open;
 
-	store_begin(&scope);
+	store_begin_look(&scope);
 	found = workflow_type_of_run(&run->run_id, context, type) &&
 		json_find_text(type->validators, update) != NULL;
 	if (found)

@@ -10,6 +10,9 @@
  *	  known by a hash of its namespace and id, task queues by their topic; a
  *	  collision costs a NOTIFY too many.  Entries go with their session.
  *
+ *	  Any session that LISTENs counts, by our calls or by the statement (ddl.c),
+ *	  from its commit on; who polls may be another one.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -23,23 +26,21 @@
 #include "utils/memutils.h"
 #include "waiter.h"
 
-/* Where nobody can set our latch we look ourselves, that often */
-#define POLL_MS			20
-/* and as a safety net this often otherwise */
-#define SAFETY_MS		60000
-
 static Waiter *my_waiter = NULL;
+
 /* What this session LISTENs to */
 typedef struct MyListener
 {
 	uint64		key;
 	bool		placed;			/* there was room in shared memory */
-	bool		leaving;		/* this transaction UNLISTENs */
+	bool		added;			/* by this transaction, */
+	bool		listens;		/* which LISTENs, if only once more, */
+	bool		leaving;		/* or UNLISTENs */
 } MyListener;
 
 static MyListener *my_listeners = NULL;
 static int	my_listener_count = 0;
-static bool any_leaving = false;
+static bool any_change = false;
 static bool exit_registered = false;
 
 /*
@@ -57,10 +58,10 @@ find_listener(uint64 key)
 }
 
 /*
- * Forget those that are leaving, or all
+ * Forget those that are leaving, those that never came, or all
  */
 static void
-release_listeners(bool all)
+release_listeners(bool all, bool commit)
 {
 	int			kept = 0;
 
@@ -70,7 +71,7 @@ release_listeners(bool all)
 		MyListener *mine = &my_listeners[i];
 		Listener   *listener = mine->placed ? find_listener(mine->key) : NULL;
 
-		if (!all && !mine->leaving)
+		if (!all && !(commit ? mine->leaving : mine->added))
 		{
 			my_listeners[kept++] = *mine;
 			continue;
@@ -88,7 +89,7 @@ static void
 leave_all(int code, Datum arg)
 {
 	waiter_end();
-	release_listeners(true);
+	release_listeners(true, false);
 }
 
 static void
@@ -226,31 +227,6 @@ waiter_wake_for_tasks(int64 topic, Oid owner)
 }
 
 /*
- * Sleep until something may have happened, `longest' milliseconds at most (0: as
- * long as it is safe); false when the time is over
- */
-bool
-waiter_sleep(uint32 event, TimestampTz until, long longest)
-{
-	long		timeout = shared ? SAFETY_MS : POLL_MS;
-
-	if (longest > 0)
-		timeout = Min(timeout, longest);
-	if (until != DT_NOEND)
-	{
-		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
-
-		if (left <= 0)
-			return false;
-		timeout = Min(timeout, left);
-	}
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, event);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	return true;
-}
-
-/*
  * These runs have closed, and the commit is done
  */
 void
@@ -355,19 +331,48 @@ place_listener(uint64 key)
 }
 
 /*
- * This session LISTENs to a workflow, or for tasks
+ * What a channel of ours is for; false for those that are not
  */
-void
-listener_add(uint64 key)
+static bool
+channel_key(const char *channel, uint64 *key)
 {
-	if (!shared)
-		return;
+	const char *digits = channel + (strncmp(channel, "wfq_", 4) == 0 ? 4 : 3);
+
+	if (strncmp(channel, "wf", 2) != 0 || digits[-1] != '_' || strspn(digits, "0123456789abcdef") != 16 || digits[16])
+		return false;
+	*key = (uint64) strtoull(digits, NULL, 16);
+	return true;
+}
+
+static MyListener *
+find_mine(uint64 key)
+{
 	for (int i = 0; i < my_listener_count; i++)
 		if (my_listeners[i].key == key)
-		{
-			my_listeners[i].leaving = false;
-			return;
-		}
+			return &my_listeners[i];
+	return NULL;
+}
+
+/*
+ * This session LISTENs to a channel, of a workflow or for tasks, when the
+ * transaction commits
+ */
+void
+listener_add(const char *channel)
+{
+	MyListener *mine;
+	uint64		key;
+
+	if (!shared || !channel_key(channel, &key))
+		return;
+	any_change = true;
+	mine = find_mine(key);
+	if (mine)
+	{
+		mine->listens = true;
+		mine->leaving = false;
+		return;
+	}
 	register_exit();
 	if (my_listener_count % 64 == 0)
 	{
@@ -377,7 +382,7 @@ listener_add(uint64 key)
 			MemoryContextAlloc(TopMemoryContext, size);
 	}
 	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
-	my_listeners[my_listener_count++] = (MyListener) {key, place_listener(key)};
+	my_listeners[my_listener_count++] = (MyListener) {key, place_listener(key), true, true};
 	LWLockRelease(shared->waiting);
 }
 
@@ -388,38 +393,31 @@ listener_add(uint64 key)
 void
 listener_remove(const char *channel)
 {
-	const char *digits = channel ? strchr(channel, '_') : NULL;
-	uint64		key = digits ? (uint64) strtoull(digits + 1, NULL, 16) : 0;
+	uint64		key = 0;
 
-	if (GetCurrentTransactionNestLevel() > 1 || (channel && !digits))
+	if (GetCurrentTransactionNestLevel() > 1 || (channel && !channel_key(channel, &key)))
 		return;
 	for (int i = 0; i < my_listener_count; i++)
 		if (!channel || my_listeners[i].key == key)
-			my_listeners[i].leaving = any_leaving = true;
+			my_listeners[i].leaving = any_change = true;
 }
 
 void
 listener_end_transaction(bool commit)
 {
-	if (!any_leaving)
+	if (!any_change)
 		return;
-	any_leaving = false;
-	if (commit)
-		release_listeners(false);
+	any_change = false;
+	release_listeners(false, commit);
 	for (int i = 0; i < my_listener_count; i++)
-		my_listeners[i].leaving = false;
-}
+	{
+		MyListener *mine = &my_listeners[i];
 
-/*
- * Does this session LISTEN to it?
- */
-bool
-listener_is_ours(uint64 key)
-{
-	for (int i = 0; i < my_listener_count; i++)
-		if (my_listeners[i].key == key)
-			return true;
-	return false;
+		/* it looks after this, so what there is it sees, and of the next it is told */
+		if (commit && mine->listens && mine->placed)
+			(void) listener_set_hungry(mine->key);
+		mine->added = mine->listens = mine->leaving = false;
+	}
 }
 
 /*
@@ -442,14 +440,17 @@ listener_hungry(uint64 key)
 }
 
 /*
- * This session LISTENs and has found fewer tasks than it wanted.  Look once
- * more after this call.
+ * A poll has found fewer tasks than it wanted; so if a session LISTENs for them,
+ * be it another one, it wants to be told of the next.  Look once more after this
+ * call where it returns true.
  */
-void
+bool
 listener_set_hungry(uint64 key)
 {
 	Listener   *listener;
 
+	if (!shared || shared->nlisteners == 0)
+		return false;
 	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
 	listener = find_listener(key);
 	if (listener)
@@ -459,6 +460,7 @@ listener_set_hungry(uint64 key)
 		listener->hungry = listener->last_hungry;
 	}
 	LWLockRelease(shared->waiting);
+	return listener != NULL;
 }
 
 /*

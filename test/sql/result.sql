@@ -116,3 +116,40 @@ SELECT fails('SELECT in_function()');
 SELECT * FROM runs('never');
 -- Other runs of this role that wait for their turn are left alone.
 SELECT status FROM wf_executions WHERE workflow_id = 'exec 4';
+
+-- wf_wait tells how it ended, and never fails for that.
+CREATE VIEW waits AS SELECT x.id, w.status, w.result, w.failure->>'type' AS type, w.failure->>'message' AS message,
+  w.run_id = (SELECT run_id FROM wf_executions e WHERE e.workflow_id = x.id ORDER BY started_at DESC LIMIT 1) AS last_run
+  FROM unnest(ARRAY['exec', 'exec 3', 'open', 'chain', 'wait stopped', 'wait cancelled', 'wait late']) WITH ORDINALITY x(id, n), wf_wait(x.id, timeout => '0') w ORDER BY x.n;
+SELECT wf_start('waits', id => 'wait stopped'), wf_start('waits', id => 'wait cancelled'), wf_start('waits', id => 'wait late', run_timeout => '1 hour') \gset
+CALL wf_work();
+SELECT wf_terminate('wait stopped', 'not needed'), wf_cancel('wait cancelled', 'nor that');
+SELECT status FROM wf_wait('wait late', timeout => '0');
+SET durable.clock_offset = '2h';
+CALL wf_work();
+RESET durable.clock_offset;
+TABLE waits;
+SELECT fails($$SELECT wf_wait('nobody')$$);
+BEGIN;
+SELECT wf_start('ok', '{"v": 1}', id => 'wait own') \gset
+SELECT fails($$SELECT wf_wait('wait own')$$);
+ROLLBACK;
+-- CALL wf_await_result: wf_result without a snapshot
+CALL wf_await_result('exec');
+CALL wf_await_result('exec 3');
+\set VERBOSITY terse
+SELECT wf_start('waits', id => 'wait on') \gset
+CALL wf_await_result('wait on', timeout => '1 ms');
+CALL wf_await_result('nobody');
+BEGIN;
+CALL wf_await_result('exec');
+ROLLBACK;
+\set VERBOSITY default
+SET default_transaction_isolation = 'repeatable read';
+DO $$
+DECLARE r jsonb;
+BEGIN
+  CALL wf_await_result('exec', r);
+  RAISE NOTICE 'result %, isolation %', r, current_setting('transaction_isolation');
+END $$;
+RESET default_transaction_isolation;

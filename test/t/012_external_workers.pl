@@ -233,9 +233,11 @@ $node->safe_psql($db, "CREATE FUNCTION keyed() RETURNS jsonb LANGUAGE plpgsql AS
 	'BEGIN RETURN wf_activity(''x'', task_queue => ''two limits'', fairness_key => ''k''); END'");
 $node->safe_psql($db, "SELECT wf_start('keyed', id => 'limits $_')") foreach 1 .. 3;
 $node->poll_query_until($db, "SELECT count(*) = 3 FROM wf_activities WHERE workflow_id LIKE 'limits %'");
-my @held = map { (poll($two, 'two limits', "wait => '5 s'"))[0] } 1 .. 2;
+# a poll that has put tasks aside for their key's limit comes back, to commit that
+my @held = map { (poll($two, 'two limits', "wait => '5 s'"))[0] // (poll($two, 'two limits', "wait => '5 s'"))[0] } 1 .. 2;
 is(scalar(grep { $_ } @held), 2, 'two of three tasks run');
 usleep(300_000);
+poll($one, 'two limits');
 send_query($one, poll_sql('two limits', "wait => '10 s'"));
 ok($node->poll_query_until($db, "SELECT count(*) = 1 $waiting"), 'a poll waits for a third');
 my $awake = grep { usleep(20_000); $node->safe_psql($db, "SELECT count(*) $waiting") eq '0' } 1 .. 15;
@@ -270,12 +272,13 @@ sub scheduled
 }
 start_act($node, $db, 'ears 1', 'x', task_queue => "'ears'");
 scheduled(1);
-is(heard(), 0, 'no NOTIFY where nobody has called wf_listen()');
+is(heard(), 1, 'a session that only LISTENs is told');
 $one->query_safe("SELECT wf_listen('ears')");
 start_act($node, $db, 'ears 2', 'x', task_queue => "'ears'");
 scheduled(2);
-is(heard(), 0, 'nor while nobody who listens has found the queue empty');
-is(scalar(split /\n/, $one->query_safe(poll_sql('ears', '10'))), 2, 'a listener polls, and finds fewer than it wants');
+is(heard(), 1, 'so is one that has just begun to');
+my $before = notified();
+is(scalar(grep { !/^Asynchronous/ } split /\n/, $one->query_safe(poll_sql('ears', '10'))), 2, 'a listener polls, and finds fewer than it wants');
 start_act($node, $db, 'ears 3', 'x', task_queue => "'ears'");
 scheduled(1);
 my $own = '';
@@ -283,12 +286,12 @@ ok(until_true(sub { $own .= $one->query_safe('SELECT 1'); $own =~ /Asynchronous 
 start_act($node, $db, "ears $_", 'x', task_queue => "'ears'") foreach 4 .. 9;
 scheduled(7);
 is(heard(), 1, 'one NOTIFY, until it has polled again');
-is(notified(), 1, 'wf_task_queues counts it');
-is($node->safe_psql($db, "SELECT waiting_workers FROM wf_task_queues WHERE task_queue = 'ears'"), '1', 'and the session that listens');
+is(notified() - $before, 1, 'wf_task_queues counts it');
+is($node->safe_psql($db, "SELECT waiting_workers FROM wf_task_queues WHERE task_queue = 'ears'"), '2', 'and the sessions that listen');
 
 # Under load: nobody polls
-is(scalar(split /\n/, $one->query_safe(poll_sql('ears', '1000'))), 7, 'it is hungry again');
-my $before = notified();
+is(scalar(grep { !/^Asynchronous/ } split /\n/, $one->query_safe(poll_sql('ears', '1000'))), 7, 'it is hungry again');
+$before = notified();
 my $load = "SELECT count(wf_start('act', '{\"activity\": \"x\", \"task_queue\": \"ears\"}'))";
 $node->safe_psql($db, join('', map { "$load FROM generate_series(1, 20);\n" } 1 .. 50));
 scheduled(1000);
@@ -331,8 +334,7 @@ is($claimed, 2000, 'a listener that sleeps until it is told drains 2,000 starts 
 my $sent = heard();
 cmp_ok($sent, '<=', $polls + 1, "NOTIFYs are coalesced: $sent for 2000 starts in 200 transactions, and $polls polls");
 $one->quit;
-$two->quit;
-$raw->quit;
+$_->quit foreach $two, $raw;
 # who listened is gone
 start_act($node, $db, 'unheard', 'x', task_queue => "'ears'");
 scheduled(1);
