@@ -51,6 +51,11 @@ CREATE FUNCTION durable.workers(OUT kind text, OUT database_oid oid, OUT role_oi
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'durable_workers' LANGUAGE C VOLATILE STRICT;
 COMMENT ON FUNCTION durable.workers IS 'the processes of the engine in this cluster';
 
+CREATE FUNCTION durable.fence_rules(OUT names text, OUT arguments int, OUT argument_type regtype, OUT allowed boolean,
+	OUT why text, OUT instead text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'durable_fence_rules' LANGUAGE C IMMUTABLE;
+COMMENT ON FUNCTION durable.fence_rules IS 'which functions of pg_catalog that are not IMMUTABLE workflow code may call: the first rule that fits; what none fits is refused';
+
 CREATE FUNCTION durable.task_queue_topic(namespace text, task_queue text) RETURNS int8
 AS 'MODULE_PATHNAME', 'durable_task_queue_topic' LANGUAGE C IMMUTABLE;
 COMMENT ON FUNCTION durable.task_queue_topic IS 'what those who wait for tasks of a name wait for';

@@ -14,6 +14,7 @@
 #include "drive.h"
 #include "executor/spi.h"
 #include "extension.h"
+#include "fence_rules.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "history.h"
@@ -216,6 +217,37 @@ durable_workers(PG_FUNCTION_ARGS)
 		values[5] = Int64GetDatum(slot->turns);
 		values[6] = TimestampTzGetDatum(slot->last_turn_at);
 		nulls[6] = slot->last_turn_at == 0;
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * durable.fence_rules(): which functions of pg_catalog workflow code may call
+ */
+PG_FUNCTION_INFO_V1(durable_fence_rules);
+Datum
+durable_fence_rules(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	const FenceRule *rule;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; (rule = fence_rule(i)) != NULL; i++)
+	{
+		Datum		values[6] = {0};
+		bool		nulls[6] = {0};
+
+		values[0] = CStringGetTextDatum(rule->names);
+		values[1] = Int32GetDatum(rule->nargs);
+		nulls[1] = rule->nargs == 0;
+		values[2] = ObjectIdGetDatum(rule->argtype);
+		nulls[2] = !OidIsValid(rule->argtype);
+		values[3] = BoolGetDatum(rule->allowed);
+		values[4] = CStringGetTextDatum(rule->why);
+		nulls[5] = rule->instead == NULL;
+		if (rule->instead)
+			values[5] = CStringGetTextDatum(rule->instead);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -140,6 +140,32 @@ wait_event(const char *name)
 #endif
 }
 
+/* The record of a setting, NULL where there is no such */
+static inline struct config_generic *
+guc_record(const char *name)
+{
+#if PG_VERSION_NUM >= 160000
+	return find_option(name, false, true, 0);
+#else
+	int			n;
+	struct config_generic **all = all_settings(&n);
+
+	for (int i = 0; i < n; i++)
+		if (pg_strcasecmp(all[i]->name, name) == 0)
+			return all[i];
+	return NULL;
+#endif
+}
+
+/* The executor runs a plan: an argument less from 18 on */
+#if PG_VERSION_NUM >= 180000
+#define EXECUTOR_RUN_ONCE
+#define executor_run(run, query, direction, count) (run) (query, direction, count)
+#else
+#define EXECUTOR_RUN_ONCE , bool execute_once
+#define executor_run(run, query, direction, count) (run) (query, direction, count, execute_once)
+#endif
+
 #ifndef PG_MODULE_MAGIC_EXT
 #define DURABLE_MODULE_MAGIC PG_MODULE_MAGIC
 #else

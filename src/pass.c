@@ -35,6 +35,7 @@
 #include "compat.h"
 #include "extension.h"
 #include "failure.h"
+#include "fence.h"
 #include "guc.h"
 #include "json.h"
 #include "leftovers.h"
@@ -172,15 +173,23 @@ note_problem(Turn *turn, int sqlstate, const char *message, const char *hint)
 }
 
 /*
+ * The turn fails, whatever becomes of the error that is being raised
+ */
+void
+turn_note_refusal(Turn *turn, int sqlstate, const char *message, const char *hint)
+{
+	if (!turn->problem)
+		note_problem(turn, sqlstate, message, hint);
+}
+
+/*
  * Fail the turn: the run stays open, and goes on when the cause is mended
  */
 void
 turn_refuse(int sqlstate, const char *message, const char *hint)
 {
-	Turn	   *turn = current_turn;
-
-	if (turn && !turn->problem)
-		note_problem(turn, sqlstate, message, hint);
+	if (current_turn)
+		turn_note_refusal(current_turn, sqlstate, message, hint);
 	ereport(ERROR,
 			(errcode(sqlstate), errmsg_internal("%s", message), hint ? errhint("%s", hint) : 0));
 	pg_unreachable();
@@ -194,13 +203,16 @@ call_workflow(Turn *turn)
 {
 	Jsonb	   *input = turn->input;
 	Jsonb	   *result;
+	ErrorContextCallback explain = {error_context_stack, fence_explain, turn};
 
 	if (!input && turn->input_id)
 		input = payload_load(turn->input_id);
-	turn->in_code = true;
+	error_context_stack = &explain;
+	fence_begin(turn);
 	turn_begin_pass(turn);
 	result = callable_call(turn->workflow, input);
-	turn->in_code = false;
+	fence_end(turn);
+	error_context_stack = explain.previous;
 	if (turn->left || turn->problem)
 		return;
 	if (!turn_all_matched(turn))
@@ -410,7 +422,7 @@ try_code(Turn *turn, void (*code) (Turn *))
 		PushActiveSnapshot(GetTransactionSnapshot());
 		code(turn);
 		PopActiveSnapshot();
-		turn->in_code = false;
+		fence_end(turn);
 		unmute();
 		(void) watchdog_release();
 	}
@@ -418,7 +430,7 @@ try_code(Turn *turn, void (*code) (Turn *))
 	{
 		ErrorData  *edata;
 
-		turn->in_code = false;
+		fence_end(turn);
 		unmute();
 		MemoryContextSwitchTo(turn->context);
 		edata = CopyErrorData();
@@ -454,6 +466,7 @@ run_pass(Turn *turn, void (*code) (Turn *), bool in_place)
 	turn->in_place = in_place;
 	turn->pass_level = GetCurrentTransactionNestLevel();
 	nestlevel = NewGUCNestLevel();
+	turn->settings_level = nestlevel;
 	try_code(turn, code);
 	if (turn->steps > steps && turn->end == PASS_COMPLETED)
 	{

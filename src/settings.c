@@ -102,6 +102,29 @@ settings_capture(void)
 	return n == 0 ? NULL : construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
+/*
+ * Is it one that a run keeps?
+ */
+bool
+setting_is_kept(const char *name)
+{
+	for (int i = 0; i < lengthof(tracked); i++)
+		if (pg_strcasecmp(tracked[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Was it set at this nesting level of settings, or in it?
+ */
+bool
+setting_is_set_since(const char *name, int nestlevel)
+{
+	struct config_generic *record = guc_record(name);
+
+	return record && record->stack && record->stack->nest_level >= nestlevel;
+}
+
 static const char *
 value_of(const char *name, const char *implied, Datum *elements, int n)
 {

@@ -20,6 +20,8 @@ typedef struct SessionSettings
 } SessionSettings;
 
 extern ArrayType *settings_capture(void);
+extern bool setting_is_kept(const char *name);
+extern bool setting_is_set_since(const char *name, int nestlevel);
 extern void settings_apply(ArrayType *settings);
 extern int	settings_push_implied(void);
 extern void settings_set_session(ArrayType *settings);

@@ -37,6 +37,7 @@
 #include "external.h"
 #include "funcapi.h"
 #include "failure.h"
+#include "fence.h"
 #include "guarded.h"
 #include "guc.h"
 #include "json.h"
@@ -475,7 +476,7 @@ step_in_place(Turn *turn)
 	if (!turn->in_place || GetCurrentTransactionNestLevel() != turn->pass_level ||
 		turn->steps >= MAX_STEPS_IN_PLACE || turn->step.recorded || step_is_slow(&turn->step))
 		return false;
-	turn->in_code = false;
+	fence_end(turn);
 	turn_mute(turn);
 	turn->steps++;
 	turn->stepping = true;
@@ -492,7 +493,7 @@ step_in_place(Turn *turn)
 	event.at = durable_now();
 	record_scheduled(turn, scheduled_at);
 	record_event(turn, &event);
-	turn->in_code = true;
+	fence_begin(turn);
 	watchdog_guard((int64) durable_turn_timeout * 1000, WATCHDOG_CODE);
 	return true;
 }

@@ -51,6 +51,8 @@ static const char *const table_names[TABLE_COUNT] = {
 	"execution", "closed", "history", "message", "timer", "activity", "attempt", "state", "update", "event"
 };
 
+bool		store_executing = false;
+
 static Statement *prepared = NULL;
 static Oid	rowtypes[TABLE_COUNT];
 static Oid	known_schema = InvalidOid;
@@ -269,9 +271,11 @@ static uint64
 execute(Statement *s, Datum *values, const char *nulls, Snapshot snapshot)
 {
 	PlannerPin	pin;
+	bool		outer = store_executing;
 	volatile int rc = 0;
 
 	planner_pin(&pin);
+	store_executing = true;
 	PG_TRY();
 	{
 		if (!s->plan)
@@ -282,6 +286,7 @@ execute(Statement *s, Datum *values, const char *nulls, Snapshot snapshot)
 	}
 	PG_FINALLY();
 	{
+		store_executing = outer;
 		planner_unpin(&pin);
 	}
 	PG_END_TRY();

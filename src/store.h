@@ -68,6 +68,9 @@ typedef struct RowBatch
 	Datum	   *rows;
 } RowBatch;
 
+/* Is a statement of the engine's own being planned or executed? */
+extern bool store_executing;
+
 extern void store_begin(StoreScope *scope);
 extern void store_begin_look(StoreScope *scope);
 extern void store_end(StoreScope *scope);

@@ -249,6 +249,7 @@ typedef struct Turn
 	bool		in_code;
 	bool		in_place;		/* steps may be taken without leaving the code */
 	int			pass_level;		/* transaction nesting level of the pass */
+	int			settings_level; /* what the code sets has this nesting level, or more */
 	bool		stepping;		/* in a step in place */
 	int			lock_timeout;	/* to be restored after it */
 	bool		left;
@@ -325,6 +326,7 @@ extern bool turn_all_matched(Turn *turn);
 /* pass.c */
 extern Turn *turn_in_code(const char *call);
 pg_noreturn extern void turn_leave(Turn *turn, PassEnd end);
+extern void turn_note_refusal(Turn *turn, int sqlstate, const char *message, const char *hint);
 pg_noreturn extern void turn_refuse(int sqlstate, const char *message, const char *hint);
 extern PassEnd turn_pass(Turn *turn, bool in_place);
 extern PassEnd turn_replay(Turn *turn);

@@ -95,7 +95,7 @@ BEGIN
     'date', to_char(timestamptz '2026-01-01 00:00Z' AT TIME ZONE 'UTC', 'YYYY-MM-DD'), 'age', (timestamp '2026-01-02' - timestamp '2026-01-01')::text,
     'regexp', regexp_replace('aXb', '[A-Z]', '.'), 'array', to_jsonb(array_agg(g)), 'round', round(2.5), 'row', to_jsonb(p),
     'json', jsonb_path_query_array('[1, 2, 3]', '$[*] ? (@ > 1)'), 'user', current_user = session_user, 'type', pg_typeof(p)::text,
-    'cast', '1 day'::interval::text, 'setting', current_setting('durable.namespace'), 'version', version() LIKE 'PostgreSQL%',
+    'cast', '1 day'::interval::text, 'setting', current_setting('TimeZone'),
     'regclass', to_regclass('item')::text, 'encode', encode(sha256('x'), 'hex') = encode(sha256('x'), 'hex')) FROM generate_series(1, 3) g;
   FOR x IN SELECT * FROM jsonb_each_text('{"a": 1, "b": 2}') LOOP total := total + x.value::int; END LOOP;
   FOR x IN c LOOP total := total + x.n; END LOOP;

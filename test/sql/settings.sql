@@ -49,7 +49,7 @@ BEGIN
   PERFORM set_config('TimeZone', 'Asia/Tokyo', false);
   SET application_name = 'from workflow';
   PERFORM wf_activity('act_sets');
-  seen := seen || to_jsonb(current_setting('TimeZone')) || to_jsonb(current_setting('work_mem'));
+  seen := seen || to_jsonb(current_setting('TimeZone')) || (wf_sql('SELECT current_setting(''work_mem'') AS w')->0->'w');
   PERFORM wf_wait_signal('go');
   RETURN jsonb_build_array(before, seen, current_setting('TimeZone'));
 END $$;
