@@ -61,7 +61,8 @@ status_name(RunStatus status)
 	};
 
 	if ((int) status < 0 || status >= lengthof(names))
-		elog(ERROR, "unrecognized status %d", (int) status);
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("unrecognized status %d", (int) status));
 	return names[status];
 }
 

@@ -51,7 +51,8 @@ event_type_name(EventType type)
 	};
 
 	if (type < 1 || type > EVENT_TYPE_LAST)
-		elog(ERROR, "unrecognized event type %d", (int) type);
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("unrecognized event type %d", (int) type));
 	return names[type - 1];
 }
 

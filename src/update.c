@@ -37,7 +37,8 @@ update_state_name(UpdateState state)
 	static const char *const names[] = {"admitted", "accepted", "completed", "rejected"};
 
 	if (state < UPDATE_ADMITTED || state > UPDATE_REJECTED)
-		elog(ERROR, "unrecognized state %d of an update", (int) state);
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("unrecognized state %d of an update", (int) state));
 	return names[state - 1];
 }
 
