@@ -20,7 +20,8 @@ PROVE_TESTS = test/t/*.pl
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 # for the bitcode as well, which does not get the above
 PG_CPPFLAGS = -DDURABLE_VERSION='"$(EXTVERSION)"'
-EXTRA_CLEAN = durable--$(EXTVERSION).sql durable.map tmp_check_iso tmp_check_conformance
+EXTRA_CLEAN = durable--$(EXTVERSION).sql durable.map tmp_check_iso tmp_check_conformance tmp_check_fuzz \
+	tmp_check_hostile
 
 PG_CONFIG = pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -47,7 +48,7 @@ endif
 # Every object depends on every header: few files, and never a stale build.
 $(OBJS): $(wildcard src/*.h)
 
-.PHONY: check-regress check-isolation check-tap check-conformance
+.PHONY: check-regress check-isolation check-tap check-conformance check-fuzz check-hostile
 check-regress: submake
 	$(pg_regress_installcheck) $(REGRESS_OPTS) $(REGRESS)
 check-isolation: submake
@@ -56,3 +57,10 @@ check-tap:
 	$(prove_installcheck)
 check-conformance:
 	test/conformance/run $(bindir) $(CONFORMANCE)
+# A minute; N=1000000 makes so many calls, SEED=1 draws those of another time again.
+check-fuzz:
+	test/fuzz/run $(bindir) $(if $(N),--calls $(N)) $(if $(SEED),--seed $(SEED))
+
+# HOSTILE="names_cut_inside_a_letter" selects.
+check-hostile:
+	test/hostile/run $(bindir) $(HOSTILE)

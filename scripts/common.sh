@@ -103,8 +103,8 @@ remove_dir() {
 # copy_tree DIR: the checkout without build products, owned by postgres.
 copy_tree() {
     as_postgres mkdir -p "$1"
-    tar -C "$ROOT" -cf - --exclude=./.git --exclude=./.test --exclude=./.demo --exclude=./tmp_check \
-        --exclude=./tmp_check_iso --exclude=./tmp_check_conformance --exclude=./results --exclude=./output_iso --exclude='./regression.*' \
+    tar -C "$ROOT" -cf - --exclude=./.git --exclude=./.test --exclude=./.test-sanitized --exclude=./.demo --exclude=./tmp_check \
+        --exclude='./tmp_check_*' --exclude=./results --exclude=./output_iso --exclude='./regression.*' \
         --exclude='./durable--[0-9.]*.sql' --exclude='*.o' --exclude='*.so' --exclude='*.bc' --exclude='*.a' . |
         as_postgres tar -C "$1" -xf -
 }
