@@ -44,6 +44,33 @@ def a_recorded_call_that_is_not_made(stage):
 
 
 @attack
+def clocks_behind_a_cached_plan(stage):
+    """A helper that asks the clock, a sequence or chance is called by a step first, in the same process; then workflow code calls it."""
+    role = stage.role("owner")
+    role("CREATE SEQUENCE s")
+    bodies = ["now()", "CURRENT_TIMESTAMP", "clock_timestamp()", "random()", "gen_random_uuid()", "nextval('s')", "'now'::text::timestamptz", "current_setting('work_mem')", "pg_backend_pid()",
+              "txid_current()", "CURRENT_DATE", "LOCALTIME", "(SELECT count(*) FROM pg_stat_activity)", "'today'::text::date", "(VALUES (now()), (now()) LIMIT 1)",
+              "(SELECT min(c) FROM (SELECT now() AS c UNION ALL SELECT now()) x)", "(SELECT max(c) FROM (SELECT now() AS c FROM generate_series(1, 2) OFFSET 1) x)"]
+    role("CREATE FUNCTION same(v jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT v'")
+    for n, body in enumerate(bodies):
+        quoted = body.replace("'", "''")
+        role(f"CREATE FUNCTION p{n}() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN {body}::text; END $$")
+        role(f"CREATE FUNCTION q{n}() RETURNS text LANGUAGE sql STABLE AS $$ SELECT {body}::text $$" if "nextval" not in body else
+             f"CREATE FUNCTION q{n}() RETURNS text LANGUAGE sql AS $$ SELECT {body}::text $$")
+        role(f"CREATE FUNCTION w{n}(how text) RETURNS text LANGUAGE plpgsql AS $$ DECLARE v text; BEGIN PERFORM wf_activity('p{n}'); PERFORM wf_activity('q{n}');"
+             f" IF how = 'p' THEN v := p{n}(); ELSIF how = 'q' THEN v := q{n}(); ELSE v := (SELECT max(x) FROM (SELECT q{n}() AS x FROM generate_series(1, 2)) y); END IF;"
+             " PERFORM wf_wait_signal('go'); RETURN v; END $$")
+    role("CREATE FUNCTION warm() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    for n in range(len(bodies)):
+        for how in "pqr":
+            role.start(f"w{n}", f"{n} {how}", how=how)
+    role("CALL wf_work()")
+    role("SELECT pg_sleep(2)")
+    through = role.rows("SELECT workflow_id FROM wf_executions WHERE waiting_for LIKE 'signal%' OR status = 'completed' ORDER BY 1")
+    check(not through, f"allowed in workflow code: {[bodies[int(row[0].split()[0])] + ' ' + row[0].split()[1] for row in through]}")
+
+
+@attack
 def defaults_that_change(stage):
     """Defaults of a workflow's parameters are those of its start, at each turn and for a child, too."""
     role = stage.role("owner")
