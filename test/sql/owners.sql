@@ -4,7 +4,7 @@
 \set ECHO none
 \i :prelude
 GRANT USAGE ON SCHEMA test TO PUBLIC;
-CREATE ROLE owner_ann;
+CREATE ROLE owner_ann LOGIN;
 CREATE ROLE owner_bob;
 CREATE ROLE owner_both IN ROLE owner_ann, owner_bob;
 CREATE SCHEMA owners_app;
@@ -68,7 +68,7 @@ SELECT wf_change_owner('given', 'owner_ann');
 SELECT owner, status FROM wf_executions WHERE workflow_id = 'given';
 SELECT wf_change_owner('given', 'owner_bob');
 -- a role that is gone: its runs are a superuser's to give
-CREATE ROLE owner_gone;
+CREATE ROLE owner_gone LOGIN;
 SET SESSION AUTHORIZATION owner_gone;
 SELECT wf_start('owners_app.flow', id => 'orphan') IS NOT NULL AS started;
 RESET SESSION AUTHORIZATION;
