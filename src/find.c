@@ -13,6 +13,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "find.h"
+#include "port/pg_bswap.h"
 
 static bool
 found_row(uint64 n, Found *found)
@@ -152,4 +153,31 @@ take_start_request(Datum namespace, Datum request_id, const pg_uuid_t *run_id)
 	Datum		values[3] = {namespace, request_id, UUIDPGetDatum(run_id)};
 
 	return store_execute(&statement, values, NULL) > 0;
+}
+
+/*
+ * The stamp of the highest run id there is, see start.c; 0 where there is none.
+ * Of all functions here, this one needs no store scope.
+ */
+uint64
+find_last_stamp(void)
+{
+	static Statement statement = {
+		"(SELECT e.run_id FROM durable.execution e ORDER BY e.run_id DESC LIMIT 1)"
+		" UNION ALL (SELECT c.run_id FROM durable.closed c ORDER BY c.run_id DESC LIMIT 1)", 0, {0}
+	};
+	StoreScope	scope;
+	uint64		result = 0;
+
+	store_begin_look(&scope);
+	for (int i = (int) store_execute(&statement, NULL, NULL) - 1; i >= 0; i--)
+	{
+		uint64		high;
+
+		memcpy(&high, DatumGetUUIDP(store_value(i, 1))->data, sizeof(high));
+		high = pg_ntoh64(high);
+		result = Max(result, ((high >> 16) << 12) | (high & 0xFFF));
+	}
+	store_end(&scope);
+	return result;
 }

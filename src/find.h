@@ -26,6 +26,7 @@ extern bool find_closed(Datum namespace, Datum workflow_id, Found *found);
 extern bool find_latest(Datum namespace, Datum workflow_id, Found *found);
 extern bool find_run(const pg_uuid_t *run_id, Found *found);
 extern bool find_run_of(Datum namespace, Datum workflow_id, const pg_uuid_t *run_id, Found *found);
+extern uint64 find_last_stamp(void);
 extern bool find_request(Datum namespace, Datum request_id, Found *found);
 extern bool find_earlier_request(Datum namespace, Datum request_id, Found *found);
 extern bool take_start_request(Datum namespace, Datum request_id, const pg_uuid_t *run_id);

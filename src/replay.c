@@ -392,6 +392,8 @@ turn_load_row(Turn *turn, const HistoryRow *row)
 		elog(ERROR, "history goes on with event %d after event %d", row->first_event, turn->nevents);
 	n = event_array_deform(row->events, &events);
 	add_row(turn, row->turn_at, row->ran);
+	/* to the code time goes on, whatever was done to the clock */
+	turn->at = Max(turn->at, row->turn_at);
 	for (int i = 0; i < n; i++)
 		turn_add_event(turn, &events[i]);
 	set_mail_end(turn, turn->rows[turn->nrows - 1].first + row->mail);

@@ -72,6 +72,7 @@ shmem_startup(void)
 		shared->directory = &locks[0].lock;
 		shared->waiting = &locks[1].lock;
 		shared->fairness = &locks[2].lock;
+		pg_atomic_init_u64(&shared->run_stamp, 0);
 		pg_atomic_init_u64(&shared->turns_end, 0);
 		pg_atomic_init_u32(&shared->turns_committing, 0);
 		pg_atomic_init_u32(&shared->identities, 1);

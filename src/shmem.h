@@ -254,6 +254,7 @@ typedef struct Shared
 	int			starving;		/* that many could run if workers left */
 	int			starving_tasks; /* the same for activity workers */
 	int			crowded_tasks;	/* or if idle activity workers left */
+	pg_atomic_uint64 run_stamp; /* of the run id drawn last, see start.c */
 	pg_atomic_uint64 turns_end; /* the WAL of turns whose commit did not wait for the disk */
 	pg_atomic_uint32 turns_committing;	/* such transactions that are not in it yet */
 	int			nsuspects;

@@ -14,6 +14,8 @@
 #include "postgres.h"
 
 #include "clock.h"
+#include "extension.h"
+#include "find.h"
 #include "history.h"
 #include "identity.h"
 #include "json.h"
@@ -30,26 +32,47 @@
 #include "utils/timestamp.h"
 
 /*
+ * A stamp that no run id drawn before has reached, by any session, whatever was
+ * done to the clock since: `last run' means the one with the highest id.
+ */
+static uint64
+next_stamp(uint64 stamp)
+{
+	static uint64 last = 0;
+	static Oid	known = InvalidOid; /* schema of the extension */
+	pg_atomic_uint64 *shared_last = shared ? &shared->run_stamp : NULL;
+	uint64		before;
+
+	/* those that were drawn before the server's start, or of a copy's original */
+	if (known != durable_schema())
+	{
+		last = Max(last, find_last_stamp());
+		known = durable_schema();
+	}
+	before = shared_last ? pg_atomic_read_u64(shared_last) : last;
+	do
+		stamp = Max(stamp, Max(before, last) + 1);
+	while (shared_last && !pg_atomic_compare_exchange_u64(shared_last, &before, stamp));
+	last = stamp;
+	return stamp;
+}
+
+/*
  * A UUID of version 7: 48 bits of milliseconds, then 12 bits of their fraction,
- * which count up where that is too coarse, so that the ids one session draws
- * sort as they were drawn.
+ * which count up where that is too coarse, or the clock has gone back.
  */
 void
 generate_run_id(pg_uuid_t *id)
 {
-	static uint64 last = 0;
 	/* ids of a test are of the real time: runs of an id are ordered by them */
 	uint64		now = (test_mode ? GetCurrentTimestamp() : durable_now()) - SetEpochTimestamp();
-	uint64		stamp = ((now / 1000) << 12) | ((now % 1000) * 4096 / 1000);
+	uint64		stamp = next_stamp(((now / 1000) << 12) | ((now % 1000) * 4096 / 1000));
 	uint64		high;
 
 	if (!pg_strong_random(id->data, UUID_LEN))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate random values")));
-	if (stamp <= last)
-		stamp = last + 1;
-	last = stamp;
 	high = pg_hton64(((stamp >> 12) << 16) | 0x7000 | (stamp & 0xFFF));
 	memcpy(id->data, &high, sizeof(high));
 	id->data[8] = (id->data[8] & 0x3F) | 0x80;

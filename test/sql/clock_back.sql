@@ -1,0 +1,32 @@
+-- The order of a workflow's runs, and of what its code sees, when the clock is set back.
+\getenv dir PG_ABS_SRCDIR
+\set prelude :dir /sql/prelude.psql
+\set ECHO none
+\i :prelude
+
+CREATE FUNCTION say(n int) RETURNS int LANGUAGE sql AS 'SELECT n';
+CREATE FUNCTION fails_now() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'bad'; END $$;
+CREATE FUNCTION times() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  before timestamptz := wf_now();
+BEGIN
+  PERFORM wf_wait_signal('go');
+  RETURN wf_now() >= before;
+END $$;
+-- an hour ahead, and then back: for this session, and for others
+SET durable.clock_offset = '1h';
+SELECT wf_start('say', '{"n": 1}', id => 'x'), wf_start('fails_now', id => 'y'), wf_start('say', '{"n": 1}', id => 'z'), wf_start('times', id => 't') \gset
+CALL wf_work();
+RESET durable.clock_offset;
+SELECT wf_start('say', '{"n": 2}', id => 'x'), wf_start('say', '{"n": 2}', id => 'y'), wf_start('fails_now', id => 'z') \gset
+CALL wf_work();
+\c -
+SET search_path = test, public;
+SELECT wf_result('x'), wf_result('y');
+SELECT wf_start('say', '{"n": 3}', id => 'x') \gset
+SELECT wf_signal('t', 'go');
+CALL wf_work();
+SELECT wf_result('x'), wf_result('t');
+-- on_closed goes by the last run
+SELECT fails($$SELECT wf_start('say', '{"n": 3}', id => 'y', on_closed => 'allow_failed_only')$$);
+SELECT wf_start('say', '{"n": 3}', id => 'z', on_closed => 'allow_failed_only') IS NOT NULL AS allowed;
