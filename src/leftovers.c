@@ -71,6 +71,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
+#include "utils/snapmgr.h"
 
 static ProcessUtility_hook_type prev_utility_hook = NULL;
 static object_access_hook_type prev_object_access_hook = NULL;
@@ -183,8 +184,11 @@ drop_temp(void)
 			return false;
 		add_exact_object_address(&objects[i], doomed);
 	}
+	/* a step of PL/pgSQL has left none; DROP, which may meet TOAST, needs one */
+	PushActiveSnapshot(GetTransactionSnapshot());
 	performMultipleDeletions(doomed, DROP_CASCADE,
 							 PERFORM_DELETION_INTERNAL | PERFORM_DELETION_QUIETLY | PERFORM_DELETION_SKIP_EXTENSIONS);
+	PopActiveSnapshot();
 	free_object_addresses(doomed);
 	CommandCounterIncrement();
 	return true;
