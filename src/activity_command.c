@@ -239,7 +239,7 @@ command_start_activity(Turn *turn, const TaskRequest *request)
 	number = turn->next_command - 1;
 	if (!command)
 	{
-		if (!request->external && !OidIsValid(callable_resolve(name, true)) && !mock_exists(name))
+		if (!request->external && !OidIsValid(turn_resolve(turn, name)) && !mock_exists(name))
 			fail_missing(turn, request, number);
 		else
 			schedule(turn, request, number);

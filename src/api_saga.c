@@ -19,9 +19,9 @@
  * only when it is needed; a missing one is a deploy to be completed
  */
 static Oid
-find_function(text *name)
+find_function(Turn *turn, text *name)
 {
-	Oid			function = callable_resolve(text_to_cstring(name), true);
+	Oid			function = turn_resolve(turn, text_to_cstring(name));
 
 	if (!OidIsValid(function))
 		turn_refuse(ERRCODE_UNDEFINED_FUNCTION,
@@ -47,13 +47,13 @@ wf_compensate(PG_FUNCTION_ARGS)
 		activity_task(fcinfo, 2, name, place == ACTIVITY_EXTERNAL, &c.task);
 		c.task.input = activity_input(fcinfo, 1);
 		if (place == ACTIVITY_QUEUED)
-			(void) find_function(name);
+			(void) find_function(turn, name);
 	}
 	else
 	{
 		activity_step(fcinfo, 2, name, &c.step);
 		c.step.input = activity_input(fcinfo, 1);
-		c.step.function = find_function(name);
+		c.step.function = find_function(turn, name);
 	}
 	saga_register(turn, &c);
 	PG_RETURN_VOID();

@@ -45,7 +45,7 @@ wf_activity(PG_FUNCTION_ARGS)
 		/* of a step whose outcome is known no more is needed */
 		if (is_new)
 		{
-			step.function = callable_resolve(text_to_cstring(name), true);
+			step.function = turn_resolve(turn, text_to_cstring(name));
 			step.input = activity_input(fcinfo, 1);
 		}
 		result = command_step(turn, &step);
@@ -248,10 +248,12 @@ continuation_of(FunctionCallInfo fcinfo, Turn *turn, Continuation *c)
 {
 	Jsonb	   *input;
 	Callable   *workflow = turn->workflow;
+	Identity	code;
 
 	c->input = arg_jsonb(fcinfo, 0);
 	c->workflow = arg_id(fcinfo, 1, "workflow", false);
 	payload_check(c->input, "input");
+	code = turn_as_owner(turn);
 	if (c->workflow)
 	{
 		workflow = find_workflow(text_to_cstring(c->workflow));
@@ -260,6 +262,7 @@ continuation_of(FunctionCallInfo fcinfo, Turn *turn, Continuation *c)
 	input = c->input ? c->input : turn->input_id ? payload_load(turn->input_id) : turn->input;
 	if (c->input || c->workflow)
 		c->input = command_new_input(turn, workflow, input);
+	turn_as(code);
 }
 
 /*

@@ -102,9 +102,13 @@ static Jsonb *
 check_call(void *arg)
 {
 	Check	   *check = arg;
+	Identity	code = turn_as_owner(check->turn);
+	Jsonb	   *input;
 
 	check->workflow = find_workflow(check->name);
-	return command_new_input(check->turn, check->workflow, check->input);
+	input = command_new_input(check->turn, check->workflow, check->input);
+	turn_as(code);
+	return input;
 }
 
 /*

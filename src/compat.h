@@ -47,6 +47,12 @@
 #define my_proc_number()	GetNumberFromPGProc(MyProc)
 #endif
 
+#if PG_VERSION_NUM < 170000
+#define my_lxid()	(MyProc->lxid)
+#else
+#define my_lxid()	(MyProc->vxid.lxid)
+#endif
+
 /* IsBackgroundWorker, as it was called before 17 */
 #define in_background_worker()	(MyBgworkerEntry != NULL)
 

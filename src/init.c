@@ -18,6 +18,7 @@
 #include "leftovers.h"
 #include "miscadmin.h"
 #include "planning.h"
+#include "settings.h"
 #include "shmem.h"
 #include "testmode.h"
 #include "txn.h"
@@ -36,6 +37,7 @@ _PG_init(void)
 	durable_fence_init();
 	durable_clone_init();
 	durable_leftovers_init();
+	durable_settings_init();
 	durable_ddl_init();
 	durable_planning_init();
 	if (process_shared_preload_libraries_in_progress)

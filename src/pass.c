@@ -26,6 +26,10 @@
  *	  6. While replaying, messages are dropped: they were sent when the code
  *	  came by for the first time.
  *
+ *	  7. Code may be a SECURITY DEFINER function, or call one.  What it asks for
+ *	  is still the run's, not the definer's: names are looked up, children are
+ *	  checked and steps are taken as the run's owner (turn_as_owner).
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -88,6 +92,40 @@ turn_mute(Turn *turn)
 	log_min_messages = FATAL;
 	client_min_messages = ERROR;
 	muted = true;
+}
+
+/*
+ * Be the run's owner, whatever function the code is in the middle of.  Returns
+ * who that made us.  An error needs no cleanup: code that catches one is in a
+ * subtransaction of its own.
+ */
+Identity
+turn_as_owner(Turn *turn)
+{
+	Identity	code;
+
+	GetUserIdAndSecContext(&code.user, &code.sec_context);
+	turn_as(turn->pass_identity);
+	return code;
+}
+
+void
+turn_as(Identity identity)
+{
+	SetUserIdAndSecContext(identity.user, identity.sec_context);
+}
+
+/*
+ * The function of an activity that the code names, or InvalidOid
+ */
+Oid
+turn_resolve(Turn *turn, const char *name)
+{
+	Identity	code = turn_as_owner(turn);
+	Oid			function = callable_resolve(name, true);
+
+	turn_as(code);
+	return function;
 }
 
 /*
@@ -467,6 +505,7 @@ run_pass(Turn *turn, void (*code) (Turn *), bool in_place)
 	turn->pass_level = GetCurrentTransactionNestLevel();
 	nestlevel = NewGUCNestLevel();
 	turn->settings_level = nestlevel;
+	GetUserIdAndSecContext(&turn->pass_identity.user, &turn->pass_identity.sec_context);
 	try_code(turn, code);
 	if (turn->steps > steps && turn->end == PASS_COMPLETED)
 	{

@@ -15,18 +15,26 @@
  *	  What an activity in a transaction of its own, or in several, sets is undone
  *	  by RESET ALL; in a client's session what that had set is set again.
  *
+ *	  Whether anything was set in this transaction, by SET or set_config(), is
+ *	  noted by hooks, since the server does not tell.  A function is seen when an
+ *	  expression that calls it is prepared, which PL/pgSQL does once a transaction;
+ *	  hence the note stays to its end.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/objectaccess.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "leftovers.h"
 #include "miscadmin.h"
 #include "settings.h"
+#include "tcop/utility.h"
 #include "testmode.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 #include "utils/memutils.h"
@@ -75,6 +83,49 @@ without_temp(const char *path)
 	if (!temp_is_last || len < strlen(TEMP_LAST) || strcmp(path + len - strlen(TEMP_LAST), TEMP_LAST) != 0)
 		return path;
 	return pnstrdup(path, len - strlen(TEMP_LAST));
+}
+
+static object_access_hook_type prev_object_access_hook = NULL;
+static ProcessUtility_hook_type prev_utility_hook = NULL;
+static LocalTransactionId set_in = InvalidLocalTransactionId;
+
+static void
+note_function(ObjectAccessType access, Oid classid, Oid objectid, int subid, void *arg)
+{
+	if (prev_object_access_hook)
+		prev_object_access_hook(access, classid, objectid, subid, arg);
+	if (access == OAT_FUNCTION_EXECUTE && objectid == F_SET_CONFIG)
+		set_in = my_lxid();
+}
+
+static void
+note_statement(PlannedStmt *pstmt, const char *query, bool read_only_tree, ProcessUtilityContext context,
+			   ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	if (IsA(pstmt->utilityStmt, VariableSetStmt))
+		set_in = my_lxid();
+	if (prev_utility_hook)
+		prev_utility_hook(pstmt, query, read_only_tree, context, params, env, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, query, read_only_tree, context, params, env, dest, qc);
+}
+
+void
+durable_settings_init(void)
+{
+	prev_object_access_hook = object_access_hook;
+	object_access_hook = note_function;
+	prev_utility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = note_statement;
+}
+
+/*
+ * May anything have been set in this transaction, be it undone since?
+ */
+bool
+settings_were_set(void)
+{
+	return set_in == my_lxid();
 }
 
 /*

@@ -19,6 +19,8 @@ typedef struct SessionSettings
 	List	   *values;
 } SessionSettings;
 
+extern void durable_settings_init(void);
+extern bool settings_were_set(void);
 extern ArrayType *settings_capture(void);
 extern bool setting_is_kept(const char *name);
 extern bool setting_is_set_since(const char *name, int nestlevel);

@@ -13,6 +13,11 @@
  *	  is then not rolled back.  If the code waits or fails after all, the pass is
  *	  undone with its steps and the turn starts again the other way (pass.c).
  *
+ *	  Either way a step is the owner's, under the run's settings.  So one in place
+ *	  is taken as the role the pass began as, not as that of a SECURITY DEFINER
+ *	  function up the stack; and where settings may be others by now, for a SET
+ *	  clause up the stack or a SET in the code, it is not taken in place.
+ *
  *	  3. Its row locks stay until the commit.  Where the transaction holds other
  *	  runs' work too, a step that meets a lock, a deadlock or a serialization
  *	  failure, or just takes its time, is undone and asks to be run alone.
@@ -47,12 +52,14 @@
 #include "payload.h"
 #include "retry.h"
 #include "running.h"
+#include "settings.h"
 #include "step.h"
 #include "storage/proc.h"
 #include "suspect.h"
 #include "testmode.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
@@ -207,17 +214,17 @@ step_as_activity(Turn *turn, TimestampTz scheduled_at, int attempt, Activity *a)
 }
 
 /*
- * Do the step in the current subtransaction, watched.  Returns its result in
- * the turn's memory.  The caller restores LockTimeout.
+ * Do the step in the current subtransaction, watched, and end that level of
+ * settings.  Returns its result in the turn's memory.  The caller restores
+ * LockTimeout.
  */
 static Jsonb *
-do_step(Turn *turn, TimestampTz scheduled_at, int attempt)
+do_step(Turn *turn, TimestampTz scheduled_at, int attempt, int nestlevel)
 {
 	StepRequest *step = &turn->step;
 	Activity	activity;
 	RunningAttempt running = {.activity = &activity, .context = turn->step_context};
 	MemoryContext old;
-	int			nestlevel = NewGUCNestLevel();
 	Jsonb	   *value;
 	Jsonb	   *result = NULL;
 
@@ -269,7 +276,7 @@ do_step_work(void *arg)
 {
 	StepWork   *work = arg;
 
-	return do_step(work->turn, work->scheduled_at, work->attempt);
+	return do_step(work->turn, work->scheduled_at, work->attempt, NewGUCNestLevel());
 }
 
 static void
@@ -462,6 +469,22 @@ step_run(Turn *turn)
 }
 
 /*
+ * Begin a level of settings for a step in place, if they are what they were
+ * when the pass began: no function up the stack has a SET clause, and nothing
+ * in this transaction has set anything.  0 where they may be others.
+ */
+static int
+begin_settings(Turn *turn)
+{
+	int			nestlevel = NewGUCNestLevel();
+
+	if (nestlevel == turn->settings_level + 1 && !settings_were_set())
+		return nestlevel;
+	AtEOXact_GUC(false, nestlevel);
+	return 0;
+}
+
+/*
  * Run the step right where the code asked for it, as a part of the pass; false
  * where the code has to leave for it.  An error takes the pass along: no code
  * at this nesting level can catch it, and the turn starts anew (pass.c).
@@ -472,9 +495,12 @@ step_in_place(Turn *turn)
 	TimestampTz scheduled_at;
 	Event		event = {.type = EVENT_ACTIVITY_COMPLETED};
 	int			depth = store_depth();
+	int			nestlevel;
+	Identity	code;
 
 	if (!turn->in_place || GetCurrentTransactionNestLevel() != turn->pass_level ||
-		turn->steps >= MAX_STEPS_IN_PLACE || turn->step.recorded || step_is_slow(&turn->step))
+		turn->steps >= MAX_STEPS_IN_PLACE || turn->step.recorded || step_is_slow(&turn->step) ||
+		(nestlevel = begin_settings(turn)) == 0)
 		return false;
 	fence_end(turn);
 	turn_mute(turn);
@@ -483,7 +509,9 @@ step_in_place(Turn *turn)
 	turn->lock_timeout = LockTimeout;
 	XactReadOnly = false;
 	scheduled_at = durable_now();
-	event.payload = do_step(turn, scheduled_at, 1);
+	code = turn_as_owner(turn);
+	event.payload = do_step(turn, scheduled_at, 1, nestlevel);
+	turn_as(code);
 	CommandCounterIncrement();
 	XactReadOnly = true;
 	LockTimeout = turn->lock_timeout;

@@ -185,6 +185,13 @@ typedef struct Saga
 	PassEnd		outcome;		/* of the code, then */
 } Saga;
 
+/* Who a process acts as. */
+typedef struct Identity
+{
+	Oid			user;
+	int			sec_context;
+} Identity;
+
 /* How a step may behave towards others in the transaction. */
 typedef struct StepMode
 {
@@ -250,6 +257,7 @@ typedef struct Turn
 	bool		in_place;		/* steps may be taken without leaving the code */
 	int			pass_level;		/* transaction nesting level of the pass */
 	int			settings_level; /* what the code sets has this nesting level, or more */
+	Identity	pass_identity;	/* who the code is run as, so far */
 	bool		stepping;		/* in a step in place */
 	int			lock_timeout;	/* to be restored after it */
 	bool		left;
@@ -331,5 +339,8 @@ pg_noreturn extern void turn_refuse(int sqlstate, const char *message, const cha
 extern PassEnd turn_pass(Turn *turn, bool in_place);
 extern PassEnd turn_replay(Turn *turn);
 extern void turn_mute(Turn *turn);
+extern Identity turn_as_owner(Turn *turn);
+extern Oid	turn_resolve(Turn *turn, const char *name);
+extern void turn_as(Identity identity);
 
 #endif							/* DURABLE_TURN_H */
