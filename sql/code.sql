@@ -27,7 +27,8 @@ COMMENT ON FUNCTION durable.current_version IS 'the version of the text a workfl
 
 CREATE VIEW wf_versions WITH (security_barrier) AS
 SELECT v.function, v.version, v.owner, v.created_at, coalesce(o.open_runs, 0) AS open_runs,
-	CASE WHEN v.clone IS NOT NULL THEN pg_catalog.format('durable.%I', v.clone) END AS clone,
+	(SELECT min(pg_catalog.format('durable.%I', n.clone)) FROM durable.clone n JOIN pg_catalog.pg_proc p ON p.proname = n.clone
+		WHERE n.function = v.function AND n.version = v.version AND p.pronamespace = 'durable'::pg_catalog.regnamespace) AS clone,
 	v.version IS NOT DISTINCT FROM c.version AS is_current
 FROM durable.version v
 	JOIN (SELECT f.function, durable.current_version(f.function) AS version

@@ -248,7 +248,8 @@ COMMENT ON TABLE durable.state IS 'state published by wf_set';
 
 /*
  * The texts that workflow functions have had.  A run goes on with the one it
- * began with; where the function has another by now, by a clone.
+ * began with; where the function has another by now, by a clone.  A text that
+ * has rights of its own is another one if its owner is.
  */
 CREATE TABLE durable.version (
 	function	text NOT NULL,					-- as in durable.execution
@@ -256,13 +257,28 @@ CREATE TABLE durable.version (
 	fingerprint	bytea NOT NULL,					-- of the definition
 	definition	text NOT NULL,					-- pg_get_functiondef(), all qualified
 	owner		regrole NOT NULL,				-- of the function
+	definer		boolean NOT NULL,				-- it is SECURITY DEFINER
+	untrusted	boolean NOT NULL,				-- its language is
 	created_at	timestamptz NOT NULL,
-	clone		text,							-- its name in this schema; null: has none
-	CONSTRAINT version_pkey PRIMARY KEY (function, version),
-	CONSTRAINT version_fingerprint_key UNIQUE (function, fingerprint)
+	CONSTRAINT version_pkey PRIMARY KEY (function, version)
 );
-CREATE UNIQUE INDEX version_clone_key ON durable.version (clone) WHERE clone IS NOT NULL;
+CREATE UNIQUE INDEX version_fingerprint_key ON durable.version
+	(function, fingerprint, (CASE WHEN definer OR untrusted THEN owner::oid ELSE 0::oid END));
 COMMENT ON TABLE durable.version IS 'texts of workflow functions';
+
+/*
+ * Functions in this schema that are clones of a version.  There may be several:
+ * who makes one does not wait for others who do, see clone.c.
+ */
+CREATE SEQUENCE durable.clone_seq;
+CREATE TABLE durable.clone (
+	clone		text NOT NULL,					-- its name
+	function	text NOT NULL,
+	version		int4 NOT NULL,
+	CONSTRAINT clone_pkey PRIMARY KEY (clone)
+);
+CREATE INDEX clone_version_idx ON durable.clone (function, version);
+COMMENT ON TABLE durable.clone IS 'clones of versions of workflow functions';
 
 /*
  * Request ids of signals, so that a repeated call signals once, also where the
@@ -358,6 +374,8 @@ SELECT pg_catalog.pg_extension_config_dump('durable.payload_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.payload', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.state', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.version', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.clone_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('durable.clone', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.signal_request', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.start_request', '');
 SELECT pg_catalog.pg_extension_config_dump('durable.identity', '');

@@ -108,7 +108,7 @@ wf_reset(PG_FUNCTION_ARGS)
 {
 	static const char *const points[] = {"first", "last", "last_failure", "last_continue_as_new"};
 	static const char *const codes[] = {"current", "same"};
-	Reset		reset = {.point = RESET_TO_EVENT, .reason = arg_text(fcinfo, 3, "reason", false)};
+	Reset		reset = {.point = RESET_TO_EVENT, .caller = GetUserId(), .reason = arg_text(fcinfo, 3, "reason", false)};
 	pg_uuid_t  *result = palloc(sizeof(pg_uuid_t));
 	bool		done;
 

@@ -200,7 +200,7 @@ wf_replay(PG_FUNCTION_ARGS)
 	export_run(&export, GetUserId(), &run);
 	run.function = cstring_to_text(callable_get(function)->name);
 	stage_begin(&stage, false);
-	end = rehearse(&turn, &run, export.rows, export.nrows, function, verbose ? print_command : print_nothing, true);
+	end = rehearse(&turn, &run, export.rows, export.nrows, &(Code) {function}, verbose ? print_command : print_nothing, true);
 	stage_end(&stage);
 	if (end == PASS_PROBLEM)
 		report_misfit(&turn);

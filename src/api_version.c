@@ -159,7 +159,7 @@ wf_migrate(PG_FUNCTION_ARGS)
 	if (OidIsValid(live))
 	{
 		check_may_run(live);
-		current = code_version(live);
+		current = code_version(live, !PG_ARGISNULL(1));
 	}
 	else if (PG_ARGISNULL(1))
 		no_such_function(function);
@@ -176,27 +176,32 @@ Datum
 wf_maintain(PG_FUNCTION_ARGS)
 {
 	refuse_in_code("wf_maintain()", NULL);
-	(void) clone_drop_idle();
+	clone_drop_idle();
 	PG_RETURN_VOID();
 }
 
-/* durable.current_version(function) */
+/*
+ * durable.current_version(function).  Found as the owner of the extension, since
+ * wf_versions asks for functions of schemas that are closed to its reader.
+ */
 PG_FUNCTION_INFO_V1(durable_current_version);
 Datum
 durable_current_version(PG_FUNCTION_ARGS)
 {
 	char	   *function = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	Oid			live = callable_resolve(function, true);
-	char	   *definition;
+	CodeVersion code;
 	bool		committed;
 	StoreScope	scope;
-	int32		version;
+	Oid			live;
+	int32		version = 0;
 
-	if (!OidIsValid(live) || get_func_prokind(live) != PROKIND_FUNCTION)
-		PG_RETURN_NULL();
-	definition = function_definition(live);
 	store_begin(&scope);
-	version = version_find(function, definition, &committed);
+	live = callable_resolve(function, true);
+	if (OidIsValid(live) && get_func_prokind(live) == PROKIND_FUNCTION)
+	{
+		function_code(live, &code);
+		version = version_find(function, &code, &committed);
+	}
 	store_end(&scope);
 	if (version == 0)
 		PG_RETURN_NULL();

@@ -377,6 +377,15 @@ take_steps_in_place(const Batch *batch, const Turn *turn)
 }
 
 /*
+ * Do others wait for this transaction, which has a version to commit (pinning.c)?
+ */
+static bool
+holds_version(const Turn *turn)
+{
+	return turn->registered && !test_mode;
+}
+
+/*
  * Run passes and steps until the code waits, ends, or the batch is full
  */
 static TurnEnd
@@ -390,6 +399,8 @@ run_code(Batch *batch, Turn *turn)
 		/* the function may have been replaced since the last pass */
 		if (!turn->workflow->valid && !pinned_code(turn))
 			return TURN_STUCK;
+		if (holds_version(turn))
+			return TURN_GOES_ON;
 		switch (turn_pass(turn, in_place))
 		{
 			case PASS_COMPLETED:
@@ -450,6 +461,8 @@ take_turn(Batch *batch, BatchRun *run, Turn *turn)
 		turn->input = payload_load(turn->input_id);
 	if (!pinned_code(turn))
 		return TURN_STUCK;
+	if (holds_version(turn))
+		return TURN_MAIL_ONLY;	/* batch_run() drops it */
 	/* that is done once, and nobody's finished work has waited for it */
 	if (turn->looked_up && batch->turns == 0)
 		batch->started = GetCurrentTimestamp();
@@ -467,11 +480,28 @@ init_turn(Batch *batch, BatchRun *run, Turn *turn)
 }
 
 /*
+ * Leave the run as it was, to be taken in the next transaction.  Its mail is
+ * given back, or, where this process alone drives it, kept.
+ */
+static void
+take_again(Batch *batch, BatchRun *run)
+{
+	if (!batch->keeps_mail)
+		return;
+	batch->cut = true;
+	batch->cut_run = run->execution->run_id;
+	batch->cut_alone = run->alone;
+	batch->cut_seq = run->nmail > 0 ? run->mail[0]->seq : 0;
+}
+
+/*
  * Take the turns, until the batch is full
  */
 void
 batch_run(Batch *batch)
 {
+	bool		holds = false;
+
 	watchdog_start();
 	for (int i = 0; i < batch->nruns; i++)
 	{
@@ -484,6 +514,7 @@ batch_run(Batch *batch)
 			break;
 		CHECK_FOR_INTERRUPTS();
 		init_turn(batch, run, &turn);
+		turn.registered = holds;	/* no more code is run then */
 		old = MemoryContextSwitchTo(turn.context);
 		end = TURN_MAIL_ONLY;
 		if (run->lost)
@@ -496,6 +527,15 @@ batch_run(Batch *batch)
 			end = take_turn(batch, run, &turn);
 			hand_empty();
 			current_turn = NULL;
+			if (end == TURN_MAIL_ONLY)
+			{
+				take_again(batch, run);
+				batch->subxids += turn.subxids;
+				holds = true;
+				MemoryContextSwitchTo(old);
+				MemoryContextDelete(turn.context);
+				continue;
+			}
 			if (end == TURN_STUCK && saga_gives_up(&turn))
 				end = TURN_TIMED_OUT;
 		}
@@ -507,5 +547,6 @@ batch_run(Batch *batch)
 		batch->turns++;
 	}
 	watchdog_stop();
-	adapt_pace(batch);
+	if (!holds)
+		adapt_pace(batch);
 }

@@ -25,6 +25,7 @@
 #include "compat.h"
 #include "defaults.h"
 #include "executor/executor.h"
+#include "extension.h"
 #include "funcapi.h"
 #include "json.h"
 #include "miscadmin.h"
@@ -313,11 +314,44 @@ as_consts(Callable *c, NullableDatum *args)
 	return consts;
 }
 
+/* By whom a function is called */
+typedef struct Caller
+{
+	bool		clone;			/* it is a clone, called by the engine */
+	Oid			definer;		/* to run as, InvalidOid: the current role */
+} Caller;
+
+static const Caller as_anybody = {false, InvalidOid};
+
+typedef struct CallFrame
+{
+	Oid			user;
+	int			sec_context;
+} CallFrame;
+
+/*
+ * Be a role up to end_call(), as in a SECURITY DEFINER function of it; or stay
+ * (InvalidOid).  An error needs no cleanup: the (sub)transaction's abort does it.
+ */
+static void
+begin_call(Oid role, CallFrame *back)
+{
+	GetUserIdAndSecContext(&back->user, &back->sec_context);
+	if (OidIsValid(role))
+		SetUserIdAndSecContext(role, back->sec_context | SECURITY_LOCAL_USERID_CHANGE);
+}
+
+static void
+end_call(const CallFrame *back)
+{
+	SetUserIdAndSecContext(back->user, back->sec_context);
+}
+
 /*
  * The rows of a set-returning function as a JSON array
  */
 static Jsonb *
-call_set(Callable *c, NullableDatum *args)
+call_set(Callable *c, NullableDatum *args, const Caller *caller)
 {
 	FuncExpr   *call;
 	EState	   *estate = CreateExecutorState();
@@ -329,6 +363,7 @@ call_set(Callable *c, NullableDatum *args)
 	Tuplestorestate *store;
 	Jsonb	   *result;
 	MemoryContext old;
+	CallFrame	back;
 
 	if (get_func_result_type(c->oid, NULL, &desc) == TYPEFUNC_COMPOSITE)
 		expected = CreateTupleDescCopy(desc);
@@ -341,8 +376,13 @@ call_set(Callable *c, NullableDatum *args)
 	call = makeFuncExpr(c->oid, c->rettype, as_consts(c, args), DEFAULT_COLLATION_OID,
 						DEFAULT_COLLATION_OID, COERCE_EXPLICIT_CALL);
 	call->funcretset = true;
+	/* here the server asks for EXECUTE, which nobody has on a clone but its owner */
+	begin_call(caller->clone ? durable_owner() : InvalidOid, &back);
 	state = ExecInitTableFunctionResult((Expr *) call, econtext, NULL);
+	end_call(&back);
+	begin_call(caller->definer, &back);
 	store = ExecMakeTableFunctionResult(state, econtext, arguments, expected, false);
+	end_call(&back);
 	MemoryContextSwitchTo(old);
 
 	result = rows_to_json(c, store, BlessTupleDesc(expected));
@@ -351,12 +391,13 @@ call_set(Callable *c, NullableDatum *args)
 }
 
 static Jsonb *
-call_single(Callable *c, NullableDatum *args, bool may_commit)
+call_single(Callable *c, NullableDatum *args, bool may_commit, const Caller *caller)
 {
 	LOCAL_FCINFO(fcinfo, FUNC_MAX_ARGS);
 	FmgrInfo	finfo;
 	CallContext call = {.type = T_CallContext, .atomic = !may_commit};
 	PgStat_FunctionCallUsage usage;
+	CallFrame	back;
 	Datum		value;
 
 	fmgr_info(c->oid, &finfo);
@@ -369,7 +410,9 @@ call_single(Callable *c, NullableDatum *args, bool may_commit)
 		fcinfo->args[i] = args[i];
 	}
 	pgstat_init_function_usage(fcinfo, &usage);
+	begin_call(caller->definer, &back);
 	value = FunctionCallInvoke(fcinfo);
+	end_call(&back);
 	pgstat_end_function_usage(&usage, true);
 	if (fcinfo->isnull || c->rettype == VOIDOID)
 		return NULL;
@@ -387,6 +430,12 @@ check_execute(Callable *callable)
 		aclcheck_error(acl, callable->procedure ? OBJECT_PROCEDURE : OBJECT_FUNCTION, callable->name);
 }
 
+static Jsonb *
+call_converted(Callable *c, NullableDatum *args, const Caller *caller)
+{
+	return c->retset ? call_set(c, args, caller) : call_single(c, args, false, caller);
+}
+
 /*
  * Call a function.  EXECUTE is checked for the current role.  The result lies
  * in the current memory context; NULL stands for SQL NULL and void.
@@ -399,7 +448,23 @@ callable_call(Callable *callable, Jsonb *input)
 
 	check_execute(callable);
 	convert_input(callable, input, args, given);
-	return callable->retset ? call_set(callable, args) : call_single(callable, args, false);
+	return call_converted(callable, args, &as_anybody);
+}
+
+/*
+ * Call a clone, on which nobody has EXECUTE (clone.c); the caller has decided
+ * that it may be.  It runs as `definer', InvalidOid: as the current role, which
+ * converts its input and result in any case.
+ */
+Jsonb *
+callable_call_clone(Callable *callable, Jsonb *input, Oid definer)
+{
+	NullableDatum args[FUNC_MAX_ARGS];
+	bool		given[FUNC_MAX_ARGS];
+	Caller		caller = {.clone = true, .definer = definer};
+
+	convert_input(callable, input, args, given);
+	return call_converted(callable, args, &caller);
 }
 
 /*
@@ -439,7 +504,7 @@ callable_call_procedure(Callable *callable, Jsonb *input)
 	callable_pin();
 	PG_TRY();
 	{
-		result = call_single(callable, args, may_commit(callable));
+		result = call_single(callable, args, may_commit(callable), &as_anybody);
 	}
 	PG_FINALLY();
 	{

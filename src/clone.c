@@ -5,29 +5,33 @@
  *
  *	  1. When the function of a workflow is not, or no longer, the text that a
  *	  run began with, the run goes on with a clone: a function in schema durable,
- *	  named after the original with "$v" and the version's number, made from the
- *	  text in durable.version when the first turn needs it.
+ *	  named after the original with "$v", the version's number, and one of its own.
+ *	  It is made of the text in durable.version when the first turn needs it.
  *
  *	  2. The text is that of pg_get_functiondef(), made under settings and a
- *	  search path that never differ.  All of it but the name is used as it is.
+ *	  search path that never differ.  It is parsed, and what differs is changed in
+ *	  the tree.
  *
- *	  3. A clone belongs to the owner of the extension, so that nobody changes it
- *	  by ALTER FUNCTION: the first who ran a text under a name need not be who
- *	  has it there now.  Only that of a SECURITY DEFINER function belongs to the
- *	  owner of the original, so that this means what it meant.  Nobody else may
- *	  execute it but the roles whose runs began with it.
+ *	  3. A clone has no rights.  It belongs to the owner of the extension, so that
+ *	  nobody changes, renames or copies it; nobody may execute it: the engine does,
+ *	  without asking (callable_call_clone); and it is never SECURITY DEFINER.  As
+ *	  whom it runs, and whether it may, is decided at each turn, by what the
+ *	  original is then (pinning.c).
  *
  *	  4. A clone is no member of the extension, so a dump has it; but it goes
- *	  with the extension.  Should it get lost, it is made again.
+ *	  with the extension.  Should it get lost, or be other than in 3, another is
+ *	  made.
  *
- *	  5. Who makes, grants or drops a clone holds an advisory lock to the end of
- *	  its transaction; the others find it made then.
+ *	  5. Nobody waits for a clone.  Who finds none that is committed makes one,
+ *	  under a name that nobody else has; so there may be several, which are all the
+ *	  same, and wf_maintain() leaves one.  A lock or a name in common would have
+ *	  one role's open transaction stop the workers of others.
  *
  *	  6. Making one is analyzing the function owner's text as the owner of the
  *	  extension, and that may call functions: '{1}'::d[] as a parameter's default
- *	  is read at once, and a check of the domain d is anybody's code.  So a hook
- *	  refuses all functions then but those that are harmless to whoever calls
- *	  them.
+ *	  is read at once, and a check of the domain d is anybody's code.  So literals
+ *	  become ('{1}'::text)::d[], which is read when it is evaluated, by who runs the
+ *	  function.  Should that leave anything, a hook refuses to call it.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,44 +44,36 @@
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "clone.h"
-#include "commands/alter.h"
 #include "commands/defrem.h"
 #include "compat.h"
 #include "extension.h"
+#include "guarded.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_node.h"
 #include "parser/parser.h"
 #include "settings.h"
-#include "storage/lock.h"
+#include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
-
-/* As an advisory lock of a class that SQL's functions do not use */
-#define CLONE_LOCK_CLASS	5
-#define CLONE_LOCK_KEY		0x64757262	/* "durb" */
+#include "utils/varlena.h"
 
 #define SCHEMA_NAME		"durable"
 
-/* What this session knows of a clone; it is looked at again at each use */
-typedef struct KnownClone
-{
-	char		key[4 * NAMEDATALEN + 32];	/* version and function */
-	Oid			oid;
-	char		name[NAMEDATALEN];
-} KnownClone;
+/* Milliseconds to wait for what is in the way of dropping one */
+#define DROP_LOCK_TIMEOUT	500
 
 static HTAB *known = NULL;
 
@@ -96,7 +92,7 @@ refuse_functions(ObjectAccessType access, Oid classid, Oid objectid, int subid, 
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("function %s cannot be called here", get_func_name(objectid)),
-			 errdetail("An earlier version of a workflow function is made, and a domain in its parameters' defaults, or in its body, calls that function."),
+			 errdetail("An earlier version of a workflow function is made."),
 			 errhint("Move the runs to another version by wf_migrate().")));
 }
 
@@ -110,7 +106,7 @@ durable_clone_init(void)
 /*
  * The text of a function, the same in all sessions
  */
-char *
+static char *
 function_definition(Oid function)
 {
 	int			nestlevel = settings_push_implied();
@@ -126,16 +122,84 @@ function_definition(Oid function)
 	return result;
 }
 
-static KnownClone *
+static bool
+language_is_untrusted(Oid language)
+{
+	HeapTuple	tuple = SearchSysCache1(LANGOID, ObjectIdGetDatum(language));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for language %u", language);
+	result = !((Form_pg_language) GETSTRUCT(tuple))->lanpltrusted;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * Whose a function is, and what rights it has of its own.  Returns which row of
+ * pg_proc tells.
+ */
+static ItemPointerData
+read_rights(Oid function, CodeVersion *code, TransactionId *xmin)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc proc;
+	ItemPointerData result;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function with OID %u does not exist", function)));
+	proc = (Form_pg_proc) GETSTRUCT(tuple);
+	code->owner = proc->proowner;
+	code->definer = proc->prosecdef;
+	code->untrusted = language_is_untrusted(proc->prolang);
+	result = tuple->t_self;
+	*xmin = HeapTupleHeaderGetRawXmin(tuple->t_data);
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+void
+function_rights(Oid function, CodeVersion *code)
+{
+	TransactionId xmin;
+
+	(void) read_rights(function, code, &xmin);
+}
+
+/*
+ * Text, owner and rights of a function, all of one moment: a text of one owner
+ * must not be taken for that of the next
+ */
+void
+function_code(Oid function, CodeVersion *code)
+{
+	CodeVersion again;
+	ItemPointerData before;
+	ItemPointerData after;
+	TransactionId xmin_before;
+	TransactionId xmin_after;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		before = read_rights(function, code, &xmin_before);
+		code->definition = function_definition(function);
+		after = read_rights(function, &again, &xmin_after);
+	} while (!ItemPointerEquals(&before, &after) || xmin_before != xmin_after);
+}
+
+static Clone *
 known_clone(const char *function, int32 version, HASHACTION action)
 {
-	char		key[4 * NAMEDATALEN + 32];
+	char		key[CLONE_KEY_LEN];
 	bool		found;
-	KnownClone *clone;
+	Clone	   *clone;
 
 	if (!known)
 	{
-		HASHCTL		ctl = {.keysize = sizeof(key), .entrysize = sizeof(KnownClone)};
+		HASHCTL		ctl = {.keysize = sizeof(key), .entrysize = sizeof(Clone)};
 
 		known = hash_create("durable clones", 64, &ctl, HASH_ELEM | HASH_STRINGS);
 	}
@@ -147,35 +211,41 @@ known_clone(const char *function, int32 version, HASHACTION action)
 }
 
 /*
- * The clone of a version, if this session knows it and `role' may execute it;
- * its name lives until the next call
+ * Is the function what the essay says of clones?
  */
-Oid
-clone_find(const char *function, int32 version, Oid role, const char **name)
+static bool
+is_clone(Oid function, const char *name)
 {
-	KnownClone *clone = known_clone(function, version, HASH_FIND);
-	HeapTuple	tuple;
-	bool		valid;
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc proc;
+	bool		result;
 
-	if (!clone || !OidIsValid(clone->oid))
-		return InvalidOid;
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(clone->oid));
 	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	valid = ((Form_pg_proc) GETSTRUCT(tuple))->pronamespace == durable_schema() &&
-		strcmp(NameStr(((Form_pg_proc) GETSTRUCT(tuple))->proname), clone->name) == 0;
+		return false;
+	proc = (Form_pg_proc) GETSTRUCT(tuple);
+	result = proc->pronamespace == durable_schema() && strcmp(NameStr(proc->proname), name) == 0 &&
+		proc->proowner == durable_owner() && !proc->prosecdef;
 	ReleaseSysCache(tuple);
-	if (!valid || function_aclcheck(clone->oid, role) != ACLCHECK_OK)
-		return InvalidOid;
-	*name = clone->name;
-	return clone->oid;
+	return result && function_aclcheck(function, ACL_ID_PUBLIC) != ACLCHECK_OK;
+}
+
+/*
+ * The clone of a version, NULL where this session knows none; it lives until the
+ * next call
+ */
+const Clone *
+clone_find(const char *function, int32 version)
+{
+	Clone	   *clone = known_clone(function, version, HASH_FIND);
+
+	return clone && OidIsValid(clone->oid) && is_clone(clone->oid, clone->name) ? clone : NULL;
 }
 
 /*
  * The function of that name in our schema, InvalidOid where there is none
  */
 static Oid
-existing_clone(const char *name)
+function_of_name(const char *name)
 {
 	FuncCandidateList found = FuncnameGetCandidates(list_make2(makeString(SCHEMA_NAME), makeString(pstrdup(name))),
 													-1, NIL, false, false, false, true);
@@ -183,150 +253,139 @@ existing_clone(const char *name)
 	return found && !found->next ? found->oid : InvalidOid;
 }
 
-static void
-lock_clones(void)
-{
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, CLONE_LOCK_KEY, 0, CLONE_LOCK_CLASS);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-	AcceptInvalidationMessages();
-}
-
 /*
- * Read an identifier as quote_identifier() writes it, and step over it
- */
-static char *
-read_identifier(const char **text)
-{
-	StringInfoData name;
-	const char *p = *text;
-	bool		quoted = *p == '"';
-
-	initStringInfo(&name);
-	p += quoted;
-	while (*p)
-	{
-		if (quoted && *p == '"' && *++p != '"')
-			break;
-		if (!quoted && (*p == '.' || *p == '('))
-			break;
-		appendStringInfoChar(&name, *p++);
-	}
-	*text = p;
-	return name.data;
-}
-
-/*
- * Split a definition: returns what comes after the name, which is that of the
- * function without its schema
- */
-static const char *
-split_definition(const char *definition, char **name)
-{
-	static const char head[] = "CREATE OR REPLACE FUNCTION ";
-	const char *p = definition;
-
-	if (strncmp(p, head, strlen(head)) == 0)
-	{
-		p += strlen(head);
-		(void) read_identifier(&p);
-		if (*p++ == '.')
-		{
-			*name = read_identifier(&p);
-			if (*p == '(')
-				return p;
-		}
-	}
-	elog(ERROR, "definition of a function not understood: %.100s", definition);
-}
-
-/*
- * A free name for the clone
+ * A name for a clone that no other has
  */
 static char *
 choose_name(const char *original, int32 version)
 {
-	for (int i = 1;; i++)
-	{
-		char	   *suffix = i == 1 ? psprintf("$v%d", version) : psprintf("$v%d$%d", version, i);
-		int			room = NAMEDATALEN - 1 - (int) strlen(suffix);
-		char	   *name = psprintf("%.*s%s", pg_mbcliplen(original, strlen(original), room), original, suffix);
+	char	   *suffix = psprintf("$v%d$" INT64_FORMAT, version, version_next_clone());
+	int			room = NAMEDATALEN - 1 - (int) strlen(suffix);
 
-		if (!version_clone_taken(name) && !OidIsValid(existing_clone(name)))
-			return name;
-	}
-}
-
-static RoleSpec *
-role_spec(Oid role)
-{
-	RoleSpec   *spec = makeNode(RoleSpec);
-
-	spec->roletype = ROLESPEC_CSTRING;
-	spec->rolename = GetUserNameFromId(role, false);
-	spec->location = -1;
-	return spec;
-}
-
-static ObjectWithArgs *
-function_spec(const char *name)
-{
-	ObjectWithArgs *spec = makeNode(ObjectWithArgs);
-
-	spec->objname = list_make2(makeString(SCHEMA_NAME), makeString(pstrdup(name)));
-	spec->args_unspecified = true;
-	return spec;
+	return psprintf("%.*s%s", pg_mbcliplen(original, strlen(original), room), original, suffix);
 }
 
 /*
- * Grant EXECUTE to a role, or revoke it from PUBLIC (InvalidOid)
+ * Who may execute a function by its ACL, besides its owner
+ */
+static List *
+grantees_of(Oid function, Oid owner)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool		isnull;
+	Datum		datum = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proacl, &isnull);
+	Acl		   *acl = isnull ? acldefault(OBJECT_FUNCTION, owner) : DatumGetAclPCopy(datum);
+	List	   *result = NIL;
+
+	for (int i = 0; i < ACL_NUM(acl); i++)
+	{
+		Oid			grantee = ACL_DAT(acl)[i].ai_grantee;
+		RoleSpec   *spec;
+
+		if (grantee == owner)
+			continue;
+		spec = makeNode(RoleSpec);
+		spec->roletype = grantee == ACL_ID_PUBLIC ? ROLESPEC_PUBLIC : ROLESPEC_CSTRING;
+		spec->rolename = grantee == ACL_ID_PUBLIC ? NULL : GetUserNameFromId(grantee, false);
+		spec->location = -1;
+		result = lappend(result, spec);
+	}
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * Take from everybody what default privileges gave on a new clone
  */
 static void
-change_acl(const char *name, Oid role)
+revoke_all(Oid clone, List *name)
 {
 	GrantStmt  *stmt = makeNode(GrantStmt);
-	RoleSpec   *public = makeNode(RoleSpec);
+	ObjectWithArgs *object = makeNode(ObjectWithArgs);
 
-	public->roletype = ROLESPEC_PUBLIC;
-	public->location = -1;
-	stmt->is_grant = OidIsValid(role);
+	object->objname = name;
+	object->args_unspecified = true;
 	stmt->targtype = ACL_TARGET_OBJECT;
 	stmt->objtype = OBJECT_FUNCTION;
-	stmt->objects = list_make1(function_spec(name));
-	stmt->grantees = list_make1(OidIsValid(role) ? role_spec(role) : public);
+	stmt->objects = list_make1(object);
+	stmt->grantees = grantees_of(clone, GetUserId());
 	stmt->behavior = DROP_RESTRICT;
+	if (stmt->grantees == NIL)
+		return;
 	ExecuteGrantStmt(stmt);
 	CommandCounterIncrement();
 }
 
-static void
-set_owner(const char *name, Oid owner)
+/*
+ * Have literals that are cast read when they are evaluated, not at analysis
+ */
+static bool
+defer_literals(Node *node, void *context)
 {
-	AlterOwnerStmt *stmt = makeNode(AlterOwnerStmt);
+	if (node == NULL)
+		return false;
+	if (IsA(node, TypeCast) && IsA(((TypeCast *) node)->arg, A_Const))
+	{
+		TypeCast   *cast = (TypeCast *) node;
+		A_Const    *literal = (A_Const *) cast->arg;
+		TypeCast   *as_text;
 
-	stmt->objectType = OBJECT_FUNCTION;
-	stmt->object = (Node *) function_spec(name);
-	stmt->newowner = role_spec(owner);
-	(void) ExecAlterOwnerStmt(stmt);
-	CommandCounterIncrement();
+		if (literal->isnull || !IsA(&literal->val, String))
+			return false;
+		as_text = makeNode(TypeCast);
+		as_text->arg = cast->arg;
+		as_text->typeName = SystemTypeName("text");
+		as_text->location = -1;
+		cast->arg = (Node *) as_text;
+		return false;
+	}
+	return raw_expression_tree_walker(node, defer_literals, context);
 }
 
 /*
- * CREATE FUNCTION, of a text of which only the name is ours.  Event triggers do
- * not see it: what they call would be refused.
+ * The statement that makes the clone of a text: as it was, but for its name, and
+ * for what would give it rights
  */
-static void
-create_function(const char *statement)
+static CreateFunctionStmt *
+clone_statement(const char *definition, int32 version)
+{
+	RawStmt    *raw = linitial_node(RawStmt, raw_parser(definition, RAW_PARSE_DEFAULT));
+	CreateFunctionStmt *stmt = castNode(CreateFunctionStmt, raw->stmt);
+	ListCell   *cell;
+
+	stmt->replace = false;
+	stmt->funcname = list_make2(makeString(SCHEMA_NAME),
+								makeString(choose_name(strVal(llast(stmt->funcname)), version)));
+	foreach(cell, stmt->options)
+	{
+		const char *option = lfirst_node(DefElem, cell)->defname;
+
+		if (strcmp(option, "security") == 0 || strcmp(option, "leakproof") == 0 || strcmp(option, "support") == 0)
+			stmt->options = foreach_delete_current(stmt->options, cell);
+	}
+	foreach(cell, stmt->parameters)
+		(void) defer_literals(lfirst_node(FunctionParameter, cell)->defexpr, NULL);
+	(void) defer_literals(stmt->sql_body, NULL);
+	return stmt;
+}
+
+/*
+ * CREATE FUNCTION.  Event triggers do not see it: what they call would be
+ * refused.
+ */
+static Oid
+create_function(CreateFunctionStmt *stmt, const char *text)
 {
 	ParseState *pstate = make_parsestate(NULL);
-	RawStmt    *raw = linitial_node(RawStmt, raw_parser(statement, RAW_PARSE_DEFAULT));
+	volatile Oid result = InvalidOid;
 
-	pstate->p_sourcetext = statement;
+	(void) set_config_option("check_function_bodies", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, ERROR, false);
+	pstate->p_sourcetext = text;
 	analyzing = true;
 	PG_TRY();
 	{
-		(void) CreateFunction(pstate, castNode(CreateFunctionStmt, raw->stmt));
+		result = CreateFunction(pstate, stmt).objectId;
 	}
 	PG_FINALLY();
 	{
@@ -335,137 +394,136 @@ create_function(const char *statement)
 	PG_END_TRY();
 	free_parsestate(pstate);
 	CommandCounterIncrement();
-}
-
-static bool
-is_definer(Oid function)
-{
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	bool		result;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", function);
-	result = ((Form_pg_proc) GETSTRUCT(tuple))->prosecdef;
-	ReleaseSysCache(tuple);
 	return result;
-}
-
-/*
- * Give the clone of a SECURITY DEFINER function to the owner of the original
- */
-static void
-give_to_definer(const char *function, int32 version, const CodeVersion *code, Oid clone, const char *name)
-{
-	if (!is_definer(clone))
-		return;
-	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(code->owner)))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the role that owned version %d of workflow function %s does not exist", version, function),
-				 errhint("Move the runs to another version by wf_migrate().")));
-	set_owner(name, code->owner);
 }
 
 static Oid
 create_clone(const char *function, int32 version, const CodeVersion *code)
 {
-	char	   *original;
-	const char *rest = split_definition(code->definition, &original);
-	char	   *name = code->clone ? code->clone : choose_name(original, version);
+	CreateFunctionStmt *stmt = clone_statement(code->definition, version);
+	CloneName	name = {.function = pstrdup(function), .version = version, .clone = strVal(llast(stmt->funcname))};
+	Oid			clone = create_function(stmt, code->definition);
 	ObjectAddress address;
 	ObjectAddress extension;
-	char	   *statement = psprintf("CREATE FUNCTION %s%s", quote_qualified_identifier(SCHEMA_NAME, name), rest);
 
-	(void) set_config_option("check_function_bodies", "off", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, ERROR, false);
-	create_function(statement);
-	ObjectAddressSet(address, ProcedureRelationId, existing_clone(name));
+	ObjectAddressSet(address, ProcedureRelationId, clone);
 	ObjectAddressSet(extension, ExtensionRelationId, durable_extension_oid());
 	recordDependencyOn(&address, &extension, DEPENDENCY_AUTO_EXTENSION);
-	change_acl(name, InvalidOid);
-	give_to_definer(function, version, code, address.objectId, name);
-	version_set_clone(function, version, name);
-	return address.objectId;
-}
-
-static void
-read_version(const char *function, int32 version, CodeVersion *code)
-{
-	if (!version_read(function, version, CurrentMemoryContext, code))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("workflow function %s has no version %d", function, version)));
+	revoke_all(clone, stmt->funcname);
+	version_add_clone(&name);
+	return clone;
 }
 
 static Oid
-make_clone(const char *function, int32 version, Oid role)
+existing_clone(const char *function, int32 version)
 {
-	CodeVersion code;
-	Oid			clone;
+	CloneName  *clones;
+	int			n = version_clones(function, version, CurrentMemoryContext, &clones);
 
-	read_version(function, version, &code);
-	clone = code.clone ? existing_clone(code.clone) : InvalidOid;
-	if (!OidIsValid(clone) || function_aclcheck(clone, role) != ACLCHECK_OK)
+	for (int i = 0; i < n; i++)
 	{
-		lock_clones();
-		read_version(function, version, &code);
-		clone = code.clone ? existing_clone(code.clone) : InvalidOid;
-		if (!OidIsValid(clone))
-			clone = create_clone(function, version, &code);
-		if (function_aclcheck(clone, role) != ACLCHECK_OK)
-			change_acl(get_func_name(clone), role);
+		Oid			oid = function_of_name(clones[i].clone);
+
+		if (OidIsValid(oid) && is_clone(oid, clones[i].clone))
+			return oid;
 	}
+	return InvalidOid;
+}
+
+/*
+ * The clone of a version, made where there is none.  An error leaves settings
+ * behind that only the (sub)transaction's end undoes.
+ */
+const Clone *
+clone_make(const char *function, int32 version)
+{
+	int			nestlevel = settings_push_implied();
+	StoreScope	scope;
+	CodeVersion code;
+	Clone	   *clone;
+	Oid			oid;
+
+	store_begin(&scope);
+	if (!version_read(function, version, CurrentMemoryContext, &code))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("workflow function %s has no version %d", function, version)));
+	oid = existing_clone(function, version);
+	if (!OidIsValid(oid))
+		oid = create_clone(function, version, &code);
+	clone = known_clone(function, version, HASH_ENTER);
+	clone->oid = oid;
+	strlcpy(clone->name, get_func_name(oid), NAMEDATALEN);
+	clone->owner = code.owner;
+	clone->definer = code.definer;
+	clone->untrusted = code.untrusted;
+	store_end(&scope);
+	AtEOXact_GUC(false, nestlevel);
 	return clone;
 }
 
 /*
- * The clone of a version, to be executed by `role'; made where there is none.
- * An error leaves settings behind that only the (sub)transaction's end undoes.
+ * Drop a clone.  What somebody had depend on it goes as well.
  */
-Oid
-clone_make(const char *function, int32 version, Oid role)
+static Jsonb *
+drop_clone(void *arg)
 {
-	int			nestlevel = settings_push_implied();
+	const char *name = arg;
 	StoreScope	scope;
-	KnownClone *clone;
+	ObjectAddress address;
 	Oid			oid;
 
+	LockTimeout = DROP_LOCK_TIMEOUT;
 	store_begin(&scope);
-	oid = make_clone(function, version, role);
-	clone = known_clone(function, version, HASH_ENTER);
-	clone->oid = oid;
-	strlcpy(clone->name, get_func_name(oid), NAMEDATALEN);
+	version_forget_clone(name);
+	oid = function_of_name(name);
+	if (OidIsValid(oid))
+	{
+		ObjectAddressSet(address, ProcedureRelationId, oid);
+		performDeletion(&address, DROP_CASCADE, 0);
+	}
 	store_end(&scope);
-	AtEOXact_GUC(false, nestlevel);
-	return oid;
+	return NULL;
 }
 
 /*
- * Drop the clones that no open run needs; returns how many
+ * Drop the clones that no open run needs, and of others all but the one that is
+ * used; what somebody holds on to is left for the next time
  */
-int
+void
 clone_drop_idle(void)
 {
 	StoreScope	scope;
+	MemoryContext context = CurrentMemoryContext;
+	const CloneName *kept = NULL;
 	CloneName  *clones;
 	int			n;
 
 	store_begin(&scope);
-	lock_clones();
-	n = version_idle_clones(CurrentMemoryContext, &clones);
+	n = version_all_clones(context, &clones);
 	for (int i = 0; i < n; i++)
 	{
-		Oid			oid = existing_clone(clones[i].clone);
-		ObjectAddress address;
+		Oid			oid = function_of_name(clones[i].clone);
+		bool		is_kept = kept && kept->version == clones[i].version && strcmp(kept->function, clones[i].function) == 0;
 
-		version_set_clone(clones[i].function, clones[i].version, NULL);
-		if (!OidIsValid(oid))
-			continue;
-		ObjectAddressSet(address, ProcedureRelationId, oid);
-		performDeletion(&address, DROP_RESTRICT, 0);
+		clones[i].needed &= !is_kept && OidIsValid(oid) && is_clone(oid, clones[i].clone);
+		kept = clones[i].needed ? &clones[i] : kept;
 	}
 	store_end(&scope);
-	return n;
+	for (int i = 0; i < n; i++)
+	{
+		GuardedEnd	end;
+
+		if (clones[i].needed)
+			continue;
+		guarded_call(drop_clone, clones[i].clone, context, &end);
+		if (end.error && end.error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(end.error);
+		if (end.error)
+			ereport(WARNING,
+					(errcode(end.error->sqlerrcode),
+					 errmsg("could not drop clone \"%s\": %s", clones[i].clone, end.error->message)));
+	}
 }
 
 /*
@@ -495,16 +553,18 @@ replace_all(const char *text, const char *what, const char *by)
 char *
 clone_hide(const char *context, const char *clone, const char *function)
 {
-	char	   *schema = read_identifier(&function);
-	const char *name = *function == '.' ? function + 1 : function;
 	List	   *path = fetch_search_path(false);
-	Oid			namespace = get_namespace_oid(schema, true);
-	char	   *bare;
+	List	   *names;
+	char	   *schema;
+	char	   *name;
 	char	   *result;
 
+	(void) SplitIdentifierString(pstrdup(function), '.', &names);
+	schema = linitial(names);
+	name = llast(names);
 	result = replace_all(context, quote_qualified_identifier(SCHEMA_NAME, clone),
-						 list_member_oid(path, namespace) ? name : psprintf("%s.%s", quote_identifier(schema), name));
+						 list_member_oid(path, get_namespace_oid(schema, true)) ? quote_identifier(name) :
+						 quote_qualified_identifier(schema, name));
 	/* some languages show the bare name, in quotes */
-	bare = read_identifier(&name);
-	return replace_all(result, psprintf("\"%s\"", clone), psprintf("\"%s\"", bare));
+	return replace_all(result, psprintf("\"%s\"", clone), psprintf("\"%s\"", name));
 }

@@ -101,7 +101,7 @@ move_run(Execution *e, int32 version)
 }
 
 static void
-take_chunk(const pg_uuid_t *ids, int count, Oid code, int32 version, ReportRun report, void *arg)
+take_chunk(const pg_uuid_t *ids, int count, const VersionCode *found, int32 version, ReportRun report, void *arg)
 {
 	Chunk		chunk;
 
@@ -111,13 +111,15 @@ take_chunk(const pg_uuid_t *ids, int count, Oid code, int32 version, ReportRun r
 		Execution  *e = &chunk.executions[i];
 		HistoryRow *rows;
 		int			nrows = rows_of(&chunk, &e->run_id, &rows);
-		Misfit		misfit;
+		Misfit		misfit = {0};
+		Code		code;
 
 		CHECK_FOR_INTERRUPTS();
 		/* it may have been moved while we waited for it */
 		if (version != 0 && e->version == version)
 			continue;
-		misfit = rehearse_run(e, rows, nrows, code, version == 0);
+		if (code_for_role(found, e->owner, &code, &misfit.problem))
+			misfit = rehearse_run(e, rows, nrows, &code, version == 0);
 		report(arg, e, &misfit);
 		if (version != 0 && !misfit.problem)
 			move_run(e, version);
@@ -129,7 +131,7 @@ take_chunk(const pg_uuid_t *ids, int count, Oid code, int32 version, ReportRun r
  * a version that is not 0: move those that fit to it
  */
 static void
-take_runs(const char *function, text *namespace, Oid code, int32 version, ReportRun report, void *arg)
+take_runs(const char *function, text *namespace, const VersionCode *code, int32 version, ReportRun report, void *arg)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "durable runs", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = CurrentMemoryContext;
@@ -157,11 +159,14 @@ take_runs(const char *function, text *namespace, Oid code, int32 version, Report
 void
 check_runs(const char *function, text *namespace, Oid code, ReportRun report, void *arg)
 {
-	take_runs(function, namespace, code, 0, report, arg);
+	take_runs(function, namespace, &(VersionCode) {.function = function, .live = code}, 0, report, arg);
 }
 
 void
 migrate_runs(const char *function, text *namespace, int32 version, ReportRun report, void *arg)
 {
-	take_runs(function, namespace, code_of_version(function, version), version, report, arg);
+	VersionCode code;
+
+	find_code(function, version, &code);
+	take_runs(function, namespace, &code, version, report, arg);
 }

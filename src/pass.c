@@ -248,7 +248,8 @@ call_workflow(Turn *turn)
 	error_context_stack = &explain;
 	fence_begin(turn);
 	turn_begin_pass(turn);
-	result = callable_call(turn->workflow, input);
+	result = turn->clone ? callable_call_clone(turn->workflow, input, turn->definer) :
+		callable_call(turn->workflow, input);
 	fence_end(turn);
 	error_context_stack = explain.previous;
 	if (turn->left || turn->problem)

@@ -63,7 +63,7 @@ stage_end(Stage *stage)
  * to delete.
  */
 PassEnd
-rehearse(Turn *turn, Execution *e, const HistoryRow *rows, int nrows, Oid function, TurnTrace trace,
+rehearse(Turn *turn, Execution *e, const HistoryRow *rows, int nrows, const Code *code, TurnTrace trace,
 		 bool compare)
 {
 	PassEnd		end = PASS_PROBLEM;
@@ -77,7 +77,9 @@ rehearse(Turn *turn, Execution *e, const HistoryRow *rows, int nrows, Oid functi
 		turn_load_row(turn, &rows[i]);
 	turn_begin_row(turn);
 	turn_end_mail(turn);
-	turn->workflow = callable_get(function);
+	turn->workflow = callable_get(code->function);
+	turn->clone = code->clone;
+	turn->definer = code->definer;
 	current_turn = turn;
 	PG_TRY();
 	{
@@ -126,7 +128,7 @@ rehearse_difference(Turn *turn)
  * stage_begin() and stage_end().
  */
 Misfit
-rehearse_run(Execution *e, const HistoryRow *rows, int nrows, Oid function, bool compare)
+rehearse_run(Execution *e, const HistoryRow *rows, int nrows, const Code *code, bool compare)
 {
 	Misfit		result = {0};
 	Turn		turn;
@@ -141,7 +143,7 @@ rehearse_run(Execution *e, const HistoryRow *rows, int nrows, Oid function, bool
 	settings_apply(e->settings);
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	SetUserIdAndSecContext(e->owner, save_sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	end = rehearse(&turn, e, rows, nrows, function, NULL, compare);
+	end = rehearse(&turn, e, rows, nrows, code, NULL, compare);
 	SetUserIdAndSecContext(save_userid, save_sec_context);
 	switch (end)
 	{

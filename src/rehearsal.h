@@ -27,10 +27,10 @@ typedef struct Misfit
 
 extern void stage_begin(Stage *stage, bool timed);
 extern void stage_end(Stage *stage);
-extern PassEnd rehearse(Turn *turn, Execution *e, const HistoryRow *rows, int nrows, Oid function, TurnTrace trace,
+extern PassEnd rehearse(Turn *turn, Execution *e, const HistoryRow *rows, int nrows, const Code *code, TurnTrace trace,
 						bool compare);
 extern Misfit rehearse_misfit(Turn *turn);
 extern Misfit rehearse_difference(Turn *turn);
-extern Misfit rehearse_run(Execution *e, const HistoryRow *rows, int nrows, Oid function, bool compare);
+extern Misfit rehearse_run(Execution *e, const HistoryRow *rows, int nrows, const Code *code, bool compare);
 
 #endif							/* DURABLE_REHEARSAL_H */

@@ -53,6 +53,8 @@
 #include "txn.h"
 #include "update.h"
 #include "update_command.h"
+#include "version.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
@@ -532,6 +534,27 @@ shape_next(const Past *past, const Reset *reset, Execution *next)
 }
 
 /*
+ * An earlier text with rights of its own may have been replaced for a reason:
+ * it is its owner's to have further runs begin with it
+ */
+static void
+check_same_code(const Execution *e, const Reset *reset)
+{
+	char	   *function = text_to_cstring(e->function);
+	CodeVersion code;
+
+	if (!reset->same_code || e->version == 0 ||
+		!version_read(function, e->version, CurrentMemoryContext, &code) ||
+		!(code.definer || code.untrusted) || has_privs_of_role(reset->caller, code.owner))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for version %d of workflow function %s", e->version, function),
+			 errdetail("It has rights of its owner, who alone can choose it."),
+			 errhint("Reset the run with code => 'current'.")));
+}
+
+/*
  * Reset a run; false where it is not any more what `run' says.  *new_run_id is
  * the run that goes on.
  */
@@ -549,6 +572,7 @@ run_reset(const Found *run, const Reset *reset, pg_uuid_t *new_run_id)
 	if (!read_past(&run->run_id, &past) || past.status != run->status)
 		return false;
 	n = choose_point(&past, reset);
+	check_same_code(&past.execution, reset);
 	shape_next(&past, reset, &next);
 	durable_claim_identity();
 	copy_history(&past, reset, n, &next);

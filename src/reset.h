@@ -26,6 +26,7 @@ typedef struct Reset
 	text	   *reason;			/* or NULL */
 	bool		signals;		/* those after the point are sent again, */
 	bool		updates;		/* and these */
+	Oid			caller;
 	bool		same_code;		/* the version of the old run */
 } Reset;
 

@@ -199,6 +199,14 @@ typedef struct StepMode
 	bool		alone;			/* the run asked for a transaction of its own */
 } StepMode;
 
+/* What is called for a run, and how. */
+typedef struct Code
+{
+	Oid			function;
+	const char *clone;			/* it is a clone of that name, or NULL, */
+	Oid			definer;		/* to be called as that role, InvalidOid: as the owner */
+} Code;
+
 struct Turn;
 typedef void (*TurnTrace) (struct Turn *turn, const Event *event);
 
@@ -215,8 +223,10 @@ typedef struct Turn
 	Callable   *workflow;
 	Jsonb	   *input;
 	int64		input_id;
-	const char *clone;			/* the workflow is a clone of that name (clone.c), or NULL */
-	bool		looked_up;		/* the workflow's text was not known to this process */
+	const char *clone;			/* the workflow is a clone of that name (clone.c), or NULL, */
+	Oid			definer;		/* to be called as that role, InvalidOid: as the owner */
+	bool		looked_up;		/* the workflow's text was not known to this process, */
+	bool		registered;		/* nor to anybody else: pinning.c */
 	bool		replay_only;	/* nothing is to be done that is not recorded */
 	TurnTrace	trace;			/* told of each command that was matched, or NULL */
 	bool		compare;		/* inputs with the recorded ones */

@@ -24,14 +24,16 @@
  * has it for good, which is not so while our own transaction may be undone
  */
 int32
-version_find(const char *function, const char *definition, bool *committed)
+version_find(const char *function, const CodeVersion *code, bool *committed)
 {
 	static Statement statement = {
 		"SELECT v.version, v.xmin FROM durable.version v WHERE v.function = $1"
-		" AND v.fingerprint = pg_catalog.sha256(pg_catalog.convert_to($2, 'UTF8'))",
-		2, {TEXTOID, TEXTOID}
+		" AND v.fingerprint = pg_catalog.sha256(pg_catalog.convert_to($2, 'UTF8'))"
+		" AND CASE WHEN v.definer OR v.untrusted THEN v.owner::pg_catalog.oid ELSE 0::pg_catalog.oid END = $3",
+		3, {TEXTOID, TEXTOID, OIDOID}
 	};
-	Datum		values[2] = {CStringGetTextDatum(function), CStringGetTextDatum(definition)};
+	Datum		values[3] = {CStringGetTextDatum(function), CStringGetTextDatum(code->definition),
+	ObjectIdGetDatum(code->definer || code->untrusted ? code->owner : InvalidOid)};
 
 	if (store_execute(&statement, values, NULL) == 0)
 		return 0;
@@ -43,15 +45,16 @@ version_find(const char *function, const char *definition, bool *committed)
  * Give a text the next number, unless somebody else just did
  */
 void
-version_add(const char *function, const char *definition, Oid owner)
+version_add(const char *function, const CodeVersion *code)
 {
 	static Statement statement = {
-		"INSERT INTO durable.version (function, version, fingerprint, definition, owner, created_at)"
+		"INSERT INTO durable.version (function, version, fingerprint, definition, owner, definer, untrusted, created_at)"
 		" SELECT $1, COALESCE(pg_catalog.max(v.version), 0) + 1, pg_catalog.sha256(pg_catalog.convert_to($2, 'UTF8')),"
-		" $2, $3, $4 FROM durable.version v WHERE v.function = $1 ON CONFLICT DO NOTHING",
-		4, {TEXTOID, TEXTOID, OIDOID, TIMESTAMPTZOID}
+		" $2, $3, $4, $5, $6 FROM durable.version v WHERE v.function = $1 ON CONFLICT DO NOTHING",
+		6, {TEXTOID, TEXTOID, OIDOID, BOOLOID, BOOLOID, TIMESTAMPTZOID}
 	};
-	Datum		values[4] = {CStringGetTextDatum(function), CStringGetTextDatum(definition), ObjectIdGetDatum(owner),
+	Datum		values[6] = {CStringGetTextDatum(function), CStringGetTextDatum(code->definition),
+		ObjectIdGetDatum(code->owner), BoolGetDatum(code->definer), BoolGetDatum(code->untrusted),
 	TimestampTzGetDatum(durable_now())};
 
 	store_execute(&statement, values, NULL);
@@ -61,7 +64,7 @@ bool
 version_read(const char *function, int32 version, MemoryContext context, CodeVersion *result)
 {
 	static Statement statement = {
-		"SELECT v.definition, v.owner, v.clone FROM durable.version v WHERE v.function = $1 AND v.version = $2",
+		"SELECT v.definition, v.owner, v.definer, v.untrusted FROM durable.version v WHERE v.function = $1 AND v.version = $2",
 		2, {TEXTOID, INT4OID}
 	};
 	Datum		values[2] = {CStringGetTextDatum(function), Int32GetDatum(version)};
@@ -72,34 +75,10 @@ version_read(const char *function, int32 version, MemoryContext context, CodeVer
 	old = MemoryContextSwitchTo(context);
 	result->definition = TextDatumGetCString(store_value(0, 1));
 	result->owner = DatumGetObjectId(store_value(0, 2));
-	result->clone = store_is_null(0, 3) ? NULL : TextDatumGetCString(store_value(0, 3));
+	result->definer = DatumGetBool(store_value(0, 3));
+	result->untrusted = DatumGetBool(store_value(0, 4));
 	MemoryContextSwitchTo(old);
 	return true;
-}
-
-/*
- * Note the name of a version's clone, NULL: it has none
- */
-void
-version_set_clone(const char *function, int32 version, const char *clone)
-{
-	static Statement statement = {
-		"UPDATE durable.version v SET clone = $3 WHERE v.function = $1 AND v.version = $2",
-		3, {TEXTOID, INT4OID, TEXTOID}
-	};
-	Datum		values[3] = {CStringGetTextDatum(function), Int32GetDatum(version),
-	clone ? CStringGetTextDatum(clone) : (Datum) 0};
-
-	store_execute(&statement, values, clone ? NULL : "  n");
-}
-
-bool
-version_clone_taken(const char *clone)
-{
-	static Statement statement = {"SELECT 1 FROM durable.version v WHERE v.clone = $1", 1, {TEXTOID}};
-	Datum		value = CStringGetTextDatum(clone);
-
-	return store_execute(&statement, &value, NULL) > 0;
 }
 
 /*
@@ -126,25 +105,84 @@ version_open_runs(const char *function, text *namespace, Oid role, int32 except,
 }
 
 /*
- * Clones that no open run needs
+ * A number that no clone has, and none will have
  */
-int
-version_idle_clones(MemoryContext context, CloneName **names)
+int64
+version_next_clone(void)
+{
+	static Statement statement = {"SELECT pg_catalog.nextval('durable.clone_seq')"};
+
+	(void) store_execute(&statement, NULL, NULL);
+	return DatumGetInt64(store_value(0, 1));
+}
+
+void
+version_add_clone(const CloneName *clone)
 {
 	static Statement statement = {
-		"SELECT v.function, v.version, v.clone FROM durable.version v WHERE v.clone IS NOT NULL AND NOT EXISTS ("
-		"SELECT 1 FROM durable.execution e WHERE e.function = v.function AND e.version = v.version)"
+		"INSERT INTO durable.clone (clone, function, version) VALUES ($1, $2, $3)",
+		3, {TEXTOID, TEXTOID, INT4OID}
 	};
-	int			n = (int) store_execute(&statement, NULL, NULL);
+	Datum		values[3] = {CStringGetTextDatum(clone->clone), CStringGetTextDatum(clone->function),
+	Int32GetDatum(clone->version)};
+
+	store_execute(&statement, values, NULL);
+}
+
+void
+version_forget_clone(const char *clone)
+{
+	static Statement statement = {"DELETE FROM durable.clone n WHERE n.clone = $1", 1, {TEXTOID}};
+	Datum		value = CStringGetTextDatum(clone);
+
+	store_execute(&statement, &value, NULL);
+}
+
+static int
+read_clones(int n, MemoryContext context, CloneName **clones)
+{
 	MemoryContext old = MemoryContextSwitchTo(context);
 
-	*names = palloc(Max(n, 1) * sizeof(CloneName));
+	*clones = palloc(Max(n, 1) * sizeof(CloneName));
 	for (int i = 0; i < n; i++)
 	{
-		(*names)[i].function = TextDatumGetCString(store_value(i, 1));
-		(*names)[i].version = DatumGetInt32(store_value(i, 2));
-		(*names)[i].clone = TextDatumGetCString(store_value(i, 3));
+		(*clones)[i].clone = TextDatumGetCString(store_value(i, 1));
+		(*clones)[i].function = TextDatumGetCString(store_value(i, 2));
+		(*clones)[i].version = DatumGetInt32(store_value(i, 3));
+		(*clones)[i].needed = DatumGetBool(store_value(i, 4));
 	}
 	MemoryContextSwitchTo(old);
 	return n;
+}
+
+/*
+ * The clones of a version, those that others are making left out
+ */
+int
+version_clones(const char *function, int32 version, MemoryContext context, CloneName **clones)
+{
+	static Statement statement = {
+		"SELECT n.clone, n.function, n.version, true FROM durable.clone n WHERE n.function = $1 AND n.version = $2"
+		" ORDER BY n.clone",
+		2, {TEXTOID, INT4OID}
+	};
+	Datum		values[2] = {CStringGetTextDatum(function), Int32GetDatum(version)};
+
+	return read_clones((int) store_execute(&statement, values, NULL), context, clones);
+}
+
+/*
+ * All clones, by version, in the order of version_clones(), and whether an open
+ * run needs one of that version
+ */
+int
+version_all_clones(MemoryContext context, CloneName **clones)
+{
+	static Statement statement = {
+		"SELECT n.clone, n.function, n.version, EXISTS (SELECT 1 FROM durable.execution e"
+		" WHERE e.function = n.function AND e.version = n.version)"
+		" FROM durable.clone n ORDER BY n.function, n.version, n.clone"
+	};
+
+	return read_clones((int) store_execute(&statement, NULL, NULL), context, clones);
 }

@@ -35,7 +35,7 @@ CALL wf_work();
 SELECT workflow_id, version, result FROM wf_executions WHERE result IS NOT NULL ORDER BY 1;
 SELECT * FROM versions();
 SELECT p.proowner::regrole = current_user::regrole AS mine, has_function_privilege('public', p.oid, 'EXECUTE') AS public, p.proconfig, pg_get_function_arguments(p.oid)
-FROM pg_proc p WHERE proname = 'flow$v1';
+FROM pg_proc p WHERE proname LIKE 'flow$v1$%';
 -- Renamed
 ALTER FUNCTION flow(text, timestamptz) RENAME TO flow2;
 SELECT wf_signal('old2', 'go', '2') \gset
@@ -59,7 +59,7 @@ SELECT wf_signal('old4', 'go', '4') \gset
 CALL wf_work();
 -- Dropped, and the clone with it: it is made again.
 DROP FUNCTION flow(text, timestamptz);
-DROP FUNCTION durable."flow$v1"(text, timestamptz);
+DROP FUNCTION durable."flow$v1$1"(text, timestamptz);
 SELECT wf_signal('old5', 'go', '5') \gset
 CALL wf_work();
 -- Something else of that name
@@ -122,6 +122,17 @@ SET SESSION AUTHORIZATION regress_durable_run;
 SELECT count(wf_signal(f, 'go')) FROM unnest('{definer,sets,body}'::text[]) f;
 CALL wf_work();
 SELECT * FROM runs();
+-- The rights of a definer end with its function (security_clones has the rest), and come back with it.
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION definer(later int DEFAULT 0) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN RETURN 'later'; END $$;
+ALTER FUNCTION definer OWNER TO regress_durable_dep;
+SET durable.clock_offset = '5s';
+SET SESSION AUTHORIZATION regress_durable_run;
+CALL wf_work();
+SELECT * FROM runs('definer');
+RESET SESSION AUTHORIZATION;
+RESET durable.clock_offset;
+SET SESSION AUTHORIZATION regress_durable_run;
 -- what is whose
 SELECT function, open_runs FROM versions();
 SELECT fails('CALL wf_maintain()');
