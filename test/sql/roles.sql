@@ -121,6 +121,7 @@ RESET SESSION AUTHORIZATION;
 CREATE FUNCTION note() RETURNS void LANGUAGE sql AS $$ INSERT INTO ran_as VALUES (session_user, current_setting('is_superuser')) $$;
 CREATE FUNCTION notes() RETURNS void LANGUAGE plpgsql AS $$ BEGIN FOR i IN 1..120 LOOP PERFORM wf_activity('note'); END LOOP; END $$;
 SET SESSION AUTHORIZATION regress_ann;
+CALL wf_work();
 SELECT wf_start('notes', id => 'notes') \gset
 CALL wf_work(1);
 SELECT count(*) BETWEEN 1 AND 119 AS cut_short FROM ran_as;
