@@ -212,7 +212,7 @@ refused_clone(const char *function, int32 version, const Clone *clone, Oid role)
 	Oid			live = callable_resolve(function, true);
 	ErrorData  *problem = OidIsValid(live) ? refused_execute(live, role) : NULL;
 	const char *what = clone->definer ? "SECURITY DEFINER" : "of an untrusted language";
-	CodeVersion now;
+	CodeVersion now = {0};
 	char	   *why = NULL;
 
 	if (problem || !(clone->definer || clone->untrusted))
