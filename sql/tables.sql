@@ -309,10 +309,11 @@ COMMENT ON TABLE durable.start_request IS 'request ids of starts that found thei
 /*
  * Which cluster and database these rows belong to, written at first use.  A
  * dump carries it along, so a restored or cloned database can tell that it is
- * not the one its runs were started in.
+ * not the one its runs were started in.  Where several transactions start the
+ * first run at the same time each writes a row, and none waits for another.
  */
 CREATE TABLE durable.identity (
-	only_row			boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	entry				uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
 	system_identifier	int8 NOT NULL,
 	database_oid		oid NOT NULL
 );

@@ -27,6 +27,7 @@
 #include "executor/spi.h"
 #include "extension.h"
 #include "failure.h"
+#include "holder.h"
 #include "leftovers.h"
 #include "miscadmin.h"
 #include "payload.h"
@@ -161,6 +162,12 @@ static void
 sort_out(const Activity *a, ErrorData *edata, WatchdogReason watchdog, AttemptFailure *f)
 {
 	*f = (AttemptFailure) {.outcome = EVENT_ACTIVITY_FAILED};
+	if (watchdog_gave_way())
+	{
+		f->gave_way = true;
+		f->kept_work = running_attempt && running_attempt->commits;
+		return;
+	}
 	if (watchdog == WATCHDOG_STEP)
 	{
 		f->final = a->schedule_to_close > 0 && a->scheduled_at + a->schedule_to_close <= durable_now();
@@ -210,6 +217,8 @@ try_run(Activity *a, RunningAttempt *running, const SessionSettings *kept, Attem
 	Frame	   *frame = frame_begin(running->context);
 
 	watchdog_start();
+	holder_alone(in_background_worker());
+	(void) watchdog_gave_way();
 	PG_TRY();
 	{
 		bool		open = use_settings(a, running->context);
@@ -246,6 +255,7 @@ try_run(Activity *a, RunningAttempt *running, const SessionSettings *kept, Attem
 	}
 	PG_END_TRY();
 	watchdog_stop();
+	holder_alone(false);
 	return edata;
 }
 

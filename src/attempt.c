@@ -225,6 +225,26 @@ try_again(AttemptEnds *ends, Activity *a, int64 delay, Jsonb *failure)
 }
 
 /*
+ * An attempt was ended so that others get on: it comes again, and where nothing
+ * is left of it, it was none
+ */
+static void
+give_back(AttemptEnds *ends, Activity *a, const AttemptFailure *f)
+{
+	task_uncount(a);
+	if (a->cancel_requested)
+	{
+		attempt_log_add(&ends->log, a, EVENT_ACTIVITY_CANCELED, durable_now(), NULL);
+		attempt_remove(ends, a);
+		tell_run(ends, a, MESSAGE_ACTIVITY_CANCELED, NULL, NULL);
+		return;
+	}
+	if (!f->kept_work)
+		a->attempt--;
+	try_again(ends, a, 0, a->last_failure);
+}
+
+/*
  * An attempt of an activity, whose row we have locked, did not complete
  */
 void
@@ -236,6 +256,11 @@ attempt_failed(AttemptEnds *ends, Activity *a, const AttemptFailure *f)
 	Jsonb	   *failure = f->outcome == EVENT_ACTIVITY_CANCELED ? f->failure :
 		with_attempt(f->failure, a->attempt);
 
+	if (f->gave_way)
+	{
+		give_back(ends, a, f);
+		return;
+	}
 	task_uncount(a);
 	if (a->lease != 0)
 		attempt_log_add(&ends->log, a, f->outcome, durable_now(), failure);

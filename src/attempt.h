@@ -18,6 +18,8 @@ typedef struct AttemptFailure
 	Jsonb	   *failure;		/* of a cancellation: its details, or NULL */
 	const char *timeout;		/* which, where failure is yet to be made */
 	bool		final;			/* no policy retries it */
+	bool		gave_way;		/* it was ended so that others get on, nothing failed */
+	bool		kept_work;		/* ... after it had committed some of its work */
 } AttemptFailure;
 
 /* What attempts that end leave to be written. */

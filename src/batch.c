@@ -29,6 +29,7 @@
 #include "extension.h"
 #include "failure.h"
 #include "guc.h"
+#include "holder.h"
 #include "loss.h"
 #include "mail.h"
 #include "miscadmin.h"
@@ -123,7 +124,8 @@ batch_run_of(Batch *batch, const pg_uuid_t *run_id)
 }
 
 /*
- * Lock the runs and read their mail.  Fills batch->runs, sorted by id.
+ * Lock the runs, but for those that somebody wants, and read their mail.  Fills
+ * batch->runs, sorted by id.
  */
 static void
 take_runs(Batch *batch, const pg_uuid_t *ids, int count)
@@ -131,9 +133,15 @@ take_runs(Batch *batch, const pg_uuid_t *ids, int count)
 	Execution  *executions;
 	Message    *messages;
 	pg_uuid_t  *locked = palloc(Max(count, 1) * sizeof(pg_uuid_t));
+	pg_uuid_t  *free_ids = palloc(Max(count, 1) * sizeof(pg_uuid_t));
+	int			nfree = 0;
 	int			nmessages;
-	int			claimed = execution_claim(ids, count, batch->context, &executions);
+	int			claimed;
 
+	for (int i = 0; i < count; i++)
+		if (!holders_keep_off(&ids[i]))
+			free_ids[nfree++] = ids[i];
+	claimed = execution_claim(free_ids, nfree, batch->context, &executions);
 	batch->nruns = 0;
 	batch->runs = MemoryContextAllocZero(batch->context, Max(claimed, 1) * sizeof(BatchRun));
 	for (int i = 0; i < claimed; i++)
@@ -190,7 +198,8 @@ put_aside(Batch *batch, const pg_uuid_t *ids, const int64 *seqs, int count)
 		if (execution_is_open(&ids[i]))
 		{
 			queue_skip(batch->queue, &ids[i], seqs[i]);
-			if (execution_claim(&ids[i], 1, batch->context, &unused) > 0 && !is_held(&ids[i]))
+			if (!holders_keep_off(&ids[i]) &&
+				execution_claim(&ids[i], 1, batch->context, &unused) > 0 && !is_held(&ids[i]))
 				txn_locked(batch->owner, &ids[i]);
 		}
 		else
@@ -476,7 +485,7 @@ static void
 init_turn(Batch *batch, BatchRun *run, Turn *turn)
 {
 	turn_init(turn, run->execution, batch->context);
-	turn->mode = (StepMode) {.shared = batch->nruns > 1, .alone = run->alone};
+	turn->mode = (StepMode) {.shared = batch->nruns > 1, .alone = run->alone, .lock_timeout = batch->lock_timeout};
 }
 
 /*
@@ -495,7 +504,7 @@ take_again(Batch *batch, BatchRun *run)
 }
 
 /*
- * Take the turns, until the batch is full
+ * Take the turns, until the batch is full.  The caller stops the watchdog.
  */
 void
 batch_run(Batch *batch)
@@ -546,7 +555,6 @@ batch_run(Batch *batch)
 		run->done = true;
 		batch->turns++;
 	}
-	watchdog_stop();
 	if (!holds)
 		adapt_pace(batch);
 }

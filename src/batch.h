@@ -46,6 +46,7 @@ typedef struct Batch
 	Queue	   *queue;
 	MemoryContext context;
 	TimestampTz started;		/* by the machine's clock */
+	int			lock_timeout;	/* the session's, for code and steps */
 	int			subxids;		/* used by steps */
 	BatchRun   *runs;
 	int			nruns;

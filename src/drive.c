@@ -14,6 +14,14 @@
  *	  3. A run that cannot close because a signal to it is not committed yet is
  *	  held: its mail is put aside until that transaction has ended.
  *
+ *	  4. Locks of others that our own statements meet (an id that somebody has
+ *	  taken and not committed, most of all) are waited for ENGINE_LOCK_TIMEOUT.
+ *	  Then it is as with any other failure: the run is taken alone, and if that
+ *	  fails too, tried again later, with others served in between.
+ *
+ *	  5. A batch may have to give way (holder.c): it is undone, and that is nobody's
+ *	  failure.  What it had is looked at again, but for the run that is wanted.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -28,11 +36,13 @@
 #include "extension.h"
 #include "failure.h"
 #include "guc.h"
+#include "holder.h"
 #include "identity.h"
 #include "leftovers.h"
 #include "loss.h"
 #include "miscadmin.h"
 #include "settings.h"
+#include "storage/proc.h"
 #include "suspect.h"
 #include "sweep.h"
 #include "timer.h"
@@ -40,6 +50,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "watchdog.h"
+
+/* Milliseconds that our own statements wait for a lock of somebody else */
+#define ENGINE_LOCK_TIMEOUT	100
 
 /*
  * Runs to be taken one by one next: those of a batch that failed, and one that
@@ -68,6 +81,7 @@ typedef enum BatchEnd
 	BATCH_COMMITTED,
 	BATCH_HELD,					/* undone: a run cannot close yet */
 	BATCH_ERROR,				/* undone: *edata */
+	BATCH_GAVE_WAY,				/* undone for others' sake */
 	BATCH_GONE
 } BatchEnd;
 
@@ -124,6 +138,8 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	if (!durable_lock_installed() || !durable_identity_holds())
 		return BATCH_GONE;
 	batch_init(&batch, owner);
+	/* code and steps wait as the session would (batch_init); what we wait for is tried again later */
+	LockTimeout = ENGINE_LOCK_TIMEOUT;
 	if (!batch.queue)
 		return BATCH_EMPTY;
 	if (only)
@@ -138,6 +154,11 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	}
 	durable_check_identity();
 	note_runs(report, &batch, context);
+	if (batch.nruns > 0)
+		holder_take(report->runs, batch.nruns);
+	/* others need not wait for a slow step of ours */
+	if (batch.full_scan && in_background_worker())
+		queue_want_more(batch.queue);
 	batch.keeps_mail = keeps_mail;
 	batch_run(&batch);
 	report->turns = batch.turns;
@@ -150,6 +171,7 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	losses_hold(&batch);
 	report->cut_seq = batch.cut_seq;
 	give_back_rest(&batch);
+	watchdog_stop_at_commit((int64) durable_step_timeout * 1000);
 	/* turns that only asked for something are taken again if a crash loses them */
 	txn_end_relaxed(batch.acted ? TXN_LASTING : batch.ended ? TXN_PROMPT : TXN_REPEATED);
 	return BATCH_COMMITTED;
@@ -163,11 +185,13 @@ static BatchEnd
 try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext context)
 {
 	Frame	   *frame = frame_begin(context);
+	int			lock_timeout = LockTimeout;
 	volatile BatchEnd end = BATCH_ERROR;
 	HeldLocks	held;
 
 	memset(report, 0, sizeof(BatchReport));
 	leftovers_note_locks(&held);
+	(void) watchdog_gave_way();
 	PG_TRY();
 	{
 		end = do_batch(owner, only, report, context);
@@ -183,10 +207,12 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 		report->edata = CopyErrorData();
 		FlushErrorState();
 		frame_unwind(frame);
-		end = BATCH_ERROR;
+		end = watchdog_gave_way() ? BATCH_GAVE_WAY : BATCH_ERROR;
 	}
 	PG_END_TRY();
 	hand_empty();
+	LockTimeout = lock_timeout;
+	watchdog_stop();
 	MemoryContextSwitchTo(context);
 	leftovers_end_transaction(&held);
 	if (end == BATCH_ERROR && report->edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !in_background_worker())
@@ -209,6 +235,7 @@ record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata)
 	if (!durable_lock_installed())
 		return;
 	batch_init(&batch, owner);
+	LockTimeout = ENGINE_LOCK_TIMEOUT;
 	batch_claim_run(&batch, run_id, true);
 	if (batch.nruns == 0)
 		return;
@@ -223,6 +250,7 @@ static bool
 try_record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata, MemoryContext context)
 {
 	Frame	   *frame = frame_begin(context);
+	int			lock_timeout = LockTimeout;
 	volatile bool done = false;
 
 	PG_TRY();
@@ -240,8 +268,23 @@ try_record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata, MemoryC
 		frame_unwind(frame);
 	}
 	PG_END_TRY();
+	LockTimeout = lock_timeout;
 	MemoryContextSwitchTo(context);
 	return done;
+}
+
+/*
+ * A lock that a turn cannot do without: say so, where it is the server's error
+ * and not our own, which says what for
+ */
+static void
+explain_lock(ErrorData *edata)
+{
+	if (edata->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE || !edata->funcname ||
+		strcmp(edata->funcname, "ProcessInterrupts") != 0)
+		return;
+	edata->message = psprintf("a transaction that is open holds a lock that the turn needs: %s", edata->message);
+	edata->hint = pstrdup("It may have taken a workflow id of a child, or a request id, and not committed. The turn is tried again.");
 }
 
 /*
@@ -268,6 +311,22 @@ add_next_run(const NextRun *run)
 }
 
 /*
+ * The batch was undone so that others get on: what it had is looked at again,
+ * by whoever may
+ */
+static void
+give_way(Oid owner, const BatchReport *report)
+{
+	Queue	   *queue = durable_queue(owner);
+
+	if (!queue || report->first_seq == QUEUE_NONE)
+		return;
+	queue_lower(queue, report->first_seq);
+	if (report->nruns == 1)
+		queue_wake(queue);
+}
+
+/*
  * Take one run in a transaction of its own
  */
 static DriveResult
@@ -287,12 +346,15 @@ drive_one(Oid owner, const NextRun *run, int *turns)
 	if (end == BATCH_ERROR)
 	{
 		drive_log_error(report.edata);
+		explain_lock(report.edata);
 		/* not alone yet: then it may have been a step's deferred constraint */
 		if (!run->alone)
 			add_next_run(&(NextRun) {run->run_id, true});
 		else if (!try_record_problem(owner, &run->run_id, report.edata, context))
 			result = DRIVE_FAILED;
 	}
+	if (end == BATCH_GAVE_WAY)
+		give_way(owner, &report);
 	if (end == BATCH_COMMITTED)
 	{
 		*turns += report.turns;
@@ -391,6 +453,9 @@ durable_drive(Oid owner, int *turns)
 			break;
 		case BATCH_HELD:
 			remember_runs(&report);
+			break;
+		case BATCH_GAVE_WAY:
+			give_way(owner, &report);
 			break;
 	}
 	MemoryContextSwitchTo(old);

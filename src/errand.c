@@ -121,6 +121,23 @@ abandon_at_exit(int code, Datum arg)
 }
 
 /*
+ * Has our role as many entries as it leaves free?
+ */
+static bool
+has_its_share(void)
+{
+	int			free_entries = 0;
+	int			own = 0;
+
+	for (int i = 0; i < MAX_ERRANDS; i++)
+		if (shared->errands[i].state == ERRAND_FREE)
+			free_entries++;
+		else
+			own += shared->errands[i].role == GetUserId();
+	return own >= free_entries;
+}
+
+/*
  * Take an entry; false where none is free
  */
 static bool
@@ -131,6 +148,8 @@ ask(dsm_handle request)
 	if (!exit_registered)
 		before_shmem_exit(abandon_at_exit, (Datum) 0);
 	exit_registered = true;
+	if (has_its_share())
+		return false;
 	for (int i = 0; i < MAX_ERRANDS && !mine; i++)
 	{
 		Errand	   *errand = &shared->errands[i];
@@ -140,6 +159,7 @@ ask(dsm_handle request)
 		{
 			errand->state = ERRAND_ASKED;
 			errand->dbid = MyDatabaseId;
+			errand->role = GetUserId();
 			errand->proc = MyProc;
 			errand->request = request;
 			mine = errand;

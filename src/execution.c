@@ -11,7 +11,8 @@
  *	  references the run would.  The two do not conflict, so neither waits for
  *	  the other; but the run cannot close before the signal is committed or
  *	  undone, so no committed signal is lost.
- *	  - Who pauses a run takes FOR NO KEY UPDATE too, and waits for a turn.
+ *	  - Who pauses a run takes FOR NO KEY UPDATE too; a turn that has it is undone
+ *	  (run_take).
  *	  - Who closes a run takes FOR UPDATE and deletes it.
  *
  *	  All functions run between store_begin() and store_end().
@@ -309,8 +310,8 @@ execution_read(const pg_uuid_t *run_ids, int count, bool lock, MemoryContext con
 }
 
 /*
- * Lock a run in order to close it from outside, waiting for a turn that has
- * it; false where it is not open
+ * Lock a run in order to close it from outside, waiting for who has it; false
+ * where it is not open
  */
 bool
 execution_lock(const pg_uuid_t *run_id, MemoryContext context, Execution *result)

@@ -14,8 +14,8 @@
  *	  2. Tasks without a key are a key of their own.
  *
  *	  3. Only keys that are ahead of virtual time need be remembered.  They are
- *	  in a hash table of fixed size; should it be full of such, tasks of other
- *	  keys come last.  After a restart of the server the keys with a backlog are
+ *	  in a hash table of fixed size; should it be full of such, or of the role's
+ *	  own where it has its share, tasks of other keys come last.  After a restart of the server the keys with a backlog are
  *	  not known as such, and their next tasks come sooner than they should.
  *
  *	  4. A key may have limits: tasks that run at a time, and tasks a second.  A
@@ -36,7 +36,8 @@
 #include "taskqueue.h"
 
 #define STRIDE			(INT64CONST(1) << 20)
-#define PROBES			16
+#define PROBES			16	/* places a key may be in */
+#define OWNER_PROBES	12	/* of which the keys of one role have so many at most */
 
 uint32
 fairness_hash(const text *key)
@@ -93,19 +94,26 @@ is_idle(const FairKey *key, TimestampTz now)
 static FairKey *
 find_key(TaskQueue *queue, uint32 hash, bool create)
 {
-	uint32		first = hash_combine(hash, (uint32) (queue - shared->task_queues)) % MAX_FAIR_KEYS;
+	uint32		bucket = hash_combine(hash, (uint32) (queue - shared->task_queues)) % (MAX_FAIR_KEYS / PROBES);
 	TimestampTz now = create ? durable_now() : 0;
 	FairKey    *room = NULL;
+	int			count = 0;		/* that the role has here */
 
 	for (int i = 0; i < PROBES; i++)
 	{
-		FairKey    *key = &shared->fair_keys[(first + i) % MAX_FAIR_KEYS];
+		FairKey    *key = &shared->fair_keys[bucket * PROBES + i];
 
 		if (key->queue == queue && key->hash == hash)
 			return key;
-		if (create && !room && (!key->queue || is_idle(key, now)))
+		if (!create)
+			continue;
+		if (!key->queue || is_idle(key, now))
 			room = key;
+		else
+			count += key->queue->owner == queue->owner;
 	}
+	if (count >= OWNER_PROBES)
+		return NULL;
 	if (room)
 	{
 		memset(room, 0, sizeof(FairKey));

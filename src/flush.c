@@ -33,6 +33,7 @@
 #include "retry.h"
 #include "saga.h"
 #include "start.h"
+#include "storage/proc.h"
 #include "state.h"
 #include "sweep.h"
 #include "timer.h"
@@ -44,6 +45,9 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
+/* A turn that met a lock is tried again after this at the latest */
+#define LOCK_RETRY_USECS	(2 * USECS_PER_SEC)
+
 void
 batch_init(Batch *batch, Oid owner)
 {
@@ -52,6 +56,7 @@ batch_init(Batch *batch, Oid owner)
 	batch->queue = durable_queue(owner);
 	batch->context = AllocSetContextCreate(CurrentMemoryContext, "durable batch", ALLOCSET_DEFAULT_SIZES);
 	batch->started = GetCurrentTimestamp();
+	batch->lock_timeout = LockTimeout;
 	rows_init(&batch->children, TABLE_EXECUTION, batch->context);
 	rows_init(&batch->child_mail, TABLE_MESSAGE, batch->context);
 	rows_init(&batch->reports, TABLE_MESSAGE, batch->context);
@@ -294,10 +299,14 @@ report(Batch *batch, Turn *turn, RunStatus status, const Event *closing)
  * Delay until the next try of a failing turn: growing, up to the setting
  */
 static int64
-turn_retry_delay(int failures)
+turn_retry_delay(const ErrorData *problem, int failures)
 {
 	int64		delay = USECS_PER_SEC;
 	int64		limit = (int64) durable_max_turn_retry_delay * 1000;
+
+	/* nobody tells when a lock is free; a try costs little */
+	if (problem->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		limit = Min(limit, LOCK_RETRY_USECS);
 
 	for (int i = 1; i < failures && delay < limit; i++)
 		delay *= 2;
@@ -346,7 +355,7 @@ keep_open(Batch *batch, Turn *turn, TurnEnd end, bool upserts)
 		e->turn_failures++;
 		e->turn_error = failure_from_error(turn->problem, e->turn_failures);
 		e->compensates |= saga_is_open(turn);
-		e->turn_retry_at = turn->at + turn_retry_delay(e->turn_failures);
+		e->turn_retry_at = turn->at + turn_retry_delay(turn->problem, e->turn_failures);
 		e->has_timers = true;
 		timer_add(&batch->timers, &e->run_id, MESSAGE_WAKE, 0, e->owner, e->turn_retry_at);
 	}

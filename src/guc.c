@@ -14,10 +14,12 @@
 
 int			durable_max_workers;
 int			durable_max_activity_workers;
+int			durable_workers_per_role;
 int			durable_worker_idle_timeout;
 int			durable_batch_size;
 int			durable_batch_time;
 int			durable_turn_timeout;
+int			durable_step_timeout;
 int			durable_max_history_events;
 int			durable_max_history_size;
 int			durable_max_payload_size;
@@ -63,6 +65,10 @@ define_engine_settings(void)
 			   "Workers in the cluster that run queued activities at the same time.",
 			   "Each runs one slow activity or a batch of quick ones. Each also counts against max_worker_processes.",
 			   &durable_max_activity_workers, 4, 0, 1024, PGC_SIGHUP, 0);
+	define_int("durable.workers_per_role",
+			   "Workers of each kind that a role keeps while other roles wait for one.",
+			   "As long as nobody waits it may have all of them. Zero: half of durable.max_workers, or of durable.max_activity_workers.",
+			   &durable_workers_per_role, 0, 0, 1024, PGC_SUSET, 0);
 	define_int("durable.worker_idle_timeout",
 			   "Time after which an idle worker leaves.", NULL,
 			   &durable_worker_idle_timeout, 60000, 10, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
@@ -76,6 +82,10 @@ define_engine_settings(void)
 			   "Time workflow code may run without reaching a wait.",
 			   "Steps do not count. The turn fails and is tried again, and the run shows in wf_stuck.",
 			   &durable_turn_timeout, 10000, 100, INT_MAX, PGC_SUSET, GUC_UNIT_MS);
+	define_int("durable.step_timeout",
+			   "Time an inline step may take.",
+			   "A step holds its worker, and its locks, until it is done. Code may ask for less by start_to_close, not for more. Zero: no limit.",
+			   &durable_step_timeout, 60000, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS);
 	define_int("durable.max_turn_retry_delay",
 			   "Longest delay between two tries of a turn that fails.", NULL,
 			   &durable_max_turn_retry_delay, 60000, 1000, INT_MAX, PGC_SUSET, GUC_UNIT_MS);
@@ -105,7 +115,7 @@ define_limits(void)
 			   &durable_max_search_attributes_size, 40, 1, 1024, PGC_SUSET, GUC_UNIT_KB);
 	define_int("durable.max_turn_commands",
 			   "Commands one turn of a workflow may give at most.", NULL,
-			   &durable_max_turn_commands, 20000, 1, INT_MAX, PGC_SUSET, 0);
+			   &durable_max_turn_commands, 20000, 1, 1000000, PGC_SUSET, 0);
 	define_int("durable.suggest_continue_events",
 			   "Events in the history of a run from which on wf_info() suggests wf_continue_as_new().", NULL,
 			   &durable_suggest_continue_events, 4096, 1, INT_MAX, PGC_SUSET, 0);

@@ -12,10 +12,12 @@
 
 extern int	durable_max_workers;
 extern int	durable_max_activity_workers;
+extern int	durable_workers_per_role;
 extern int	durable_worker_idle_timeout;	/* ms */
 extern int	durable_batch_size;
 extern int	durable_batch_time; /* ms */
 extern int	durable_turn_timeout;	/* ms */
+extern int	durable_step_timeout;	/* ms */
 extern int	durable_max_history_events;
 extern int	durable_max_history_size;	/* kB */
 extern int	durable_max_payload_size;	/* kB */

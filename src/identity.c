@@ -29,10 +29,33 @@
 #include "store.h"
 #include "txn.h"
 
-static Statement compare = {
-	"SELECT i.system_identifier = $1 AND i.database_oid = $2, i.xmin FROM durable.identity i WHERE i.only_row",
-	2, {INT8OID, OIDOID}
-};
+/* How what is stored compares with where we are */
+typedef struct Comparison
+{
+	bool		any;			/* there is something stored, */
+	bool		matches;		/* all of it says: here, */
+	bool		lasting;		/* and no rollback of ours takes it away */
+} Comparison;
+
+static Comparison
+compare(void)
+{
+	static Statement statement = {
+		"SELECT i.system_identifier = $1 AND i.database_oid = $2, i.xmin FROM durable.identity i",
+		2, {INT8OID, OIDOID}
+	};
+	Datum		values[2] = {Int64GetDatum((int64) GetSystemIdentifier()), ObjectIdGetDatum(MyDatabaseId)};
+	Comparison	result = {.matches = true};
+	int			rows = (int) store_execute(&statement, values, NULL);
+
+	result.any = rows > 0;
+	for (int i = 0; i < rows; i++)
+	{
+		result.matches &= DatumGetBool(store_value(i, 1));
+		result.lasting |= !TransactionIdIsCurrentTransactionId(DatumGetTransactionId(store_value(i, 2)));
+	}
+	return result;
+}
 
 /*
  * False where another identity is stored; true where none is
@@ -40,38 +63,41 @@ static Statement compare = {
 bool
 durable_identity_matches(void)
 {
-	Datum		values[2] = {Int64GetDatum((int64) GetSystemIdentifier()), ObjectIdGetDatum(MyDatabaseId)};
 	StoreScope	scope;
 	bool		matches;
 
 	store_begin_look(&scope);
-	matches = store_execute(&compare, values, NULL) == 0 || DatumGetBool(store_value(0, 1));
+	matches = compare().matches;
 	store_end(&scope);
 	return matches;
 }
 
 /*
  * Store the identity where none is: with the first run, in its transaction.
- * Not before, since a dump to be restored here may bring its own.
+ * Not before, since a dump to be restored here may bring its own.  If others
+ * start a first run, too, each stores it: a unique key would have them wait for
+ * a transaction that may stay open.
  */
 void
 durable_claim_identity(void)
 {
 	static Statement claim = {
-		"INSERT INTO durable.identity (system_identifier, database_oid) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+		"INSERT INTO durable.identity (system_identifier, database_oid) VALUES ($1, $2)",
 		2, {INT8OID, OIDOID}
 	};
 	static Oid	known = InvalidOid;	/* schema of the extension that has one */
 	Datum		values[2] = {Int64GetDatum((int64) GetSystemIdentifier()), ObjectIdGetDatum(MyDatabaseId)};
+	Comparison	found;
 	StoreScope	scope;
 
 	if (known == durable_schema())
 		return;
 	store_begin(&scope);
-	if (store_execute(&compare, values, NULL) == 0)
+	found = compare();
+	if (!found.any)
 		store_execute(&claim, values, NULL);
-	else if (!TransactionIdIsCurrentTransactionId(DatumGetTransactionId(store_value(0, 2))))
-		known = durable_schema();	/* and no rollback of ours takes it away */
+	else if (found.lasting)
+		known = durable_schema();
 	store_end(&scope);
 }
 
@@ -117,7 +143,6 @@ durable_note_replicated(void)
 {
 	static Statement statement = {
 		"INSERT INTO durable.identity (system_identifier, database_oid) VALUES (0, 0)"
-		" ON CONFLICT (only_row) DO UPDATE SET (system_identifier, database_oid) = (0, 0)"
 	};
 	StoreScope	scope;
 

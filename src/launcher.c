@@ -23,6 +23,10 @@
  *	  5. Where the server has no free background worker, idle workers of either
  *	  kind leave for a queue or a database that has none, and busy ones make room.
  *
+ *	  Workers of a role that has more than its share do so in the middle of a
+ *	  step (shares.c), and a scheduler that has nothing to do rests: it is started
+ *	  again when its deadline has come, or somebody wants it.
+ *
  *	  6. Restarts are throttled: each start of a worker that took no turn doubles
  *	  the delay before the next one.
  *
@@ -47,6 +51,7 @@
 #include "postmaster/interrupt.h"
 #include "process.h"
 #include "queue.h"
+#include "shares.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "taskqueue.h"
@@ -158,6 +163,33 @@ start_process(Round *round, SlotKind kind, Oid dbid, Oid owner, int queue)
 }
 
 /*
+ * Is there need for the scheduler of a database?  For one that rests there is
+ * when its time has come; the caller holds the directory lock.
+ */
+static bool
+needs_scheduler(Round *round, Database *db)
+{
+	TimestampTz at;
+	long		left;
+
+	if (!OidIsValid(db->dbid) || db->blocked > 0)
+		return false;
+	if (db->wanted || (db->checked && !db->resting))
+		return true;
+	if (!db->checked)
+		return false;
+	SpinLockAcquire(&db->mutex);
+	at = db->look ? DT_NOBEGIN : Min(db->deadline, db->look_at);
+	SpinLockRelease(&db->mutex);
+	if (at == DT_NOEND)
+		return false;
+	left = at == DT_NOBEGIN ? 0 : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), at);
+	if (left > 0)
+		round->wait = sooner(round->wait, Min(left, MAX_RESTART_DELAY_MS));
+	return left == 0;
+}
+
+/*
  * Start the schedulers that are wanted
  */
 static void
@@ -174,7 +206,7 @@ start_schedulers(Round *round)
 
 		LWLockAcquire(shared->directory, LW_SHARED);
 		dbid = db->dbid;
-		wanted = OidIsValid(dbid) && (db->wanted || db->checked) && db->blocked == 0;
+		wanted = needs_scheduler(round, db);
 		LWLockRelease(shared->directory);
 		if (!wanted || slot_exists(SLOT_SCHEDULER, dbid))
 			continue;
@@ -191,7 +223,7 @@ start_schedulers(Round *round)
 		}
 		/* it says so itself if it is wanted on */
 		LWLockAcquire(shared->directory, LW_EXCLUSIVE);
-		db->wanted = false;
+		db->wanted = db->resting = false;
 		db->failures++;
 		db->launched_at = now;
 		LWLockRelease(shared->directory);
@@ -386,39 +418,55 @@ has_free_activity_worker(TaskQueue *queue, int *workers)
 }
 
 /*
+ * Start an activity worker for a queue that wants one, if there is a place for it
+ */
+static void
+start_activity_worker(Round *round, int index, bool extra, int room)
+{
+	TaskQueue  *queue = &shared->task_queues[index];
+	long		delay = extra ? 0 : restart_delay(queue->failures, queue->launched_at, GetCurrentTimestamp());
+
+	if (delay > 0)
+	{
+		(void) task_queue_want(queue);
+		round->wait = sooner(round->wait, delay);
+		return;
+	}
+	if (room > 0 && start_process(round, SLOT_ACTIVITY_WORKER, queue->dbid, queue->owner, index))
+		return;
+	(void) task_queue_want(queue);
+	round->task_queues += !extra;
+	round->crowded++;
+}
+
+/*
  * Start the activity workers that are missing
  */
 static void
 start_activity_workers(Round *round)
 {
-	int			room = durable_max_activity_workers - slot_count(SLOT_ACTIVITY_WORKER);
-	TimestampTz now = GetCurrentTimestamp();
-
-	for (int i = 0; i < shared->task_queue_end; i++)
-	{
-		TaskQueue  *queue = &shared->task_queues[i];
-		int			workers;
-		long		delay;
-
-		if (!OidIsValid(queue->dbid) || queue->external || !queue->wanted || !task_queue_take_wanted(queue) ||
-			!task_queue_ready(queue) || !may_run(queue->dbid) || has_free_activity_worker(queue, &workers))
-			continue;
-		delay = workers > 0 ? 0 : restart_delay(queue->failures, queue->launched_at, now);
-		if (delay > 0)
+	/* those of roles without any come first: a role that made room is not the next to take it */
+	for (int extra = 0; extra <= 1; extra++)
+		for (int i = 0; i < shared->task_queue_end; i++)
 		{
-			(void) task_queue_want(queue);
-			round->wait = sooner(round->wait, delay);
-			continue;
+			TaskQueue  *queue = &shared->task_queues[i];
+			int			workers;
+
+			if (!OidIsValid(queue->dbid) || queue->external || !queue->wanted)
+				continue;
+			(void) has_free_activity_worker(queue, &workers);
+			if ((workers > 0) != extra || !task_queue_take_wanted(queue) || !task_queue_ready(queue) ||
+				!may_run(queue->dbid) || has_free_activity_worker(queue, &workers))
+				continue;
+			start_activity_worker(round, i, extra,
+										 durable_max_activity_workers - slot_count(SLOT_ACTIVITY_WORKER));
 		}
-		if (room <= 0 || !start_process(round, SLOT_ACTIVITY_WORKER, queue->dbid, queue->owner, i))
-		{
-			(void) task_queue_want(queue);
-			round->task_queues += workers == 0;
-			round->crowded++;
-			continue;
-		}
-		room--;
-	}
+}
+
+static TimestampTz
+since_when(TimestampTz before, int count)
+{
+	return count == 0 ? 0 : before != 0 ? before : GetCurrentTimestamp();
 }
 
 /*
@@ -433,9 +481,18 @@ make_room(Round *round)
 	shared->out_of_workers = round->full;
 	shared->starving = round->full ? starving : round->queues;
 	shared->starving_tasks = round->full ? starving : round->task_queues;
+	shared->starving_since = since_when(shared->starving_since, shared->starving);
+	shared->starving_tasks_since = since_when(shared->starving_tasks_since, shared->starving_tasks);
 	shared->crowded_tasks = Max(round->crowded, shared->starving_tasks);
 	wake_idle_workers(SLOT_WORKER, shared->starving);
 	wake_idle_workers(SLOT_ACTIVITY_WORKER, shared->crowded_tasks);
+	if (round->full)
+		wake_idle_workers(SLOT_SCHEDULER, starving);
+	/* where the server is full there are fewer places than the settings say */
+	shares_ask(SLOT_WORKER, shared->starving,
+			   round->full ? slot_count(SLOT_WORKER) : durable_max_workers);
+	shares_ask(SLOT_ACTIVITY_WORKER, shared->starving_tasks,
+			   round->full ? slot_count(SLOT_ACTIVITY_WORKER) : durable_max_activity_workers);
 }
 
 void

@@ -15,6 +15,7 @@
 #include "extension.h"
 #include "failure.h"
 #include "find.h"
+#include "holder.h"
 #include "json.h"
 #include "mail.h"
 #include "notify.h"
@@ -25,6 +26,29 @@
 #include "update.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+
+/*
+ * Lock a run in order to change it, or (`close') to close it; false where it is
+ * not open.  A turn that has it gives it away, with the step it may be in, and is
+ * taken again later.
+ */
+bool
+run_take(const pg_uuid_t *run_id, bool close, MemoryContext context, Execution *e)
+{
+	volatile bool open = false;
+
+	holders_want(run_id);
+	PG_TRY();
+	{
+		open = close ? execution_lock(run_id, context, e) : execution_lock_turns(run_id, context, e);
+	}
+	PG_FINALLY();
+	{
+		holders_want_no_more();
+	}
+	PG_END_TRY();
+	return open;
+}
 
 /*
  * Send a message to an open run; its claim is woken at commit
@@ -263,7 +287,7 @@ runs_close_terminated(Execution *runs, int count, text *reason, const pg_uuid_t 
 }
 
 /*
- * Close a run at once, without running code; waits for a turn that has it.
+ * Close a run at once, without running code; a turn that has it is undone.
  * False where it is closed.  `next' is the run that goes on for it, or NULL.
  */
 bool
@@ -271,7 +295,7 @@ run_replace(const pg_uuid_t *run_id, text *reason, const pg_uuid_t *next)
 {
 	Execution	e;
 
-	if (!execution_lock(run_id, CurrentMemoryContext, &e))
+	if (!run_take(run_id, true, CurrentMemoryContext, &e))
 		return false;
 	txn_locked(e.owner, run_id);
 	runs_close_terminated(&e, 1, reason, next);

@@ -12,6 +12,7 @@
 #include "history.h"
 #include "mailbox.h"
 
+extern bool run_take(const pg_uuid_t *run_id, bool close, MemoryContext context, Execution *e);
 extern void refuse_own_run(const pg_uuid_t *run_id);
 extern void run_send(const Found *run, Message *message);
 extern bool run_signal(const Found *run, text *signal, Jsonb *payload, text *request_id);

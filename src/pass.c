@@ -310,6 +310,11 @@ sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 {
 	int			event;
 
+	if (watchdog == WATCHDOG_GIVE_WAY)
+	{
+		turn->interrupt = edata;
+		return;
+	}
 	if (turn->left)
 		return;
 	edata->context = true_names(turn, edata->context);
@@ -357,7 +362,8 @@ give_up_step(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 	turn->stepping = false;
 	running_attempt = NULL;
 	LockTimeout = turn->lock_timeout;
-	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && watchdog == WATCHDOG_NONE && !in_background_worker())
+	if (watchdog == WATCHDOG_GIVE_WAY ||
+		(edata->sqlerrcode == ERRCODE_QUERY_CANCELED && watchdog == WATCHDOG_NONE && !in_background_worker()))
 		turn->interrupt = edata;
 }
 
@@ -453,7 +459,11 @@ check_outcome(Turn *turn)
 static void
 try_code(Turn *turn, void (*code) (Turn *))
 {
+	int			lock_timeout = LockTimeout;
+
 	MemoryContextSwitchTo(turn->pass_context);
+	/* code could catch the error of a short one, and take it for an outcome */
+	LockTimeout = turn->mode.lock_timeout;
 	watchdog_guard((int64) durable_turn_timeout * 1000, WATCHDOG_CODE);
 	PG_TRY();
 	{
@@ -482,6 +492,7 @@ try_code(Turn *turn, void (*code) (Turn *))
 			sort_out_error(turn, edata, watchdog_release());
 	}
 	PG_END_TRY();
+	LockTimeout = lock_timeout;
 	check_outcome(turn);
 	if (turn->problem)
 		turn->end = PASS_PROBLEM;

@@ -10,7 +10,7 @@
  *	  no others begin.  They carry the run's own paused_at, and by that only they
  *	  are unpaused with it, and not those that an operator paused one by one.
  *
- *	  3. A turn that is under way ends first.  Both changes are events, which are
+ *	  3. A turn that is under way is undone, with the step it is in (holder.c).  Both changes are events, which are
  *	  written here; mail that came before goes into the history before them.
  *	  What such mail would have woken is made up for when the run goes on: then
  *	  the code is run anyway.
@@ -39,7 +39,7 @@ run_pause(const pg_uuid_t *run_id, text *reason)
 	ActivityChange pause = {.kind = CHANGE_PAUSE, .reason = reason, .paused_at = event.at};
 	Execution	e;
 
-	if (!execution_lock_turns(run_id, CurrentMemoryContext, &e))
+	if (!run_take(run_id, false, CurrentMemoryContext, &e))
 		return false;
 	txn_locked(e.owner, run_id);
 	if (e.paused_at != DT_NOEND)
@@ -64,7 +64,7 @@ run_unpause(const pg_uuid_t *run_id)
 	Message		wake = {.run_id = *run_id, .kind = MESSAGE_WAKE, .at = event.at};
 	Execution	e;
 
-	if (!execution_lock_turns(run_id, CurrentMemoryContext, &e))
+	if (!run_take(run_id, false, CurrentMemoryContext, &e))
 		return false;
 	txn_locked(e.owner, run_id);
 	if (e.paused_at == DT_NOEND)

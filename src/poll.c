@@ -74,6 +74,8 @@ see_worker(const Poll *poll, int64 topic, int tasks)
 	static Poller *mine = NULL;
 	char		name[NAMEDATALEN];
 	Poller	   *oldest = NULL;
+	Poller	   *own = NULL;		/* the oldest of the role */
+	int			count = 0;
 
 	if (!shared)
 		return;
@@ -86,6 +88,13 @@ see_worker(const Poll *poll, int64 topic, int tasks)
 	{
 		Poller	   *poller = &shared->pollers[i];
 
+		if (OidIsValid(poller->dbid) && poller->role == poll->role)
+		{
+			count++;
+			if (!own || poller->seen_at < own->seen_at)
+				own = poller;
+		}
+
 		if (poller->dbid == MyDatabaseId && poller->topic == topic &&
 			strcmp(poller->name, name) == 0)
 			mine = poller;
@@ -94,7 +103,8 @@ see_worker(const Poll *poll, int64 topic, int tasks)
 	}
 	if (!mine)
 	{
-		mine = oldest;
+		/* nobody sees the workers of others off the table */
+		mine = count < MAX_POLLERS / 2 ? oldest : own;
 		mine->dbid = MyDatabaseId;
 		mine->topic = topic;
 		strlcpy(mine->name, name, NAMEDATALEN);

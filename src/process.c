@@ -10,6 +10,8 @@
 #include "access/xact.h"
 #include "compat.h"
 #include "extension.h"
+#include "guc.h"
+#include "holder.h"
 #include "identity.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
@@ -65,6 +67,8 @@ process_begin(Datum arg, const char *name)
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(slot->dbid, slot->owner, flags);
 	slot_pin_settings(name);
+	slot->share = durable_workers_per_role;
+	holder_init(slot->asked);
 	check_identity();
 	return slot;
 }

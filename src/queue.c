@@ -218,6 +218,18 @@ queue_has_mail(Queue *queue)
 }
 
 /*
+ * A worker leaves that may not have come to the end of the mail: from the
+ * cursor on there may be more
+ */
+void
+queue_doubt(Queue *queue)
+{
+	SpinLockAcquire(&queue->mutex);
+	queue->low = Min(queue->low, queue->cursor);
+	SpinLockRelease(&queue->mutex);
+}
+
+/*
  * Whether the launcher watches the queue; returns whether it did
  */
 bool

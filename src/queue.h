@@ -20,6 +20,7 @@ extern bool queue_any_skipped(Queue *queue);
 extern void queue_release_all(Queue *queue);
 extern void queues_look_again(Oid dbid);
 extern bool queue_has_mail(Queue *queue);
+extern void queue_doubt(Queue *queue);
 extern bool queue_set_watched(Queue *queue, bool watched);
 extern void queue_wake(Queue *queue);
 extern void queue_want_more(Queue *queue);

@@ -96,7 +96,7 @@ read_past(const pg_uuid_t *run_id, Past *past)
 
 	memset(past, 0, sizeof(Past));
 	past->status = STATUS_RUNNING;
-	if (!execution_lock(run_id, CurrentMemoryContext, &past->execution) &&
+	if (!run_take(run_id, true, CurrentMemoryContext, &past->execution) &&
 		!closed_read(run_id, CurrentMemoryContext, &past->execution, &past->status))
 		return false;
 	past->nrows = history_read(run_id, 1, CurrentMemoryContext, &past->rows);

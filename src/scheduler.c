@@ -21,7 +21,10 @@
  *	  have mail, which queues have tasks, and all timers.  So nothing depends on what shared memory knew
  *	  before a crash.
  *
- *	  6. Where the extension is not installed it leaves, and the database is
+ *	  6. Where the server has no free background worker for others, one that has
+ *	  nothing to do leaves: the launcher starts it for its deadline (launcher.c).
+ *
+ *	  7. Where the extension is not installed it leaves, and the database is
  *	  forgotten.  Where the tables belong to another database (identity.c) it
  *	  says so and waits.
  *
@@ -348,6 +351,20 @@ work(TimestampTz from, bool look)
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
+/*
+ * Has something come since the last look?
+ */
+static bool
+is_busy(void)
+{
+	bool		due;
+
+	SpinLockAcquire(&database->mutex);
+	due = database->look || Min(database->deadline, database->look_at) <= durable_now();
+	SpinLockRelease(&database->mutex);
+	return due || any_notify() || errands_wait();
+}
+
 static void
 sleep_until_due(Slot *slot)
 {
@@ -360,6 +377,8 @@ sleep_until_due(Slot *slot)
 	SpinLockRelease(&database->mutex);
 	if (deadline == 0 || any_notify() || errands_wait())
 		return;
+	if (shared->out_of_workers && shared->starving > 0)
+		slot_rest(slot, database, is_busy);
 	wait = deadline == DT_NOEND ? -1 :
 		Min(TimestampDifferenceMilliseconds(durable_now(), deadline), CLOCK_CHECK_MS);
 	if (event == 0)

@@ -23,6 +23,7 @@
 
 #include <signal.h>
 
+#include "holder.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "shmem.h"
@@ -51,6 +52,7 @@ shmem_request(void)
 		prev_shmem_request_hook();
 	RequestAddinShmemSpace(shared_size());
 	RequestNamedLWLockTranche("durable", 3);
+	holders_shmem_request();
 }
 
 static void
@@ -88,7 +90,9 @@ shmem_startup(void)
 		for (int i = 0; i < MAX_ERRANDS; i++)
 			SpinLockInit(&shared->errands[i].mutex);
 		suspects_startup();
+		SpinLockInit(&shared->wanted_mutex);
 	}
+	holders_shmem_startup();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -139,6 +143,7 @@ durable_database(Oid dbid, bool create)
 		result->dbid = dbid;
 		result->blocked = 0;
 		result->wanted = false;
+		result->resting = false;
 		result->launched_at = 0;
 		result->failures = 0;
 		result->look = true;
@@ -207,6 +212,17 @@ durable_terminate_slots(SlotKind kind, Oid dbid)
 }
 
 /*
+ * Wake the scheduler of a database, or the launcher, which starts one if there
+ * is need
+ */
+void
+durable_wake_scheduler(Oid dbid)
+{
+	if (!durable_wake_slots(SLOT_SCHEDULER, dbid))
+		durable_wake_launcher();
+}
+
+/*
  * Ask the launcher for a scheduler in this database; false where there is no
  * room for it
  */
@@ -237,7 +253,7 @@ durable_look_at_all(Oid dbid)
 	SpinLockAcquire(&db->mutex);
 	db->look = true;
 	SpinLockRelease(&db->mutex);
-	(void) durable_wake_slots(SLOT_SCHEDULER, dbid);
+	durable_wake_scheduler(dbid);
 }
 
 /*
@@ -277,5 +293,5 @@ durable_new_deadline(Oid dbid, TimestampTz at)
 		db->deadline = at;
 	SpinLockRelease(&db->mutex);
 	if (earlier)
-		(void) durable_wake_slots(SLOT_SCHEDULER, dbid);
+		durable_wake_scheduler(dbid);
 }

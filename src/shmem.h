@@ -34,6 +34,7 @@ typedef struct Database
 	bool		wanted;			/* start a scheduler; directory lock */
 	TimestampTz launched_at;	/* last start of one; directory lock */
 	int			failures;		/* starts in a row that found nothing; directory lock */
+	bool		resting;		/* the scheduler made room, and is to come when there is need; directory lock */
 	slock_t		mutex;			/* guards the rest */
 	bool		look;			/* the scheduler should look at everything, */
 	TimestampTz look_at;		/* or will have to then; DT_NOEND: not */
@@ -179,7 +180,9 @@ typedef struct Slot
 	bool		idle;			/* ... but for these, the process's own */
 	int64		turns;
 	TimestampTz last_turn_at;
-	TimestampTz batch_at;		/* begin of the batch it is busy with */
+	TimestampTz batch_at;		/* begin of the batch it is busy with; 0: there was nothing */
+	bool		asked;			/* the launcher has asked it to leave; directory lock */
+	int			share;			/* its role's durable.workers_per_role */
 	slock_t		mutex;			/* guards the rest */
 	pg_uuid_t	run_id;			/* the activity it runs alone, */
 	int32		command;
@@ -203,6 +206,7 @@ typedef struct Listener
 {
 	Oid			dbid;
 	uint64		key;			/* of a workflow, or the topic of task queues */
+	Oid			role;			/* of the session that was the first */
 	int			sessions;		/* 0: free */
 	uint32		hungry;			/* one of them has found no task; a number that is new each
 								 * time, 0 for none */
@@ -235,6 +239,7 @@ typedef struct Errand
 	slock_t		mutex;			/* guards these four */
 	ErrandState state;
 	Oid			dbid;
+	Oid			role;			/* that asked; written before the state */
 	PGPROC	   *proc;			/* who asked; NULL: has left */
 	dsm_handle	request;
 	int			end;			/* ErrandEnd; the scheduler's while taken, as the following */
@@ -252,6 +257,8 @@ typedef struct Shared
 	bool		starts_workers; /* durable.max_workers is not 0, as the launcher knows it */
 	bool		out_of_workers; /* the server has no free background worker */
 	int			starving;		/* that many could run if workers left */
+	TimestampTz starving_since; /* 0: there is none that could */
+	TimestampTz starving_tasks_since;
 	int			starving_tasks; /* the same for activity workers */
 	int			crowded_tasks;	/* or if idle activity workers left */
 	pg_atomic_uint64 run_stamp; /* of the run id drawn last, see start.c */
@@ -262,6 +269,8 @@ typedef struct Shared
 	Suspect		suspects[MAX_SUSPECTS];
 	pg_atomic_uint32 identities;	/* counts changes of durable.identity in any database, */
 	pg_atomic_uint32 identities_open;	/* and transactions with one that have not ended */
+	slock_t		wanted_mutex;	/* guards which runs somebody wants (holder.c), */
+	int			nwanted;		/* and how many that are */
 	int			nwaiters;
 	int			nlisteners;
 	int			listeners_missing;	/* found no room: then everything notifies */
@@ -285,6 +294,7 @@ extern Database *durable_database(Oid dbid, bool create);
 extern void clip_text(char *to, const char *from, size_t size);
 extern void durable_wake_launcher(void);
 extern bool durable_wake_slots(SlotKind kind, Oid dbid);
+extern void durable_wake_scheduler(Oid dbid);
 extern void durable_terminate_slots(SlotKind kind, Oid dbid);
 extern bool durable_want_scheduler(Oid dbid);
 extern void durable_look_at_all(Oid dbid);

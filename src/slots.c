@@ -68,6 +68,8 @@ detach(int code, Datum arg)
 	dbid = my_slot->dbid;
 	busy = my_slot->lease != 0;
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	if (my_slot->kind == SLOT_WORKER && my_slot->batch_at != 0)
+		queue_doubt(&shared->queues[my_slot->queue]);
 	release(my_slot);
 	my_slot = NULL;
 	LWLockRelease(shared->directory);
@@ -119,6 +121,8 @@ reserve(SlotKind kind, Oid dbid, Oid owner, int queue, SlotTicket *ticket)
 		slot->turns = 0;
 		slot->last_turn_at = 0;
 		slot->batch_at = 0;
+		slot->share = 0;
+		slot->asked = false;
 		ticket->generation = slot->generation;
 		ticket->dbid = dbid;
 		ticket->owner = owner;
@@ -263,6 +267,29 @@ slot_leave_if_idle(Slot *slot)
 		has_work = task_queue_next(slot->dbid, slot->owner, NULL) != NULL;
 	if (!has_work)
 	{
+		release(slot);
+		my_slot = NULL;
+	}
+	LWLockRelease(shared->directory);
+	if (my_slot)
+		return;
+	durable_wake_launcher();
+	proc_exit(0);
+}
+
+/*
+ * A scheduler that has nothing to do makes room: the launcher starts one when
+ * its deadline has come.  Who asks for something in this very moment has either
+ * been seen by busy(), or finds no scheduler and asks the launcher.
+ */
+void
+slot_rest(Slot *slot, Database *db, bool (*busy) (void))
+{
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	if (!busy())
+	{
+		db->resting = true;
+		db->wanted = false;
 		release(slot);
 		my_slot = NULL;
 	}

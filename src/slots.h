@@ -14,6 +14,7 @@ extern bool slot_start(SlotKind kind, Oid dbid, Oid owner, int queue);
 extern Slot *slot_attach(int index);
 extern void slot_pin_settings(const char *application_name);
 extern void slot_leave_if_idle(Slot *slot);
+extern void slot_rest(Slot *slot, Database *db, bool (*busy) (void));
 extern bool slot_exists(SlotKind kind, Oid dbid);
 extern int	slot_count(SlotKind kind);
 extern void slots_reclaim(void);

@@ -159,17 +159,47 @@ left_to_close(const StepRequest *step, TimestampTz scheduled_at)
 	return Max(scheduled_at + step->schedule_to_close - durable_now(), 1);
 }
 
+static int64
+shorter(int64 a, int64 b)
+{
+	return a == 0 ? b : b == 0 ? a : Min(a, b);
+}
+
 /*
- * Microseconds this attempt may take, 0 for no limit
+ * Microseconds this attempt may take by what the code says, 0 for no limit
+ */
+static int64
+own_limit(const StepRequest *step, TimestampTz scheduled_at)
+{
+	return shorter(step->start_to_close, left_to_close(step, scheduled_at));
+}
+
+/*
+ * The same with the limit of all steps
  */
 static int64
 attempt_limit(const StepRequest *step, TimestampTz scheduled_at)
 {
-	int64		left = left_to_close(step, scheduled_at);
+	return shorter(own_limit(step, scheduled_at), (int64) durable_step_timeout * 1000);
+}
 
-	if (step->start_to_close == 0 || left == 0)
-		return step->start_to_close + left;
-	return Min(step->start_to_close, left);
+/*
+ * The failure of an attempt that took too long: by its own limit, or by that of
+ * all steps
+ */
+static Jsonb *
+time_is_over(const StepRequest *step, TimestampTz scheduled_at, int attempt)
+{
+	bool		closes = left_to_close(step, scheduled_at) == 1;
+	bool		own = step->start_to_close > 0 && step->start_to_close <= (int64) durable_step_timeout * 1000;
+	const char *which = closes ? "schedule_to_close" : "start_to_close";
+
+	return failure_make(which, ERRCODE_WF_ACTIVITY_TIMED_OUT,
+						closes || own || durable_step_timeout == 0 || test_mode ?
+						psprintf("activity %s timed out: %s", text_to_cstring(step->name), which) :
+						psprintf("activity %s ran over durable.step_timeout (%d ms); with mode => 'queued' it may take longer",
+								 text_to_cstring(step->name), durable_step_timeout),
+						attempt);
 }
 
 /*
@@ -179,7 +209,7 @@ static Jsonb *
 run_activity(const StepRequest *step, TimestampTz scheduled_at)
 {
 	const Mock *mock = test_mode ? mock_call(step->name, step->input) : NULL;
-	int64		limit = attempt_limit(step, scheduled_at);
+	int64		limit = own_limit(step, scheduled_at);
 
 	if (!mock)
 		return run_function(step);
@@ -237,7 +267,10 @@ do_step(Turn *turn, TimestampTz scheduled_at, int attempt, int nestlevel)
 		watchdog_guard(SHARED_STEP_USECS, WATCHDOG_BATCH);
 	}
 	else
+	{
+		LockTimeout = turn->mode.lock_timeout;
 		watchdog_guard(attempt_limit(step, scheduled_at), WATCHDOG_STEP);
+	}
 	step_as_activity(turn, scheduled_at, attempt, &activity);
 	activity.started_at = durable_now();
 	activity.start_to_close = step->start_to_close;
@@ -441,6 +474,9 @@ step_run(Turn *turn)
 	}
 	if (turn->mode.shared && !turn->mode.alone && step_wants_to_be_alone(edata->sqlerrcode, end.watchdog))
 		return STEP_ALONE;
+	/* the batch is undone, and the step was never tried */
+	if (end.watchdog == WATCHDOG_GIVE_WAY)
+		ReThrowError(edata);
 	if (leftovers_want_alone())
 		return STEP_ALONE;
 	leftovers_check_refused();
@@ -448,16 +484,8 @@ step_run(Turn *turn)
 		ReThrowError(edata);
 
 	old = MemoryContextSwitchTo(turn->context);
-	if (end.watchdog == WATCHDOG_STEP)
-	{
-		const char *which = left_to_close(&turn->step, scheduled_at) == 1 ? "schedule_to_close" : "start_to_close";
-
-		failure = failure_make(which, ERRCODE_WF_ACTIVITY_TIMED_OUT,
-							   psprintf("activity %s timed out: %s", text_to_cstring(turn->step.name), which),
-							   attempt);
-	}
-	else
-		failure = failure_from_error(edata, attempt);
+	failure = end.watchdog == WATCHDOG_STEP ? time_is_over(&turn->step, scheduled_at, attempt) :
+		failure_from_error(edata, attempt);
 	MemoryContextSwitchTo(old);
 	log_attempt(turn, end.watchdog == WATCHDOG_STEP ? EVENT_ACTIVITY_TIMED_OUT : EVENT_ACTIVITY_FAILED,
 				failure, attempt, scheduled_at, started_at);

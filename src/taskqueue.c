@@ -4,11 +4,9 @@
  *	  Task queues: where claims start, and who is woken.
  *
  *	  1. A task queue belongs to a role, whose workflows put activities into it.
- *	  Its id is a hash of namespace, name, role and kind, so it needs no row.  The
- *	  hash must be a cryptographic one: whoever finds a name for a queue of his own
- *	  that gives the id of another role's queue gets the tasks in it.  A
- *	  worker may serve several roles whose member it is; so those who wait for
- *	  tasks do it by the topic, a hash of namespace and name.
+ *	  Its id is a hash (taskqueue_id.c), so it needs no row.  A worker may serve
+ *	  several roles whose member it is; so those who wait for tasks do it by the
+ *	  topic, a hash of namespace and name.
  *
  *	  2. It has a lane for each priority.  A task's place in its lane is given
  *	  when it comes (fairness.c); claims take them in that order.  Under a held
@@ -28,7 +26,7 @@
  *	  brings the task sends it; where it could not know yet, the scheduler does.
  *
  *	  5. There may be more queues than entries: then those that were not used for
- *	  long make room.  A queue that finds none is looked through from its
+ *	  long make room.  One role's queues never take more than half of all.  A queue that finds none is looked through from its
  *	  beginning each time, and the scheduler sees to its SQL activities when there
  *	  is.
  *
@@ -55,11 +53,8 @@
 #include "postgres.h"
 
 #include "clock.h"
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
-#include "port/pg_bswap.h"
 #include "storage/latch.h"
 #include "taskqueue.h"
 #include "testmode.h"
@@ -69,81 +64,9 @@
 #define WAITS_WINDOW	(5 * 60 * USECS_PER_SEC)
 /* Entries are kept so long at least: longer than a session sleeps in a poll */
 #define KEEP_USECS		(2 * 60 * USECS_PER_SEC)
+#define REFUSED_USECS	USECS_PER_SEC
 
 static TaskQueue local_queue;
-
-static int64
-hash_name(const char *namespace, const char *name, Oid owner, bool external)
-{
-	pg_cryptohash_ctx *sha = pg_cryptohash_create(PG_SHA256);
-	uint32		head[2] = {pg_hton32(owner), pg_hton32((external ? 1 : 0) | (name ? 2 : 0))};
-	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-	int64		id;
-
-	if (pg_cryptohash_init(sha) < 0 ||
-		pg_cryptohash_update(sha, (uint8 *) head, sizeof(head)) < 0 ||
-		pg_cryptohash_update(sha, (const uint8 *) namespace, strlen(namespace) + 1) < 0 ||
-		(name && pg_cryptohash_update(sha, (const uint8 *) name, strlen(name)) < 0) ||
-		pg_cryptohash_final(sha, digest, sizeof(digest)) < 0)
-		elog(ERROR, "could not hash the name of a task queue: %s", pg_cryptohash_error(sha));
-	pg_cryptohash_free(sha);
-	memcpy(&id, digest, sizeof(id));
-	return (int64) pg_ntoh64(id);
-}
-
-/*
- * The id of a queue; a NULL name is that of a role's activities without one.
- * The last ones are remembered: a hash costs as much as a small statement.
- */
-int64
-task_queue_id(const char *namespace, const char *name, Oid owner, bool external)
-{
-	static struct
-	{
-		bool		used;
-		bool		named;
-		bool		external;
-		Oid			owner;
-		char		namespace[NAMEDATALEN];
-		char		name[NAMEDATALEN];
-		int64		id;
-	}			known[8];
-	static int	next = 0;
-	const char *key = name ? name : "";
-	int64		id;
-
-	for (int i = 0; i < lengthof(known); i++)
-		if (known[i].used && known[i].owner == owner && known[i].external == external && known[i].named == (name != NULL) &&
-			strcmp(known[i].name, key) == 0 && strcmp(known[i].namespace, namespace) == 0)
-			return known[i].id;
-	id = hash_name(namespace, name, owner, external);
-	if (strlen(namespace) < NAMEDATALEN && strlen(key) < NAMEDATALEN)
-	{
-		strcpy(known[next].namespace, namespace);
-		strcpy(known[next].name, key);
-		known[next].owner = owner;
-		known[next].external = external;
-		known[next].named = name != NULL;
-		known[next].id = id;
-		known[next].used = true;
-		next = (next + 1) % lengthof(known);
-	}
-	return id;
-}
-
-int64
-task_queue_topic(const char *namespace, const char *name)
-{
-	int64		topic = task_queue_id(namespace, name, InvalidOid, true);
-
-	return topic != 0 ? topic : 1;
-}
-
-char *
-task_queue_channel(int64 topic)
-{
-	return psprintf("wfq_%016llx", (unsigned long long) topic);
-}
 
 static void
 init_entry(TaskQueue *queue, const TaskQueueName *name)
@@ -206,21 +129,62 @@ find_entry(int64 id)
 }
 
 /*
- * An entry for another queue, NULL where there is no room; the caller holds the
- * directory lock exclusively
+ * An entry for another queue of a role, NULL where there is no room; the caller
+ * holds the directory lock exclusively.  A role has room for as many as it
+ * leaves free, so there is always some for others.
  */
 static TaskQueue *
-free_entry(void)
+free_entry(Oid owner)
 {
+	TaskQueue  *unused = NULL;
+	TaskQueue  *idle = NULL;
+	int			nfree = MAX_TASK_QUEUES - shared->task_queue_end;
+	int			count = 0;
+
 	for (int i = 0; i < shared->task_queue_end; i++)
-		if (!OidIsValid(shared->task_queues[i].dbid))
-			return &shared->task_queues[i];
-	if (shared->task_queue_end < MAX_TASK_QUEUES)
-		return &shared->task_queues[shared->task_queue_end++];
-	for (int i = 0; i < MAX_TASK_QUEUES; i++)
-		if (is_free(&shared->task_queues[i]))
-			return &shared->task_queues[i];
-	return NULL;
+	{
+		TaskQueue  *queue = &shared->task_queues[i];
+
+		if (!OidIsValid(queue->dbid))
+			unused = unused ? unused : queue;
+		else if (is_free(queue))
+			idle = idle ? idle : queue;
+		else
+		{
+			count += queue->owner == owner;
+			continue;
+		}
+		nfree++;
+	}
+	if (count >= nfree)
+		return NULL;
+	if (!unused && shared->task_queue_end < MAX_TASK_QUEUES)
+		unused = &shared->task_queues[shared->task_queue_end++];
+	return unused ? unused : idle;
+}
+
+/*
+ * Make a queue known, unless another process has meanwhile.  Who was refused
+ * does not look through all entries again at once.
+ */
+static TaskQueue *
+make_known(const TaskQueueName *name)
+{
+	static Oid	refused = InvalidOid;
+	static TimestampTz refused_at;
+	TimestampTz now = GetCurrentTimestamp();
+	TaskQueue  *result;
+
+	if (refused == name->owner && now - refused_at < REFUSED_USECS && now >= refused_at)
+		return NULL;
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	result = find_entry(name->id);
+	if (!result && (result = free_entry(name->owner)) != NULL)
+		init_entry(result, name);
+	LWLockRelease(shared->directory);
+	refused = result ? InvalidOid : name->owner;
+	refused_at = now;
+	return result;
 }
 
 /*
@@ -259,13 +223,7 @@ task_queue_get(const TaskQueueName *name)
 	}
 	result = task_queue_find(name->id);
 	if (!result && shared)
-	{
-		LWLockAcquire(shared->directory, LW_EXCLUSIVE);
-		result = find_entry(name->id);	/* by another process, meanwhile */
-		if (!result && (result = free_entry()) != NULL)
-			init_entry(result, name);
-		LWLockRelease(shared->directory);
-	}
+		result = make_known(name);
 	if (result)
 		return result;
 	/* nobody would be told of its tasks */
@@ -562,8 +520,8 @@ task_queue_wake_external(int64 topic, Oid owner, uint32 notified)
 {
 	if (waiter_wake_for_tasks(topic, owner))
 		return;
-	if (listener_tell(topic, notified))
-		durable_wake_slots(SLOT_SCHEDULER, MyDatabaseId);
+	if (listener_tell(topic, notified) && !durable_wake_slots(SLOT_SCHEDULER, MyDatabaseId))
+		(void) durable_want_scheduler(MyDatabaseId);
 }
 
 /*

@@ -9,6 +9,7 @@
 #define DURABLE_TASKQUEUE_H
 
 #include "shmem.h"
+#include "taskqueue_id.h"
 
 /* A place is the priority and the pass; see fairness.c. */
 #define PRIORITY_SHIFT	60
@@ -31,7 +32,6 @@ task_queue_limits_keys(const TaskQueue *queue)
 	return shared && (queue->limits.per_key_concurrency > 0 || queue->limits.per_key_rate > 0);
 }
 
-extern int64 task_queue_id(const char *namespace, const char *name, Oid owner, bool external);
 extern TaskQueue *task_queue_find(int64 id);
 extern TaskQueue *task_queue_get(const TaskQueueName *name);
 extern bool task_queue_is_known(TaskQueue *queue);
@@ -54,7 +54,5 @@ extern void task_queue_unthrottle(TaskQueue *queue, TimestampTz now);
 extern void task_queue_throttle(TaskQueue *queue, TimestampTz until);
 extern void task_queues_look_again(Oid dbid);
 extern void task_queue_percentiles(TaskQueue *queue, double *p50, double *p99);
-extern int64 task_queue_topic(const char *namespace, const char *name);
-extern char *task_queue_channel(int64 topic);
 
 #endif							/* DURABLE_TASKQUEUE_H */

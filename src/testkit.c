@@ -134,6 +134,7 @@ do_turn(const pg_uuid_t *run_id)
 			refuse_other_role(e);
 		batch.runs[0].alone = false;	/* there is nobody else */
 		batch_run(&batch);
+		watchdog_stop();
 		if (e->turn_failures > 0)
 			raise_problem(e);
 		if (!batch_write(&batch))

@@ -197,6 +197,7 @@ typedef struct StepMode
 {
 	bool		shared;			/* other runs' work is in the transaction */
 	bool		alone;			/* the run asked for a transaction of its own */
+	int			lock_timeout;	/* the session's, which is the step's where it is not shared */
 } StepMode;
 
 /* What is called for a run, and how. */

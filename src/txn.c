@@ -33,6 +33,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
+#include "holder.h"
 #include "miscadmin.h"
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
@@ -459,6 +460,8 @@ xact_callback(XactEvent event, void *arg)
 	}
 	/* whatever error ended the wait, caught or not */
 	waiter_end();
+	holders_want_no_more();
+	holder_release();
 	listener_end_transaction(commit);
 	end_relaxed(commit);
 	forget_all();

@@ -318,6 +318,7 @@ place_listener(uint64 key)
 			listener = &shared->listeners[i];
 			listener->dbid = MyDatabaseId;
 			listener->key = key;
+			listener->role = GetUserId();
 			listener->hungry = 0;
 			listener->notify = false;
 			listener->notified = 0;
@@ -328,6 +329,20 @@ place_listener(uint64 key)
 	else
 		shared->listeners_missing++;
 	return listener != NULL;
+}
+
+/*
+ * May our role take one more entry?  As many as it leaves free, so that nobody's
+ * LISTENs push those of others out of the table, or have everything notify.
+ */
+static bool
+has_room(uint64 key)
+{
+	int			own = 0;
+
+	for (int i = 0; i < MAX_LISTENERS; i++)
+		own += shared->listeners[i].sessions > 0 && shared->listeners[i].role == GetUserId();
+	return own < MAX_LISTENERS - shared->nlisteners || find_listener(key);
 }
 
 /*
@@ -382,6 +397,16 @@ listener_add(const char *channel)
 			MemoryContextAlloc(TopMemoryContext, size);
 	}
 	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	if (!has_room(key))
+	{
+		LWLockRelease(shared->waiting);
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("role \"%s\" listens to too many workflows and task queues",
+						GetUserNameFromId(GetUserId(), false)),
+				 errdetail("There is room for %d in the cluster, of which one role has half at most.", MAX_LISTENERS),
+				 errhint("UNLISTEN those that are done, or wait for them with wf_result().")));
+	}
 	my_listeners[my_listener_count++] = (MyListener) {key, place_listener(key), true, true};
 	LWLockRelease(shared->waiting);
 }

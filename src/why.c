@@ -18,6 +18,9 @@
 #include "utils/syscache.h"
 #include "why.h"
 
+/* A role that waits for a worker for so long is stuck */
+#define LONG_USECS	(5 * USECS_PER_SEC)
+
 /*
  * May a worker connect as this role?  Before PostgreSQL 17 it needs LOGIN.
  */
@@ -102,6 +105,26 @@ warn_if_no_worker(Oid owner)
 }
 
 /*
+ * Have there been roles without a worker for long, and is this one of them?
+ */
+static bool
+waits_for_others(Oid owner, bool activities)
+{
+	TimestampTz since = activities ? shared->starving_tasks_since : shared->starving_since;
+	SlotKind	kind = activities ? SLOT_ACTIVITY_WORKER : SLOT_WORKER;
+	bool		has_worker = false;
+
+	if (since == 0 || GetCurrentTimestamp() - since < LONG_USECS)
+		return false;
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_SLOTS; i++)
+		has_worker |= shared->slots[i].in_use && shared->slots[i].kind == kind &&
+			shared->slots[i].dbid == MyDatabaseId && shared->slots[i].owner == owner;
+	LWLockRelease(shared->directory);
+	return !has_worker;
+}
+
+/*
  * Why no worker would run this owner's workflows, or queued activities; NULL
  * where one would
  */
@@ -125,5 +148,8 @@ why_no_worker(Oid owner, bool activities)
 		return pstrdup("durable.max_workers is 0: no worker runs, only CALL wf_work()");
 	if (shared->out_of_workers)
 		return pstrdup("no background worker could be started: raise max_worker_processes");
+	if (waits_for_others(owner, activities))
+		return psprintf("all workers are busy with others' work: see wf_workers, and %s",
+						activities ? "durable.max_activity_workers" : "durable.max_workers");
 	return NULL;
 }

@@ -50,7 +50,7 @@ static TimestampTz started_at;
 static bool
 should_leave(void)
 {
-	if (durable_max_workers == 0)
+	if (durable_max_workers == 0 || slot->asked)
 		return true;
 	return shared->starving > 0 &&
 		TimestampDifferenceExceeds(started_at, GetCurrentTimestamp(), SLICE_MS);
@@ -76,6 +76,8 @@ work(void)
 
 		slot->batch_at = GetCurrentTimestamp();
 		result = durable_drive(slot->owner, &turns);
+		if (result == DRIVE_IDLE)
+			slot->batch_at = 0;	/* there is nothing left (slots.c) */
 		if (turns == 1)
 			txn_settle();
 		if (turns > 0)

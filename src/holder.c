@@ -1,0 +1,266 @@
+/*-------------------------------------------------------------------------
+ *
+ * holder.c
+ *	  Which process has which runs in hand, and who wants them out of it.
+ *
+ *	  1. A batch locks its runs until its commit, and a step in it may take its
+ *	  time.  Whoever drives the engine, a worker or a session, notes the runs of
+ *	  its batch in its entry here, after it has locked them.
+ *
+ *	  2. Who is to terminate, pause or reset a run does not wait for that: he
+ *	  says which run he wants (holders_want), which flags the entry that has it, and
+ *	  then waits for the row.  The watchdog of that process sees the flag within a
+ *	  tick and ends the step; the batch is undone, and its other runs are taken
+ *	  again.  While a run is wanted no batch takes it.  A batch looks whether
+ *	  a run of its is wanted after it has noted them, and who wants it looks at
+ *	  the entries after he has said so: one of the two sees the other.
+ *
+ *	  3. The launcher asks a worker of a role that has more than its share to
+ *	  leave when others want workers (launcher.c).  It does so after its batch,
+ *	  or after YIELD_MS in the middle of one, which is undone then.
+ *
+ *	  The spinlock of an entry guards which runs are in it; flags are set by others and
+ *	  read at will.  Shared.wanted_mutex guards those that are wanted.
+ *	  Nobody waits holding one of them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "holder.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/shmem.h"
+
+/* Of a batch that is larger the first ones are known */
+#define HOLDER_RUNS		64
+
+typedef struct Holder
+{
+	slock_t		mutex;			/* guards the following four */
+	Oid			dbid;
+	int			count;
+	pg_uuid_t	runs[HOLDER_RUNS];
+	PGPROC	   *proc;
+	TimestampTz since;			/* when the batch began; the process's own */
+	bool		alone;			/* it is in an activity that runs alone: likewise */
+	Oid			want_dbid;		/* wants this run; InvalidOid: none.  Shared.wanted_mutex */
+	pg_uuid_t	want_run;
+	volatile bool wanted;		/* somebody wants one of the runs */
+	volatile bool leave;		/* others need its place */
+} Holder;
+
+static Holder *holders = NULL;
+static Holder *mine = NULL;
+
+static Size
+holders_size(void)
+{
+	return mul_size(sizeof(Holder), MaxBackends);
+}
+
+void
+holders_shmem_request(void)
+{
+	RequestAddinShmemSpace(holders_size());
+}
+
+void
+holders_shmem_startup(void)
+{
+	bool		found;
+
+	holders = ShmemInitStruct("durable holders", holders_size(), &found);
+	if (found)
+		return;
+	memset(holders, 0, holders_size());
+	for (int i = 0; i < MaxBackends; i++)
+		SpinLockInit(&holders[i].mutex);
+}
+
+static void
+leave_at_exit(int code, Datum arg)
+{
+	holder_release();
+	holders_want_no_more();
+	SpinLockAcquire(&mine->mutex);
+	mine->proc = NULL;
+	SpinLockRelease(&mine->mutex);
+}
+
+/*
+ * Our entry; NULL without shared memory
+ */
+static Holder *
+my_holder(void)
+{
+	if (mine || !holders)
+		return mine;
+	mine = &holders[my_proc_number()];
+	SpinLockAcquire(&mine->mutex);
+	mine->count = 0;
+	mine->proc = MyProc;
+	SpinLockRelease(&mine->mutex);
+	mine->alone = mine->wanted = mine->leave = false;
+	before_shmem_exit(leave_at_exit, (Datum) 0);
+	return mine;
+}
+
+static bool
+is_wanted(const pg_uuid_t *run_id)
+{
+	bool		result = false;
+
+	for (int i = 0; i < MaxBackends && !result; i++)
+		result = holders[i].want_dbid == MyDatabaseId &&
+			memcmp(&holders[i].want_run, run_id, sizeof(pg_uuid_t)) == 0;
+	return result;
+}
+
+/*
+ * We have locked these runs
+ */
+void
+holder_take(const pg_uuid_t *run_ids, int count)
+{
+	Holder	   *holder = my_holder();
+
+	if (!holder)
+		return;
+	count = Min(count, HOLDER_RUNS);
+	SpinLockAcquire(&holder->mutex);
+	holder->dbid = MyDatabaseId;
+	holder->count = count;
+	memcpy(holder->runs, run_ids, count * sizeof(pg_uuid_t));
+	SpinLockRelease(&holder->mutex);
+	holder->since = GetCurrentTimestamp();
+	pg_memory_barrier();
+	if (shared->nwanted == 0)
+		return;
+	SpinLockAcquire(&shared->wanted_mutex);
+	for (int i = 0; i < count && !holder->wanted; i++)
+		holder->wanted = is_wanted(&run_ids[i]);
+	SpinLockRelease(&shared->wanted_mutex);
+}
+
+/*
+ * We begin an activity that may take its time (alone.c), or have ended it
+ */
+void
+holder_alone(bool busy)
+{
+	if (!my_holder())
+		return;
+	mine->since = GetCurrentTimestamp();
+	mine->alone = busy;
+}
+
+/*
+ * Our transaction has ended, or is about to
+ */
+void
+holder_release(void)
+{
+	if (!mine || mine->count == 0)
+		return;
+	SpinLockAcquire(&mine->mutex);
+	mine->count = 0;
+	SpinLockRelease(&mine->mutex);
+	mine->wanted = false;
+}
+
+/*
+ * Are we to undo what we are at?  Called by a signal handler.
+ */
+bool
+holder_must_give_way(TimestampTz now)
+{
+	if (!mine || (mine->count == 0 && !mine->alone))
+		return false;
+	return mine->wanted || (mine->leave && now - mine->since > YIELD_MS * INT64CONST(1000));
+}
+
+/*
+ * Ask a worker to make room, or take that back
+ */
+void
+holder_ask_to_leave(PGPROC *proc, bool leave)
+{
+	for (int i = 0; i < MaxBackends; i++)
+		if (holders[i].proc == proc && holders[i].leave != leave)
+		{
+			holders[i].leave = leave;
+			SetLatch(&proc->procLatch);
+		}
+}
+
+/*
+ * We are a worker, which may have been asked already
+ */
+void
+holder_init(bool leave)
+{
+	if (my_holder())
+		mine->leave = leave;
+}
+
+/*
+ * We are going to wait for a run that somebody has locked: if it is a batch, it
+ * is to give the run away
+ */
+void
+holders_want(const pg_uuid_t *run_id)
+{
+	if (!my_holder())
+		return;
+	SpinLockAcquire(&shared->wanted_mutex);
+	shared->nwanted += !OidIsValid(mine->want_dbid);
+	mine->want_dbid = MyDatabaseId;
+	mine->want_run = *run_id;
+	SpinLockRelease(&shared->wanted_mutex);
+	pg_memory_barrier();
+	for (int i = 0; i < MaxBackends; i++)
+	{
+		Holder	   *holder = &holders[i];
+
+		if (holder->count == 0 || holder == mine)
+			continue;
+		SpinLockAcquire(&holder->mutex);
+		for (int j = 0; holder->dbid == MyDatabaseId && j < holder->count; j++)
+			if (memcmp(&holder->runs[j], run_id, sizeof(pg_uuid_t)) == 0)
+				holder->wanted = true;
+		SpinLockRelease(&holder->mutex);
+	}
+}
+
+/*
+ * We have it, or want it no longer
+ */
+void
+holders_want_no_more(void)
+{
+	if (!mine || !OidIsValid(mine->want_dbid))
+		return;
+	SpinLockAcquire(&shared->wanted_mutex);
+	mine->want_dbid = InvalidOid;
+	shared->nwanted--;
+	SpinLockRelease(&shared->wanted_mutex);
+}
+
+/*
+ * Is a batch to leave this run alone?
+ */
+bool
+holders_keep_off(const pg_uuid_t *run_id)
+{
+	bool		result;
+
+	if (!shared || shared->nwanted == 0)
+		return false;
+	SpinLockAcquire(&shared->wanted_mutex);
+	result = is_wanted(run_id);
+	SpinLockRelease(&shared->wanted_mutex);
+	return result;
+}
