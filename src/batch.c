@@ -495,6 +495,7 @@ init_turn(Batch *batch, BatchRun *run, Turn *turn)
 static void
 take_again(Batch *batch, BatchRun *run)
 {
+	batch->again++;
 	if (!batch->keeps_mail)
 		return;
 	batch->cut = true;

@@ -51,6 +51,7 @@ typedef struct Batch
 	BatchRun   *runs;
 	int			nruns;
 	int			turns;			/* taken */
+	int			again;			/* runs left as they were, for the next transaction */
 	bool		acted;			/* one of them ran a step, or answered somebody */
 	bool		ended;			/* one of them ended its run */
 	bool		cut;			/* a run is in the middle of its turn, or goes on as this: */

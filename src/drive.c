@@ -120,8 +120,14 @@ static void
 give_back_rest(Batch *batch)
 {
 	for (int i = 0; i < batch->nruns; i++)
-		if (!batch->runs[i].done && batch->runs[i].nmail > 0)
+	{
+		if (batch->runs[i].done || batch->runs[i].nmail == 0)
+			continue;
+		if (batch->keeps_mail)
+			txn_keep_mail(batch->owner, batch->runs[i].mail[0]->seq);
+		else
 			txn_mail(batch->owner, batch->runs[i].mail[0]->seq);
+	}
 }
 
 /*
@@ -162,7 +168,7 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	batch.keeps_mail = keeps_mail;
 	batch_run(&batch);
 	report->turns = batch.turns;
-	report->more = batch.full_scan || batch.turns < batch.nruns;
+	report->more = batch.full_scan || batch.turns + batch.again < batch.nruns;
 	report->cut = batch.cut;
 	report->cut_run = (NextRun) {batch.cut_run, batch.cut_alone};
 	hand_take(owner, batch.nruns == 1 ? &batch.runs[0].execution->run_id : NULL);
