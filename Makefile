@@ -20,6 +20,11 @@ PROVE_TESTS = test/t/*.pl
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 # for the bitcode as well, which does not get the above
 PG_CPPFLAGS = -DDURABLE_VERSION='"$(EXTVERSION)"'
+# A library in which tests can stop processes (src/stopevent.c): never to be installed for use
+ifdef STOP_EVENTS
+PG_CPPFLAGS += -DDURABLE_STOP_EVENTS
+STOP_EVENT_SYMBOLS = durable_stop_*; pg_finfo_durable_stop_*;
+endif
 EXTRA_CLEAN = durable--$(EXTVERSION).sql durable.map tmp_check_iso tmp_check_conformance tmp_check_fuzz \
 	tmp_check_hostile
 
@@ -37,7 +42,7 @@ durable--$(EXTVERSION).sql: $(SQL_PARTS:%=sql/%.sql)
 # else: another library's functions could have the names of ours.
 durable.map: $(wildcard src/*.c)
 	@echo "writing $@"
-	@{ echo '{ global: _PG_init; Pg_magic_func;'; \
+	@{ echo '{ global: _PG_init; Pg_magic_func; $(STOP_EVENT_SYMBOLS)'; \
 	  sed -nE -e 's/^PG_FUNCTION_INFO_V1\((\w+)\);/\1; pg_finfo_\1;/p' -e 's/.*PGDLLEXPORT extern void (\w+)\(.*/\1;/p' $^; \
 	  echo 'local: *; };'; } > $@
 ifneq ($(PORTNAME),darwin)
@@ -46,7 +51,7 @@ $(shlib): durable.map
 endif
 
 # Every object depends on every header: few files, and never a stale build.
-$(OBJS): $(wildcard src/*.h)
+$(OBJS): $(wildcard src/*.h src/*.def)
 
 .PHONY: check-regress check-isolation check-tap check-conformance check-fuzz check-hostile
 check-regress: submake

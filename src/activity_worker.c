@@ -21,6 +21,7 @@
 #include "pgstat.h"
 #include "process.h"
 #include "sqltask.h"
+#include "stopevent.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "taskqueue.h"
@@ -66,7 +67,9 @@ work(void)
 		result = queue ? DRIVE_BUSY : DRIVE_IDLE;
 		if (!queue)
 			break;
+		STOP_EVENT(activity_worker_drives);
 		result = sqltask_drive(queue, slot, &tasks);
+		STOP_EVENT(activity_worker_driven);
 		queue->failures = 0;
 		if (tasks > 0)
 		{
@@ -115,6 +118,7 @@ nap(DriveResult result)
 	}
 	if (event == 0)
 		event = wait_event("DurableActivityWorkerMain");
+	STOP_EVENT(activity_worker_idle);
 	rc = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, event);
 	ResetLatch(MyLatch);
 	slot->idle = false;
@@ -128,6 +132,7 @@ void
 durable_activity_worker_main(Datum arg)
 {
 	slot = process_begin(arg, "durable activity worker");
+	STOP_EVENT(activity_worker_begun);
 	started_at = GetCurrentTimestamp();
 	for (;;)
 	{

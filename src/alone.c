@@ -34,6 +34,7 @@
 #include "portal.h"
 #include "running.h"
 #include "settings.h"
+#include "stopevent.h"
 #include "unwind.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -224,6 +225,7 @@ try_run(Activity *a, RunningAttempt *running, const SessionSettings *kept, Attem
 		bool		open = use_settings(a, running->context);
 		Jsonb	   *input = open ? task_input(a) : NULL;
 
+		STOP_EVENT(alone_called);
 		/* so that the call holds no lock of ours, for DROP EXTENSION */
 		SPI_commit();
 		if (open)
@@ -232,15 +234,18 @@ try_run(Activity *a, RunningAttempt *running, const SessionSettings *kept, Attem
 
 			watchdog_guard(time_left(a), WATCHDOG_STEP);
 			watchdog_watch(running->slot ? &running->slot->cancel : NULL);
+			STOP_EVENT(alone_watched);
 			running_attempt = running;
 			leftovers_begin();
 			result = call(a, input);
 			leftovers_end(running->commits ? LEFT_COMMITTED : LEFT_ALONE);
+			STOP_EVENT(alone_done);
 			running_attempt = NULL;
 			(void) watchdog_release();
 			/* it may have left the transaction read-only */
 			settings_restore(kept);
 			complete(a, result, running->context);
+			STOP_EVENT(alone_completed);
 		}
 		SPI_commit();
 		frame_end(frame);
@@ -275,6 +280,7 @@ alone_run(Activity *a, Slot *slot)
 	ErrorData  *edata;
 	Portal		portal;
 
+	STOP_EVENT(alone_begin);
 	settings_keep(&kept);
 	leftovers_note_locks(&held);
 	portal = portal_begin();
@@ -288,10 +294,13 @@ alone_run(Activity *a, Slot *slot)
 			leftovers_drop_temp();
 		/* the next transaction is one by the session's own settings */
 		SPI_commit();
+		STOP_EVENT(alone_failed);
 		record_failure(a, &failure, context);
+		STOP_EVENT(alone_failure_written);
 		SPI_commit();
 	}
 	leftovers_end_transaction(&held);
+	STOP_EVENT(alone_over);
 	alone_withdraw(slot);
 	if (edata && edata->sqlerrcode == ERRCODE_QUERY_CANCELED && failure.outcome == EVENT_ACTIVITY_FAILED &&
 		!in_background_worker())

@@ -26,6 +26,7 @@
 #include "payload.h"
 #include "poll.h"
 #include "running.h"
+#include "stopevent.h"
 #include "txn.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -210,6 +211,7 @@ complete(Completion *completions, int count)
 	store_begin(&scope);
 	n = activity_take(keys, count, context, &taken);
 	attempt_ends_init(&ends, context);
+	STOP_EVENT(complete_taken);
 	ends.single = n == 1;
 	for (int i = 0; i < n; i++)
 	{
@@ -223,6 +225,7 @@ complete(Completion *completions, int count)
 	if (n < count)
 		refuse_lost(keys, found, count);
 	attempt_ends_write(&ends);
+	STOP_EVENT(complete_written);
 	store_end(&scope);
 	txn_end_relaxed(TXN_PROMPT);
 }
@@ -300,6 +303,7 @@ end_attempt(const ActivityKey *key, const AttemptFailure *failure)
 
 	store_begin(&scope);
 	lock_attempt(key, caller, context, &a);
+	STOP_EVENT(fail_locked);
 	if (failure->outcome == EVENT_ACTIVITY_CANCELED && !a.cancel_requested)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -370,6 +374,7 @@ heartbeat(FunctionCallInfo fcinfo, const ActivityKey *key, int details_arg)
 	found = activity_heartbeat(key, durable_now(), details, &reply);
 	if (!found)
 		refuse_lost(key, &found, 1);
+	STOP_EVENT(heartbeat_written);
 	check_owner(caller, reply.owner, reply.workflow_id);
 	store_end(&scope);
 	txn_end_relaxed(TXN_FORGETTABLE);

@@ -31,6 +31,7 @@
 #include "payload.h"
 #include "port/pg_bswap.h"
 #include "retry.h"
+#include "stopevent.h"
 #include "txn.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -89,6 +90,7 @@ attempt_start(Activity *a, text *worker, TimestampTz now)
 	a->heartbeat_at = DT_NOEND;
 	a->next_attempt_at = DT_NOEND;
 	a->check_at = task_check_at(a);
+	STOP_EVENT(attempt_started);
 	if (a->check_at != DT_NOEND)
 		txn_deadline(a->check_at);
 }
@@ -158,6 +160,7 @@ void
 attempt_completed(AttemptEnds *ends, const Activity *a, Jsonb *result)
 {
 	task_uncount(a);
+	STOP_EVENT(attempt_completed);
 	tell_run(ends, a, MESSAGE_ACTIVITY_COMPLETED, result, attempt_attributes(a));
 }
 
@@ -222,6 +225,7 @@ try_again(AttemptEnds *ends, Activity *a, int64 delay, Jsonb *failure)
 	if (a->check_at != DT_NOEND)
 		txn_deadline(a->check_at);
 	activity_add_update(&ends->updates, a);
+	STOP_EVENT(attempt_again);
 }
 
 /*
@@ -262,6 +266,7 @@ attempt_failed(AttemptEnds *ends, Activity *a, const AttemptFailure *f)
 		return;
 	}
 	task_uncount(a);
+	STOP_EVENT(attempt_failed);
 	if (a->lease != 0)
 		attempt_log_add(&ends->log, a, f->outcome, durable_now(), failure);
 	if (f->outcome == EVENT_ACTIVITY_CANCELED)
@@ -285,9 +290,11 @@ void
 attempt_ends_write(AttemptEnds *ends)
 {
 	activity_remove(ends->removed, ends->nremoved);
+	STOP_EVENT(ends_removed);
 	activity_write_updates(&ends->updates);
 	attempt_log_write(&ends->log);
 	mailbox_write(&ends->messages);
+	STOP_EVENT(ends_written);
 }
 
 static Jsonb *

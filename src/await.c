@@ -18,6 +18,7 @@
 #include "history.h"
 #include "json.h"
 #include "payload.h"
+#include "stopevent.h"
 #include "txn.h"
 #include "utils/builtins.h"
 #include "wait.h"
@@ -50,14 +51,17 @@ wait_until_closed(Found *run, const char *name, int64 until)
 		event = wait_event("DurableResult");
 	wait.event = event;
 	waiter_begin(&run->run_id);
+	STOP_EVENT(await_waits);
 	do
 	{
 		if (!look(run))
 			ereport(ERROR,
 					(errcode(ERRCODE_WF_NOT_FOUND),
 					 errmsg("workflow \"%s\" was deleted", name)));
+		STOP_EVENT(await_looked);
 	} while (run->status == STATUS_RUNNING && wait_sleep(&wait, 0));
 	waiter_end();
+	STOP_EVENT(await_end);
 	return run->status != STATUS_RUNNING;
 }
 
@@ -126,6 +130,7 @@ await_outcome(const Found *run, Outcome *outcome)
 	MemoryContextSwitchTo(context);
 	if (run->status == STATUS_COMPLETED && event.payload_id)
 		outcome->result = payload_load(event.payload_id);
+	STOP_EVENT(await_told);
 	/* as late as can be: meanwhile the end of the run may have been written */
 	txn_wait_for_disk(false);
 }

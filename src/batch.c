@@ -40,6 +40,7 @@
 #include "saga.h"
 #include "settings.h"
 #include "step.h"
+#include "stopevent.h"
 #include "storage/lock.h"
 #include "suspect.h"
 #include "testmode.h"
@@ -198,6 +199,7 @@ put_aside(Batch *batch, const pg_uuid_t *ids, const int64 *seqs, int count)
 		if (execution_is_open(&ids[i]))
 		{
 			queue_skip(batch->queue, &ids[i], seqs[i]);
+			STOP_EVENT(claim_put_aside);
 			if (!holders_keep_off(&ids[i]) &&
 				execution_claim(&ids[i], 1, batch->context, &unused) > 0 && !is_held(&ids[i]))
 				txn_locked(batch->owner, &ids[i]);
@@ -273,19 +275,25 @@ claim_next(Batch *batch, const pg_uuid_t *carried)
 
 	set_claim_lock(&tag, batch->owner);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	STOP_EVENT(claim_locked);
 	from = queue_begin_scan(batch->queue);
 	txn_claimed(batch->queue, from);
+	STOP_EVENT(claim_scanning);
 	found = mailbox_scan(batch->owner, from, room, ids, seqs, alone);
 	count = choose(ids, alone, found, limit);
 	batch->full_scan = found == room || count < found;
+	STOP_EVENT(claim_scanned);
 	if (carried)
 		ids[count] = *carried;
 	if (count > 0 || carried)
 		take_runs(batch, ids, count + (carried != NULL));
 	if (count > 0)
 		txn_claimed(batch->queue, seqs[0]);
+	STOP_EVENT(claim_taken);
 	queue_end_scan(batch->queue, from, count > 0 ? seqs[count - 1] + 1 : from);
+	STOP_EVENT(claim_moved);
 	(void) LockRelease(&tag, ExclusiveLock, false);
+	STOP_EVENT(claim_unlocked);
 
 	put_aside(batch, ids, seqs, count);
 	return count > 0 || batch->nruns > 0;
@@ -334,6 +342,7 @@ batch_claim(Batch *batch, const pg_uuid_t *carried)
 	store_begin(&scope);
 	any = claim_next(batch, carried);
 	read_histories(batch);
+	STOP_EVENT(claim_read);
 	store_end(&scope);
 	return any;
 }
@@ -534,9 +543,11 @@ batch_run(Batch *batch)
 			current_turn = &turn;
 			if (!test_mode)
 				hand_take(batch->owner, &run->execution->run_id);
+			STOP_EVENT(turn_begin);
 			end = take_turn(batch, run, &turn);
 			hand_empty();
 			current_turn = NULL;
+			STOP_EVENT(turn_taken);
 			if (end == TURN_MAIL_ONLY)
 			{
 				take_again(batch, run);
@@ -551,6 +562,7 @@ batch_run(Batch *batch)
 		}
 		batch->subxids += turn.subxids;
 		batch_add_turn(batch, run, &turn, end);
+		STOP_EVENT(turn_collected);
 		MemoryContextSwitchTo(old);
 		MemoryContextDelete(turn.context);
 		run->done = true;

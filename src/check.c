@@ -20,6 +20,7 @@
 #include "attempt.h"
 #include "check.h"
 #include "clock.h"
+#include "stopevent.h"
 #include "storage/procarray.h"
 #include "tasknote.h"
 #include "testmode.h"
@@ -164,6 +165,7 @@ check_all(Activity *rows, int n, TimestampTz now)
 	attempt_ends_init(&ends, CurrentMemoryContext);
 	for (int i = 0; i < n; i++)
 	{
+		STOP_EVENT(check_due);
 		task_hold(&rows[i]);
 		check(&ends, &rows[i], now);
 		task_leave(&rows[i]);
@@ -211,6 +213,9 @@ activities_check_lost(void)
 	attempt_ends_init(&ends, CurrentMemoryContext);
 	for (int i = 0; i < n; i++)
 		if (liveness(&rows[i], &unused) == GONE)
+		{
+			STOP_EVENT(check_lost);
 			end_by_timeout(&ends, &rows[i], "worker_lost", false);
+		}
 	attempt_ends_write(&ends);
 }

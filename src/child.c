@@ -40,6 +40,7 @@
 #include "json.h"
 #include "outside.h"
 #include "payload.h"
+#include "stopevent.h"
 #include "sweep.h"
 #include "txn.h"
 #include "utils/builtins.h"
@@ -108,6 +109,7 @@ child_report(RowBatch *mail, const Execution *child, RunStatus status, Jsonb *re
 	else
 		message.attributes = failure_of_child(child, failure);
 	mailbox_add(mail, child->owner, &message);
+	STOP_EVENT(child_reported);
 }
 
 /*
@@ -191,6 +193,7 @@ cancel_children(const pg_uuid_t *parents, int count, Oid owner)
 	Member	   *left;
 	int			nleft = family_cancel(parents, count, NULL, 0, POLICY_REASON, &left);
 
+	STOP_EVENT(children_cancelled);
 	for (int i = 0; i < nleft; i++)
 		sweep_later(&left[i].parent, SWEEP_CANCEL_CHILDREN, owner);
 }
@@ -217,6 +220,7 @@ terminate_children(const pg_uuid_t *parents, int count, Oid owner, int *room, pg
 			(*next)[nnext++] = children[i].run_id;
 	}
 	runs_close_terminated(children, n, cstring_to_text(POLICY_REASON), NULL);
+	STOP_EVENT(children_terminated);
 	nleft = family_parents(parents, count, CLOSE_TERMINATE, &left);
 	for (int i = 0; i < nleft; i++)
 		sweep_later(&left[i], SWEEP_RUN, owner);

@@ -29,6 +29,7 @@
 #include "find.h"
 #include "payload.h"
 #include "step.h"
+#include "stopevent.h"
 #include "storage/proc.h"
 #include "timer.h"
 #include "utils/builtins.h"
@@ -255,6 +256,7 @@ child_starts_write(Batch *batch)
 	filter_children(batch);
 	inserted = palloc(Max(batch->children.count, 1) * sizeof(pg_uuid_t));
 	n = insert_children(batch, inserted);
+	STOP_EVENT(child_inserted);
 	foreach(cell, batch->new_children)
 	{
 		NewChild   *child = lfirst(cell);

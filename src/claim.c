@@ -27,6 +27,7 @@
 #include "clock.h"
 #include "fairness.h"
 #include "miscadmin.h"
+#include "stopevent.h"
 #include "task.h"
 #include "tasknote.h"
 
@@ -146,6 +147,7 @@ scan_lane(Claim *claim, int lane, int room, RowBatch *parked, TimestampTz now)
 	if (!task_queue_begin_scan(queue, lane, &range.from_place, &range.from_seq))
 		return;
 	note_task_claimed(queue, range.from_place, range.from_seq);
+	STOP_EVENT(task_claim_scanning);
 	if (claim->names)
 		task_queue_lower(queue, range.from_place, range.from_seq);
 	while (more && claim->count < room && parked->count < MAX_PARKED)
@@ -184,21 +186,29 @@ claim_tasks(Claim *claim)
 	claim->rows = MemoryContextAlloc(claim->context, Max(claim->max, 1) * sizeof(Activity));
 	claim->count = 0;
 	task_claims_lock(queue);
+	STOP_EVENT(task_claim_locked);
 	if (!task_queue_is_known(queue))
 		task_queue_refresh(queue);
 	note_begin_change(queue);
+	STOP_EVENT(task_claim_begun);
 	room = room_for(claim, now);
 	if (room > 0)
+	{
 		take_parked(claim, room, now);
+		STOP_EVENT(task_claim_parked);
+	}
 	for (int lane = 0; lane < PRIORITIES && claim->count < room; lane++)
 		scan_lane(claim, lane, room, &parked, now);
 	if (queue->limits.rate > 0)
 		note_tokens(queue, claim->count);
+	STOP_EVENT(task_claim_taken);
 	note_end_change(queue);
 	task_claims_unlock(queue);
+	STOP_EVENT(task_claim_unlocked);
 
 	claim->parked = parked.count > 0;
 	activity_write_updates(&parked);
+	STOP_EVENT(task_claim_written);
 	if (queue->freed_at != DT_NOEND)
 		durable_new_deadline(MyDatabaseId, queue->freed_at);
 	if (claim->count > 0 && task_queue_ready(queue))

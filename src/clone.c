@@ -59,6 +59,7 @@
 #include "parser/parse_node.h"
 #include "parser/parser.h"
 #include "settings.h"
+#include "stopevent.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -406,11 +407,13 @@ create_clone(const char *function, int32 version, const CodeVersion *code)
 	ObjectAddress address;
 	ObjectAddress extension;
 
+	STOP_EVENT(clone_created);
 	ObjectAddressSet(address, ProcedureRelationId, clone);
 	ObjectAddressSet(extension, ExtensionRelationId, durable_extension_oid());
 	recordDependencyOn(&address, &extension, DEPENDENCY_AUTO_EXTENSION);
 	revoke_all(clone, stmt->funcname);
 	version_add_clone(&name);
+	STOP_EVENT(clone_noted);
 	return clone;
 }
 
@@ -476,6 +479,7 @@ drop_clone(void *arg)
 	LockTimeout = DROP_LOCK_TIMEOUT;
 	store_begin(&scope);
 	version_forget_clone(name);
+	STOP_EVENT(clone_dropping);
 	oid = function_of_name(name);
 	if (OidIsValid(oid))
 	{

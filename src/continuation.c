@@ -36,6 +36,7 @@
 #include "payload.h"
 #include "saga.h"
 #include "start.h"
+#include "stopevent.h"
 #include "txn.h"
 #include "update.h"
 #include "utils/builtins.h"
@@ -310,6 +311,7 @@ plan_continuation(Batch *batch, Turn *turn)
 	run->input = c.input ? c.input : turn->input_id ? payload_load(turn->input_id) : keep(turn->input);
 	collect_mail(turn, run);
 	batch->continued = lappend(batch->continued, run);
+	STOP_EVENT(continue_planned);
 	if (batch->keeps_mail)
 	{
 		batch->cut = true;
@@ -352,11 +354,13 @@ write_continuations(Batch *batch)
 		if (batch->keeps_mail)
 			batch->cut_seq = seq;
 		tell(batch, seq);
+		STOP_EVENT(continue_started);
 		for (int i = 0; i < run->nmail; i++)
 			tell(batch, mailbox_send(batch->owner, &run->mail[i]));
 		moved = mailbox_move(&run->old_run_id, &run->next.run_id);
 		if (moved > 0)
 			tell(batch, moved);
+		STOP_EVENT(continue_moved);
 		update_move(&run->old_run_id, &run->next.run_id);
 	}
 }

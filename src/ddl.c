@@ -33,6 +33,7 @@
 #include "miscadmin.h"
 #include "queue.h"
 #include "slots.h"
+#include "stopevent.h"
 #include "taskqueue.h"
 #include "storage/ipc.h"
 #include "tcop/utility.h"
@@ -171,9 +172,12 @@ ddl_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	change_block(dbid, 1);
 	PG_ENSURE_ERROR_CLEANUP(let_back, ObjectIdGetDatum(dbid));
 	{
+		STOP_EVENT(ddl_blocked);
 		send_away(dbid);
+		STOP_EVENT(ddl_sent_away);
 		next_utility(pstmt, query, read_only_tree, context, params, env, dest, qc);
 	}
+	STOP_EVENT(ddl_done);
 	PG_END_ENSURE_ERROR_CLEANUP(let_back, ObjectIdGetDatum(dbid));
 	if (IsA(stmt, DropdbStmt))
 	{
@@ -193,7 +197,10 @@ ddl_object_access(ObjectAccessType access, Oid classid, Oid objectid, int subid,
 		prev_object_access_hook(access, classid, objectid, subid, arg);
 	if (access == OAT_DROP && classid == ExtensionRelationId &&
 		objectid == get_extension_oid("durable", true))
+		{
+		STOP_EVENT(extension_dropped);
 		txn_extension_dropped();
+		}
 }
 
 /* durable.installed(): the last statement of the install script */
@@ -202,6 +209,7 @@ Datum
 durable_notice_installed(PG_FUNCTION_ARGS)
 {
 	txn_extension_changed();
+	STOP_EVENT(extension_installed);
 	PG_RETURN_VOID();
 }
 

@@ -32,6 +32,7 @@
 #include "clock.h"
 #include "compat.h"
 #include "drive.h"
+#include "stopevent.h"
 #include "unwind.h"
 #include "extension.h"
 #include "failure.h"
@@ -165,8 +166,10 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	/* others need not wait for a slow step of ours */
 	if (batch.full_scan && in_background_worker())
 		queue_want_more(batch.queue);
+	STOP_EVENT(batch_claimed);
 	batch.keeps_mail = keeps_mail;
 	batch_run(&batch);
+	STOP_EVENT(batch_ran);
 	report->turns = batch.turns;
 	report->more = batch.full_scan || batch.turns + batch.again < batch.nruns;
 	report->cut = batch.cut;
@@ -175,6 +178,7 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	if (!batch_write(&batch))
 		return BATCH_HELD;
 	losses_hold(&batch);
+	STOP_EVENT(batch_written);
 	report->cut_seq = batch.cut_seq;
 	give_back_rest(&batch);
 	watchdog_stop_at_commit((int64) durable_step_timeout * 1000);
@@ -202,9 +206,15 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 	{
 		end = do_batch(owner, only, report, context);
 		if (end == BATCH_HELD)
+		{
+			STOP_EVENT(batch_held);
 			SPI_rollback();
+		}
 		else
+		{
+			STOP_EVENT(batch_commit);
 			SPI_commit();
+		}
 		frame_end(frame);
 	}
 	PG_CATCH();
@@ -221,6 +231,7 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 	watchdog_stop();
 	MemoryContextSwitchTo(context);
 	leftovers_end_transaction(&held);
+	STOP_EVENT(batch_over);
 	if (end == BATCH_ERROR && report->edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !in_background_worker())
 	{
 		keeps_mail = false;
@@ -262,6 +273,7 @@ try_record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata, MemoryC
 	PG_TRY();
 	{
 		record_problem(owner, run_id, edata);
+		STOP_EVENT(problem_recording);
 		SPI_commit();
 		frame_end(frame);
 		done = true;

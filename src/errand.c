@@ -41,6 +41,7 @@
 #include "outside.h"
 #include "pgstat.h"
 #include "shmem.h"
+#include "stopevent.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -166,6 +167,7 @@ ask(dsm_handle request)
 		}
 		SpinLockRelease(&errand->mutex);
 	}
+	STOP_EVENT(errand_asked);
 	return mine != NULL;
 }
 
@@ -209,6 +211,7 @@ wait_until_done(int64 until)
 		if (!wait_sleep(&wait, WAKE_MS))
 			return false;
 		now = durable_monotonic();
+		STOP_EVENT(errand_waits);
 		if (now - woken_at < WAKE_MS * INT64CONST(1000))
 			continue;
 		woken_at = now;
@@ -225,6 +228,7 @@ wait_until_done(int64 until)
 static ErrandEnd
 fetch_end(void)
 {
+	STOP_EVENT(errand_end);
 	if (mine->sqlstate)
 		ereport(ERROR,
 				(errcode(mine->sqlstate),
@@ -332,7 +336,10 @@ finish(Errand *errand)
 	errand->state = proc ? ERRAND_DONE : ERRAND_FREE;
 	SpinLockRelease(&errand->mutex);
 	if (proc)
+	{
 		SetLatch(&proc->procLatch);
+		STOP_EVENT(errand_finished);
+	}
 }
 
 /*
@@ -376,6 +383,7 @@ run_errands(Errand **errands, int n)
 	{
 		errands[i]->sqlstate = 0;
 		errands[i]->end = send_update(errands[i]);
+		STOP_EVENT(errand_sent);
 	}
 	PopActiveSnapshot();
 	txn_end_relaxed(TXN_REPEATED);
@@ -431,6 +439,7 @@ try_errands(Errand **errands, int n)
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
+	STOP_EVENT(errands_committed);
 	LockTimeout = 0;
 	MemoryContextSwitchTo(context);
 	for (int i = 0; i < n && done; i++)
@@ -449,6 +458,7 @@ errands_serve(void)
 
 	if (n == 0)
 		return;
+	STOP_EVENT(errands_taken);
 	pgstat_report_activity(STATE_RUNNING, "durable: updates");
 	if (!try_errands(taken, n))
 		for (int i = 0; i < n; i++)

@@ -34,6 +34,7 @@
 #include "miscadmin.h"
 #include "outside.h"
 #include "payload.h"
+#include "stopevent.h"
 #include "txn.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -206,6 +207,7 @@ external_step(Turn *turn)
 		return STEP_ALONE;
 	store_begin(&scope);
 	failure = send_message(turn, request, &wait);
+	STOP_EVENT(external_sent);
 	if (!wait)
 	{
 		index = command_record(turn, request->initiated, number, request->name, describe(request));
@@ -219,6 +221,7 @@ external_step(Turn *turn)
 								  number, NULL, NULL);
 	}
 	store_end(&scope);
+	STOP_EVENT(external_recorded);
 	turn->steps++;
 	return wait ? STEP_ALONE : STEP_DONE;
 }

@@ -35,6 +35,7 @@
 #include "start.h"
 #include "storage/proc.h"
 #include "state.h"
+#include "stopevent.h"
 #include "sweep.h"
 #include "timer.h"
 #include "txn.h"
@@ -358,6 +359,7 @@ keep_open(Batch *batch, Turn *turn, TurnEnd end, bool upserts)
 		e->turn_retry_at = turn->at + turn_retry_delay(turn->problem, e->turn_failures);
 		e->has_timers = true;
 		timer_add(&batch->timers, &e->run_id, MESSAGE_WAKE, 0, e->owner, e->turn_retry_at);
+		STOP_EVENT(turn_stuck);
 	}
 	else if (end != TURN_MAIL_ONLY)
 	{
@@ -468,6 +470,7 @@ write_new(Batch *batch)
 		RetryRun   *retry = lfirst(cell);
 
 		run_retry(retry->failed, retry->input, retry->at, &retry->run_id);
+		STOP_EVENT(retry_started);
 	}
 	write_continuations(batch);
 	foreach(cell, batch->wakes)
@@ -491,6 +494,7 @@ batch_write(Batch *batch)
 
 	store_begin(&scope);
 	mailbox_consume(batch->consumed_tids, batch->nconsumed);
+	STOP_EVENT(write_mail);
 	if (batch->nclosing > 0)
 	{
 		if (!execution_remove(batch->closing, batch->nclosing) ||
@@ -500,27 +504,44 @@ batch_write(Batch *batch)
 			store_end(&scope);
 			return false;
 		}
+		STOP_EVENT(write_removed);
 		if (batch->ntimed > 0)
 			sweep_runs(batch->timed, batch->ntimed, batch->owner);
 	}
 	child_starts_write(batch);
+	STOP_EVENT(write_children);
 	history_write(&batch->history);
+	STOP_EVENT(write_history);
 	execution_write_updates(&batch->updates, false);
 	execution_write_updates(&batch->upserts, true);
+	STOP_EVENT(write_executions);
 	closed_write(&batch->closed);
+	STOP_EVENT(write_closed);
 	write_cancelled(batch);
 	timer_write(&batch->timers);
+	STOP_EVENT(write_timers);
 	activity_write(&batch->activities);
+	STOP_EVENT(write_activities);
 	attempt_log_write(&batch->attempts);
+	STOP_EVENT(write_attempts);
 	state_write(&batch->state);
+	STOP_EVENT(write_state);
 	update_write(&batch->answers);
+	STOP_EVENT(write_updates);
 	write_cancels(batch);
+	STOP_EVENT(write_cancels);
 	write_new(batch);
+	STOP_EVENT(write_new);
 	mailbox_write_to_open(&batch->reports);
+	STOP_EVENT(write_reports);
 	child_cancels_write(batch);
+	STOP_EVENT(write_child_cancels);
 	/* last, since it may close runs that had a turn in this batch */
 	if (batch->nparents > 0)
+	{
 		children_close(batch->parents, batch->nparents, batch->owner);
+		STOP_EVENT(write_parents);
+	}
 	store_end(&scope);
 	return true;
 }

@@ -20,6 +20,7 @@
 #include "planning.h"
 #include "settings.h"
 #include "shmem.h"
+#include "stopevent.h"
 #include "testmode.h"
 #include "txn.h"
 
@@ -43,6 +44,9 @@ _PG_init(void)
 	if (process_shared_preload_libraries_in_progress)
 	{
 		durable_shmem_init();
+#ifdef DURABLE_STOP_EVENTS
+		stop_events_init();
+#endif
 		durable_launcher_init();
 	}
 }

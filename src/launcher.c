@@ -52,6 +52,7 @@
 #include "process.h"
 #include "queue.h"
 #include "shares.h"
+#include "stopevent.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "taskqueue.h"
@@ -221,6 +222,7 @@ start_schedulers(Round *round)
 			round->databases++;
 			continue;
 		}
+		STOP_EVENT(launcher_scheduler);
 		/* it says so itself if it is wanted on */
 		LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 		db->wanted = db->resting = false;
@@ -387,6 +389,7 @@ start_workers(Round *round)
 				continue;
 			}
 			room--;
+			STOP_EVENT(launcher_worker);
 			first = (i + 1) % MAX_QUEUES;
 		}
 }
@@ -433,7 +436,10 @@ start_activity_worker(Round *round, int index, bool extra, int room)
 		return;
 	}
 	if (room > 0 && start_process(round, SLOT_ACTIVITY_WORKER, queue->dbid, queue->owner, index))
+	{
+		STOP_EVENT(launcher_activity_worker);
 		return;
+	}
 	(void) task_queue_want(queue);
 	round->task_queues += !extra;
 	round->crowded++;
@@ -518,6 +524,7 @@ durable_launcher_main(Datum arg)
 		process_reload_config();
 		shared->starts_workers = durable_max_workers > 0;
 		pg_memory_barrier();
+		STOP_EVENT(launcher_round);
 		slots_reclaim();
 		want_databases();
 		if (watch_queues())
@@ -528,6 +535,7 @@ durable_launcher_main(Datum arg)
 		make_room(&round);
 		if (round.full)
 			round.wait = sooner(round.wait, RESTART_DELAY_MS);
+		STOP_EVENT(launcher_sleeping);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (round.wait >= 0 ? WL_TIMEOUT : 0),
 						 round.wait, event);
 		ResetLatch(MyLatch);

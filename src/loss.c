@@ -21,6 +21,7 @@
 #include "guc.h"
 #include "loss.h"
 #include "pausing.h"
+#include "stopevent.h"
 #include "suspect.h"
 #include "txn.h"
 #include "utils/builtins.h"
@@ -126,6 +127,7 @@ loss_take(BatchRun *run, Turn *turn)
 			(errmsg("workflow \"%s\" (run %s): %s", text_to_cstring(e->workflow_id),
 					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&e->run_id))), turn->problem->message)));
 	suspect_recorded(&e->run_id);
+	STOP_EVENT(loss_counted);
 	return TURN_STUCK;
 }
 

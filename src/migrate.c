@@ -25,6 +25,7 @@
 #include "miscadmin.h"
 #include "outside.h"
 #include "pinning.h"
+#include "stopevent.h"
 #include "txn.h"
 #include "utils/memutils.h"
 #include "version.h"
@@ -96,6 +97,7 @@ move_run(Execution *e, int32 version)
 	history_write(&history);
 	execution_add(&updates, e);
 	execution_write_updates(&updates, false);
+	STOP_EVENT(migrate_moved);
 	run_send(&found, &message);
 	store_end(&scope);
 }
@@ -120,6 +122,7 @@ take_chunk(const pg_uuid_t *ids, int count, const VersionCode *found, int32 vers
 			continue;
 		if (code_for_role(found, e->owner, &code, &misfit.problem))
 			misfit = rehearse_run(e, rows, nrows, &code, version == 0);
+		STOP_EVENT(migrate_fits);
 		report(arg, e, &misfit);
 		if (version != 0 && !misfit.problem)
 			move_run(e, version);

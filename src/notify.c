@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "leftovers.h"
 #include "notify.h"
+#include "stopevent.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "waiter.h"
@@ -121,4 +122,5 @@ notify_status(const Execution *e, RunStatus status)
 	run_id = uuid_to_cstring(&e->run_id);
 	Async_Notify(notify_channel(key),
 				 psprintf("{\"run_id\": \"%s\", \"status\": \"%s\"}", run_id, status_name(status)));
+				STOP_EVENT(notify_sent);
 }

@@ -21,6 +21,7 @@
 #include "notify.h"
 #include "outside.h"
 #include "payload.h"
+#include "stopevent.h"
 #include "sweep.h"
 #include "txn.h"
 #include "update.h"
@@ -59,6 +60,7 @@ run_send(const Found *run, Message *message)
 	message->run_id = run->run_id;
 	message->at = durable_now();
 	txn_mail(run->owner, mailbox_send(run->owner, message));
+	STOP_EVENT(send_sent);
 }
 
 /*
@@ -76,6 +78,7 @@ run_signal(const Found *run, text *signal, Jsonb *payload, text *request_id)
 	if (!execution_hold(&run->run_id))
 		return false;
 	txn_locked(run->owner, &run->run_id);
+	STOP_EVENT(signal_held);
 	if (request_id && !mailbox_take_request(&run->run_id, PointerGetDatum(request_id)))
 		return true;
 	message.payload_id = payload_set_aside(&run->run_id, &message.payload);
@@ -96,6 +99,7 @@ run_cancel(const Found *run, text *reason, bool *asked)
 	if (!execution_hold(&run->run_id))
 		return false;
 	txn_locked(run->owner, &run->run_id);
+	STOP_EVENT(cancel_held);
 	*asked = mailbox_cancel_requested(&run->run_id);
 	if (*asked)
 		return true;
@@ -127,6 +131,7 @@ run_update(const Found *run, text *update_id, text *name, Jsonb *args)
 		return true;
 	json_begin(&b);
 	json_add_text(&b, "update_id", text_to_cstring(update_id));
+	STOP_EVENT(update_inserted);
 	message.attributes = json_end(&b);
 	run_send(run, &message);
 	return true;
@@ -272,6 +277,7 @@ runs_close_terminated(Execution *runs, int count, text *reason, const pg_uuid_t 
 	write_last_events(runs, ids, count, reason);
 	if (ntimed > 0)
 		sweep_runs(timed, ntimed, runs[0].owner);
+	STOP_EVENT(terminate_written);
 	if (!execution_remove(ids, count))
 		elog(ERROR, "could not remove a run that is locked");
 	for (int i = 0; i < count; i++)
@@ -298,6 +304,7 @@ run_replace(const pg_uuid_t *run_id, text *reason, const pg_uuid_t *next)
 	if (!run_take(run_id, true, CurrentMemoryContext, &e))
 		return false;
 	txn_locked(e.owner, run_id);
+	STOP_EVENT(terminate_locked);
 	runs_close_terminated(&e, 1, reason, next);
 	if (e.has_children)
 		children_close(run_id, 1, e.owner);

@@ -29,6 +29,7 @@
 #include "mailbox.h"
 #include "outside.h"
 #include "owner.h"
+#include "stopevent.h"
 #include "task.h"
 #include "tasknote.h"
 #include "txn.h"
@@ -156,8 +157,11 @@ run_change_owner(const Found *run, Oid owner, bool *closed_meanwhile)
 	txn_locked(e.owner, &run->run_id);
 	if (e.owner == owner)
 		return false;
+	STOP_EVENT(owner_locked);
 	change_activities_of(&e, owner);
+	STOP_EVENT(owner_activities);
 	change_rows(&run->run_id, owner);
+	STOP_EVENT(owner_rows);
 	mail_readdress(&run->run_id, owner);
 	return true;
 }

@@ -48,6 +48,7 @@
 #include "payload.h"
 #include "running.h"
 #include "saga.h"
+#include "stopevent.h"
 #include "storage/proc.h"
 #include "turn.h"
 #include "utils/builtins.h"
@@ -469,7 +470,9 @@ try_code(Turn *turn, void (*code) (Turn *))
 	{
 		XactReadOnly = true;
 		PushActiveSnapshot(GetTransactionSnapshot());
+		STOP_EVENT(pass_code);
 		code(turn);
+		STOP_EVENT(pass_left);
 		PopActiveSnapshot();
 		fence_end(turn);
 		unmute();
@@ -533,6 +536,7 @@ run_pass(Turn *turn, void (*code) (Turn *), bool in_place)
 	store_forget(depth);
 	MemoryContextSwitchTo(old_context);
 	CurrentResourceOwner = old_owner;
+	STOP_EVENT(pass_over);
 	if (turn->interrupt)
 		ReThrowError(turn->interrupt);
 }

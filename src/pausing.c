@@ -26,6 +26,7 @@
 #include "notify.h"
 #include "outside.h"
 #include "pausing.h"
+#include "stopevent.h"
 #include "timer.h"
 #include "txn.h"
 
@@ -42,12 +43,14 @@ run_pause(const pg_uuid_t *run_id, text *reason)
 	if (!run_take(run_id, false, CurrentMemoryContext, &e))
 		return false;
 	txn_locked(e.owner, run_id);
+	STOP_EVENT(pause_locked);
 	if (e.paused_at != DT_NOEND)
 		return false;
 	e.paused_at = event.at;
 	e.pause_reason = reason;
 	run_add_event(&e, &event);
 	execution_write_pause(&e);
+	STOP_EVENT(paused);
 	(void) change_activities(run_id, &pause);
 	notify_status(&e, STATUS_RUNNING);
 	return true;
@@ -67,6 +70,7 @@ run_unpause(const pg_uuid_t *run_id)
 	if (!run_take(run_id, false, CurrentMemoryContext, &e))
 		return false;
 	txn_locked(e.owner, run_id);
+	STOP_EVENT(unpause_locked);
 	if (e.paused_at == DT_NOEND)
 		return false;
 	unpause.paused_at = e.paused_at;
@@ -76,6 +80,7 @@ run_unpause(const pg_uuid_t *run_id)
 	run_add_event(&e, &event);
 	execution_write_pause(&e);
 	(void) change_activities(run_id, &unpause);
+	STOP_EVENT(unpaused);
 	/* a start delay that is not over is still what the run waits for */
 	if (e.wait_command != WAIT_START || !timer_is_set(run_id, MESSAGE_START_DELAY, 0))
 		txn_mail(e.owner, mailbox_send(e.owner, &wake));

@@ -32,6 +32,7 @@
 #include "notify.h"
 #include "poll.h"
 #include "retry.h"
+#include "stopevent.h"
 #include "task.h"
 #include "txn.h"
 #include "utils/acl.h"
@@ -204,7 +205,9 @@ take(Poll *poll, int64 topic, bool *ready, TimestampTz *next)
 		claim_tasks(&claim);
 		durable_check_identity();
 		parked |= claim.parked;
+		STOP_EVENT(poll_claimed);
 		start_claimed(poll, &claim);
+		STOP_EVENT(poll_started);
 		for (int j = 0; j < claim.count; j++)
 			if (retry_exhausted(claim.rows[j].retry, claim.rows[j].attempt))
 				needed = TXN_LASTING;
@@ -240,12 +243,14 @@ wait_for_tasks(Poll *poll, int64 topic)
 	for (;;)
 	{
 		waiter_begin_poll(topic, poll->role);
+		STOP_EVENT(poll_waits);
 		if (!take(poll, topic, &ready, &next) || poll->count > 0)
 			break;
 		/* 1 ms where the limit has just been over */
 		longest = next == DT_NOEND ? 0 : TimestampDifferenceMilliseconds(durable_now(), next) + 1;
 		if (!ready && !wait_sleep(&wait, longest))
 			break;
+		STOP_EVENT(poll_woken);
 	}
 	waiter_end();
 	see_worker(poll, topic, poll->count);
@@ -265,9 +270,11 @@ poll_tasks(Poll *poll)
 	durable_check_identity();
 	poll->tasks = palloc(poll->max * sizeof(Activity));
 	poll->count = 0;
+	STOP_EVENT(poll_begin);
 	go_on = take(poll, topic, &ready, &next);
 	if (poll->count < poll->max && listener_set_hungry((uint64) topic))
 		go_on &= take(poll, topic, &ready, &next);
+	STOP_EVENT(poll_end);
 	see_worker(poll, topic, poll->count);
 	if (poll->count == 0 && go_on && poll->until != 0)
 		wait_for_tasks(poll, topic);

@@ -17,6 +17,7 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "process.h"
+#include "stopevent.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 
@@ -69,6 +70,7 @@ process_begin(Datum arg, const char *name)
 	slot_pin_settings(name);
 	slot->share = durable_workers_per_role;
 	holder_init(slot->asked);
+	STOP_EVENT(process_connected);
 	check_identity();
 	return slot;
 }

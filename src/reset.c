@@ -48,6 +48,7 @@
 #include "reset.h"
 #include "start.h"
 #include "state.h"
+#include "stopevent.h"
 #include "task.h"
 #include "timer.h"
 #include "txn.h"
@@ -571,26 +572,31 @@ run_reset(const Found *run, const Reset *reset, pg_uuid_t *new_run_id)
 
 	if (!read_past(&run->run_id, &past) || past.status != run->status)
 		return false;
+	STOP_EVENT(reset_read);
 	n = choose_point(&past, reset);
 	check_same_code(&past.execution, reset);
 	shape_next(&past, reset, &next);
 	durable_claim_identity();
 	copy_history(&past, reset, n, &next);
+	STOP_EVENT(reset_copied);
 	ended = palloc0((n + 1) * sizeof(bool));
 	last = resume_pending(&past, n, &next, ended);
 	rows_init(&updates, TABLE_UPDATE, CurrentMemoryContext);
 	updates_of_history(&updates, &next, past.events, n);
 	tell_again(&past, reset, n, &next, ended, last, &updates);
 	update_write(&updates);
+	STOP_EVENT(reset_told);
 	adopt_children(&past, n, &next, ended, last);
 	if (past.status == STATUS_RUNNING)
 		(void) run_replace(&run->run_id, reset->reason ? reset->reason : cstring_to_text("reset"), &next.run_id);
+	STOP_EVENT(reset_replaced);
 	if (!execution_insert(&next))
 		ereport(ERROR,
 				(errcode(ERRCODE_WF_ALREADY_RUNNING),
 				 errmsg("workflow \"%s\" is already running", text_to_cstring(next.workflow_id)),
 				 errdetail("A run that is closed can be reset when no other run of the same id is open."),
 				 errhint("Terminate that run, or reset it.")));
+	STOP_EVENT(reset_inserted);
 	run_set_timeouts(&next, 0);
 	state_copy(&run->run_id, &next.run_id);
 	wake.run_id = next.run_id;

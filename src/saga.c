@@ -39,6 +39,7 @@
 #include "failure.h"
 #include "json.h"
 #include "saga.h"
+#include "stopevent.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
@@ -232,6 +233,7 @@ saga_begin(Turn *turn)
 		(void) command_record(turn, EVENT_COMPENSATION_STARTED, 0, NULL,
 							  turn->end == PASS_TIMED_OUT ? failure_of_timeout(turn->timeout) : turn->failure);
 	}
+	STOP_EVENT(saga_begin);
 	saga->outcome = turn->end;
 	saga->after_code = true;
 	turn->left = false;

@@ -50,6 +50,7 @@
 #include "postmaster/interrupt.h"
 #include "process.h"
 #include "queue.h"
+#include "stopevent.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "store.h"
@@ -319,11 +320,13 @@ work(TimestampTz from, bool look)
 	int			fired;
 
 	pgstat_report_activity(STATE_RUNNING, "durable: timers");
+	STOP_EVENT(scheduler_taken);
 	do
 	{
 		now = durable_now();
 		begin();
 		check_business();
+		STOP_EVENT(scheduler_checked);
 		if (database->paused)
 		{
 			end();
@@ -335,12 +338,18 @@ work(TimestampTz from, bool look)
 		if (look)
 		{
 			find_mail();
+			STOP_EVENT(scheduler_mail);
 			find_tasks();
+			STOP_EVENT(scheduler_tasks);
 		}
 		fired = durable_fire_timers(from, &next);
+		STOP_EVENT(scheduler_fired);
 		queues_next = serve_queues();
+		STOP_EVENT(scheduler_served);
 		notify_listeners();
+		STOP_EVENT(scheduler_notified);
 		end();
+		STOP_EVENT(scheduler_committed);
 		look = false;
 		CHECK_FOR_INTERRUPTS();
 	} while (fired > 0 && next <= now);
@@ -384,6 +393,7 @@ sleep_until_due(Slot *slot)
 	if (event == 0)
 		event = wait_event("DurableSchedulerMain");
 	slot->idle = true;
+	STOP_EVENT(scheduler_sleeping);
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (wait >= 0 ? WL_TIMEOUT : 0), wait, event);
 	ResetLatch(MyLatch);
 	slot->idle = false;
@@ -403,6 +413,7 @@ durable_scheduler_main(Datum arg)
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(slot->dbid, InvalidOid, 0);
 	slot_pin_settings("durable scheduler");
+	STOP_EVENT(scheduler_attached);
 	errands_reclaim();
 	SpinLockAcquire(&database->mutex);
 	database->look = true;

@@ -19,6 +19,7 @@
 #include "postmaster/bgworker.h"
 #include "queue.h"
 #include "slots.h"
+#include "stopevent.h"
 #include "storage/ipc.h"
 #include "taskqueue.h"
 #include "utils/guc.h"
@@ -65,6 +66,7 @@ detach(int code, Datum arg)
 
 	if (!my_slot)
 		return;
+	STOP_EVENT(slot_detaching);
 	dbid = my_slot->dbid;
 	busy = my_slot->lease != 0;
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
@@ -73,6 +75,7 @@ detach(int code, Datum arg)
 	release(my_slot);
 	my_slot = NULL;
 	LWLockRelease(shared->directory);
+	STOP_EVENT(slot_detached);
 	durable_wake_launcher();
 	/* its activity is nobody's now */
 	if (busy)
@@ -190,9 +193,13 @@ slot_start(SlotKind kind, Oid dbid, Oid owner, int queue)
 
 	if (index < 0)
 		return false;
+	STOP_EVENT(slot_reserved);
 	fill_in(&worker, kind, index, &ticket);
 	if (RegisterDynamicBackgroundWorker(&worker, NULL))
+	{
+		STOP_EVENT(slot_registered);
 		return true;
+	}
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 	count_start(&shared->slots[index], -1);
 	release(&shared->slots[index]);
@@ -224,6 +231,7 @@ slot_attach(int index)
 	if (!ours)
 		return NULL;
 	before_shmem_exit(detach, (Datum) 0);
+	STOP_EVENT(slot_attached);
 	return slot;
 }
 
@@ -273,6 +281,7 @@ slot_leave_if_idle(Slot *slot)
 	LWLockRelease(shared->directory);
 	if (my_slot)
 		return;
+	STOP_EVENT(slot_left);
 	durable_wake_launcher();
 	proc_exit(0);
 }

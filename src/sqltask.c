@@ -41,6 +41,7 @@
 #include "running.h"
 #include "settings.h"
 #include "sqltask.h"
+#include "stopevent.h"
 #include "storage/proc.h"
 #include "step.h"
 #include "txn.h"
@@ -156,7 +157,9 @@ run_in_batch(TaskBatch *batch, Activity *a)
 	StoreScope	scope;
 
 	attempt_start(a, cstring_to_text(alone_worker_name()), durable_now());
+	STOP_EVENT(task_in_batch);
 	guarded_call(work, a, batch->claim.context, &end);
+	STOP_EVENT(task_ran);
 	if (end.error && (step_wants_to_be_alone(end.error->sqlerrcode, end.watchdog) || leftovers_want_alone()))
 	{
 		run_later_alone(batch, &waiting);
@@ -251,7 +254,10 @@ do_batch(TaskBatch *batch, TaskQueue *queue, Slot *slot, MemoryContext context)
 	durable_check_identity();
 	store_end(&scope);
 	if (batch->claim.count > 0)
+	{
 		txn_wait_for_disk(false);
+		STOP_EVENT(tasks_claimed);
+	}
 	watchdog_start();
 	run_claimed(batch);
 	watchdog_stop();
@@ -265,9 +271,13 @@ do_batch(TaskBatch *batch, TaskQueue *queue, Slot *slot, MemoryContext context)
 	}
 	activity_write_updates(&starts);
 	attempt_ends_write(&batch->ends);
+	STOP_EVENT(tasks_written);
 	store_end(&scope);
 	if (batch->any_alone)
+	{
 		alone_announce(slot, &batch->alone);
+		STOP_EVENT(tasks_announced);
+	}
 }
 
 /*
@@ -305,6 +315,7 @@ sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks)
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	leftovers_end_transaction(&held);
+	STOP_EVENT(tasks_over);
 	if (edata)
 	{
 		alone_withdraw(slot);

@@ -24,6 +24,7 @@
 #include "payload.h"
 #include "port/pg_bswap.h"
 #include "start.h"
+#include "stopevent.h"
 #include "task.h"
 #include "testmode.h"
 #include "timer.h"
@@ -250,6 +251,7 @@ run_start(Execution *e, Jsonb *input, TimestampTz not_before, int64 *seq)
 	if (!execution_insert(e))
 		return false;
 
+	STOP_EVENT(start_inserted);
 	input_id = payload_set_aside(&e->run_id, &input);
 	run_set_timeouts(e, not_before);
 	if (delayed)
@@ -266,6 +268,7 @@ run_start(Execution *e, Jsonb *input, TimestampTz not_before, int64 *seq)
 
 		*seq = mailbox_send(e->owner, &message);
 		txn_mail(e->owner, *seq);
+		STOP_EVENT(start_sent);
 	}
 	return true;
 }

@@ -54,6 +54,7 @@
 #include "running.h"
 #include "settings.h"
 #include "step.h"
+#include "stopevent.h"
 #include "storage/proc.h"
 #include "suspect.h"
 #include "testmode.h"
@@ -278,8 +279,10 @@ do_step(Turn *turn, TimestampTz scheduled_at, int attempt, int nestlevel)
 	running_attempt = &running;
 	hand_step(step->name);
 	leftovers_begin();
+	STOP_EVENT(step_begin);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	value = step->sql ? run_statement(step) : run_activity(step, scheduled_at);
+	STOP_EVENT(step_done);
 	running_attempt = NULL;
 	hand_step(NULL);
 	payload_check(value, "result");
@@ -460,6 +463,7 @@ step_run(Turn *turn)
 	}
 	guarded_call(do_step_work, &(StepWork) {turn, scheduled_at, attempt}, turn->context, &end);
 	turn->subxids += end.wrote;
+	STOP_EVENT(step_out);
 	edata = end.error;
 	if (!edata)
 	{
@@ -469,6 +473,7 @@ step_run(Turn *turn)
 			event.attributes = attempt_attributes(turn, attempt, started_at);
 		record_scheduled(turn, scheduled_at);
 		record_event(turn, &event);
+		STOP_EVENT(step_recorded);
 		turn->pending_done = attempt > 1 ? turn->step.command : turn->pending_done;
 		return STEP_DONE;
 	}
@@ -489,8 +494,12 @@ step_run(Turn *turn)
 	MemoryContextSwitchTo(old);
 	log_attempt(turn, end.watchdog == WATCHDOG_STEP ? EVENT_ACTIVITY_TIMED_OUT : EVENT_ACTIVITY_FAILED,
 				failure, attempt, scheduled_at, started_at);
+	STOP_EVENT(step_failed);
 	if (schedule_retry(turn, edata->sqlerrcode, end.watchdog, failure, attempt, scheduled_at))
+	{
+		STOP_EVENT(step_backs_off);
 		return STEP_BACKOFF;
+	}
 	record_failure(turn, edata, end.watchdog, failure, scheduled_at);
 	turn->pending_done = attempt > 1 ? turn->step.command : turn->pending_done;
 	return STEP_DONE;
@@ -539,6 +548,7 @@ step_in_place(Turn *turn)
 	scheduled_at = durable_now();
 	code = turn_as_owner(turn);
 	event.payload = do_step(turn, scheduled_at, 1, nestlevel);
+	STOP_EVENT(step_in_place);
 	turn_as(code);
 	CommandCounterIncrement();
 	XactReadOnly = true;

@@ -44,6 +44,7 @@
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
 #include "shmem.h"
+#include "stopevent.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "suspect.h"
@@ -175,6 +176,7 @@ leave(int code, Datum arg)
 {
 	if (!OidIsValid(mine->dbid))
 		return;
+	STOP_EVENT(hand_leaving);
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 	add_suspect(mine);
 	/* that the next process starts late would not help: it does not meet it */
@@ -182,6 +184,7 @@ leave(int code, Datum arg)
 		if (shared->queues[i].dbid == mine->dbid && shared->queues[i].owner == mine->owner)
 			shared->queues[i].failures = 0;
 	LWLockRelease(shared->directory);
+	STOP_EVENT(hand_left);
 	mine->dbid = InvalidOid;
 }
 
@@ -210,6 +213,7 @@ hand_take(Oid owner, const pg_uuid_t *run_id)
 		memset(&mine->run_id, 0, sizeof(pg_uuid_t));
 	pg_compiler_barrier();
 	mine->dbid = MyDatabaseId;
+	STOP_EVENT(hand_taken);
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "child.h"
 #include "clock.h"
 #include "execution.h"
+#include "stopevent.h"
 #include "sweep.h"
 #include "tasknote.h"
 #include "timer.h"
@@ -75,6 +76,7 @@ sweep_runs(const pg_uuid_t *run_ids, int count, Oid owner)
 {
 	timer_clear(run_ids, count);
 	clear_activities(run_ids, count, owner);
+	STOP_EVENT(sweep_runs);
 }
 
 /*
@@ -97,6 +99,7 @@ request_activity_cancel(AttemptEnds *ends, const ActivityKey *key, Oid owner)
 		return;
 	}
 	task_hold(&a);
+	STOP_EVENT(activity_cancel);
 	if (a.lease == 0)
 	{
 		attempt_failed(ends, &a, &cancelled);

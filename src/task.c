@@ -22,6 +22,7 @@
 #include "limits.h"
 #include "miscadmin.h"
 #include "payload.h"
+#include "stopevent.h"
 #include "storage/lock.h"
 #include "task.h"
 #include "tasknote.h"
@@ -134,6 +135,7 @@ task_queue_refresh(TaskQueue *queue)
 
 	note_begin_change(queue);
 	task_queue_begin_count(queue);
+	STOP_EVENT(count_begun);
 	if (!queue->lanes_read)
 		load_lanes(queue);
 	any = limits_read(queue->id, CurrentMemoryContext, &limits, &weights) || activity_any_parked(queue->id);
@@ -142,9 +144,12 @@ task_queue_refresh(TaskQueue *queue)
 	queue->limits = limits;
 	queue->has_weights = weights != NULL;
 	SpinLockRelease(&queue->mutex);
+	STOP_EVENT(count_limits);
 	if (any)
 		count_tasks(queue);
+	STOP_EVENT(count_counted);
 	task_queue_end_count(queue);
+	STOP_EVENT(count_ended);
 	note_end_change(queue);
 }
 

@@ -24,6 +24,7 @@
 #include "access/xact.h"
 #include "fairness.h"
 #include "miscadmin.h"
+#include "stopevent.h"
 #include "tasknote.h"
 #include "testmode.h"
 #include "utils/memutils.h"
@@ -419,7 +420,10 @@ void
 tasknote_end(bool commit)
 {
 	for (int i = 0; i < note_count; i++)
+	{
+		STOP_EVENT(task_note_end);
 		end_note(&notes[i], commit);
+	}
 	for (int i = 0; i < cancel_count && commit && shared; i++)
 		tell_cancel(&cancels[i]);
 	tasknote_forget();

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "stopevent.h"
 #include "timer.h"
 #include "txn.h"
 
@@ -144,6 +145,7 @@ timer_fire(TimestampTz from, TimestampTz now, int limit)
 	Datum		values[3] = {TimestampTzGetDatum(from), TimestampTzGetDatum(now), Int32GetDatum(limit)};
 	int			n = (int) store_execute(&statement, values, NULL);
 
+	STOP_EVENT(timers_fired);
 	for (int i = 0; i < n; i++)
 		txn_mail(DatumGetObjectId(store_value(i, 1)), DatumGetInt64(store_value(i, 2)));
 	return n;

@@ -37,6 +37,7 @@
 #include "miscadmin.h"
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
+#include "stopevent.h"
 #include "suspect.h"
 #include "tasknote.h"
 #include "txn.h"
@@ -412,8 +413,10 @@ end_note(const Note *note, bool commit)
 	if (low != QUEUE_NONE)
 	{
 		queue_lower(note->queue, low);
+		STOP_EVENT(txn_lowered);
 		queue_wake(note->queue);
 	}
+	STOP_EVENT(txn_woken);
 	queue_release(note->queue, note->locked, note->nlocked);
 }
 
@@ -423,7 +426,11 @@ xact_callback(XactEvent event, void *arg)
 	bool		commit = event == XACT_EVENT_COMMIT;
 
 	if (event == XACT_EVENT_PRE_COMMIT)
+	{
+		if (note_count > 0 || closed_count > 0 || deadline != DT_NOEND)
+			STOP_EVENT(txn_pre_commit);
 		relax_commit();
+	}
 	if (event == XACT_EVENT_PREPARE)
 	{
 		tasknote_prepare();
@@ -432,21 +439,32 @@ xact_callback(XactEvent event, void *arg)
 	if (!commit && event != XACT_EVENT_ABORT)
 		return;
 	end_tracked(commit);
+	STOP_EVENT(txn_ended);
 	for (int i = 0; i < note_count; i++)
 		end_note(&notes[i], commit);
 	tasknote_end(commit);
+	STOP_EVENT(txn_told);
 	suspects_end(commit);
 	end_identity_change();
 	if (commit && shared)
 	{
 		if (deadline != DT_NOEND)
+		{
 			durable_new_deadline(MyDatabaseId, deadline);
+			STOP_EVENT(txn_deadline);
+		}
 		if (closed_count > 0)
+		{
 			waiter_wake(closed, closed_count);
+			STOP_EVENT(txn_waiters);
+		}
 		for (int i = 0; i < closed_count; i++)
 			suspect_clear(&closed[i]);
 		if (answered_count > 0)
+		{
 			waiter_wake_updates(answered, answered_count);
+			STOP_EVENT(txn_answered);
+		}
 		if (OidIsValid(new_database))
 			durable_want_scheduler(new_database);
 		if (extension_changed)
@@ -463,6 +481,7 @@ xact_callback(XactEvent event, void *arg)
 	holders_want_no_more();
 	holder_release();
 	listener_end_transaction(commit);
+	STOP_EVENT(txn_over);
 	end_relaxed(commit);
 	forget_all();
 }
@@ -471,7 +490,10 @@ static void
 subxact_callback(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		STOP_EVENT(txn_sub_aborted);
 		tasknote_sub_abort();
+	}
 }
 
 void

@@ -28,6 +28,7 @@
 #include "json.h"
 #include "outside.h"
 #include "payload.h"
+#include "stopevent.h"
 #include "testkit.h"
 #include "testmode.h"
 #include "txn.h"
@@ -216,10 +217,15 @@ wait_with_run(const pg_uuid_t *run_id, Found *run, const UpdateCall *call, Updat
 	Wait		wait = wait_for(call);
 
 	waiter_begin_update(run_id, update_hash(text_to_cstring(call->update_id)));
+	STOP_EVENT(update_waits);
 	while (!look(run, call, update) && is_same_run(run, run_id))
+	{
+		STOP_EVENT(update_looked);
 		if (!wait_sleep(&wait, 0))
 			timed_out(run, call, call->stage == STAGE_ACCEPTED ? "accepted" : "completed");
+	}
 	waiter_end();
+	STOP_EVENT(update_end);
 }
 
 /* What a test waits for */

@@ -30,6 +30,7 @@
 #include "mail.h"
 #include "match.h"
 #include "payload.h"
+#include "stopevent.h"
 #include "txn.h"
 #include "update.h"
 #include "update_command.h"
@@ -189,6 +190,7 @@ record_answer(Turn *turn, const char *id, Jsonb *result, Jsonb *failure)
 	if (result)
 		event.payload = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(result));
 	turn_add_event(turn, &event);
+	STOP_EVENT(update_answered);
 	MemoryContextSwitchTo(old);
 }
 

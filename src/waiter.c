@@ -21,6 +21,7 @@
 #include "compat.h"
 #include "miscadmin.h"
 #include "shmem.h"
+#include "stopevent.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
@@ -485,6 +486,7 @@ listener_set_hungry(uint64 key)
 		listener->hungry = listener->last_hungry;
 	}
 	LWLockRelease(shared->waiting);
+	STOP_EVENT(listener_hungry);
 	return listener != NULL;
 }
 

@@ -28,6 +28,7 @@
 #include "pgstat.h"
 #include "process.h"
 #include "queue.h"
+#include "stopevent.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "txn.h"
@@ -74,6 +75,7 @@ work(void)
 	{
 		int			turns = 0;
 
+		STOP_EVENT(worker_drives);
 		slot->batch_at = GetCurrentTimestamp();
 		result = durable_drive(slot->owner, &turns);
 		if (result == DRIVE_IDLE)
@@ -87,6 +89,7 @@ work(void)
 		}
 		if (result == DRIVE_MORE)
 			queue_want_more(queue);
+		STOP_EVENT(worker_driven);
 		queue->failures = 0;
 		CHECK_FOR_INTERRUPTS();
 		process_reload_config();
@@ -120,6 +123,7 @@ nap(DriveResult result)
 	}
 	if (event == 0)
 		event = wait_event("DurableWorkerMain");
+	STOP_EVENT(worker_idle);
 	rc = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, event);
 	ResetLatch(MyLatch);
 	slot->idle = false;
@@ -136,6 +140,7 @@ durable_worker_main(Datum arg)
 {
 	slot = process_begin(arg, "durable worker");
 	queue = &shared->queues[slot->queue];
+	STOP_EVENT(worker_begun);
 	started_at = GetCurrentTimestamp();
 	for (;;)
 	{
