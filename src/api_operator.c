@@ -286,7 +286,7 @@ durable_replicated(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("durable.replicated() is a trigger function")));
-	if (store_depth() > 0)
+	if (store_executing)
 		return PointerGetDatum(trigger->tg_trigtuple);
 	durable_note_replicated();
 	if (strcmp(RelationGetRelationName(trigger->tg_relation), "execution") == 0)

@@ -30,6 +30,7 @@
 #include "command.h"
 #include "continuation.h"
 #include "extension.h"
+#include "fence.h"
 #include "guc.h"
 #include "json.h"
 #include "match.h"
@@ -88,9 +89,9 @@ Jsonb *
 command_new_input(Turn *turn, Callable *workflow, Jsonb *input)
 {
 	bool		read_only = XactReadOnly;
-	Jsonb	   *result = NULL;
+	Jsonb	   *volatile result = NULL;
 
-	turn->in_code = false;
+	fence_end(turn);
 	XactReadOnly = false;
 	PG_TRY();
 	{
@@ -98,8 +99,8 @@ command_new_input(Turn *turn, Callable *workflow, Jsonb *input)
 	}
 	PG_FINALLY();
 	{
-		turn->in_code = true;
 		XactReadOnly = read_only;
+		fence_go_on(turn);
 	}
 	PG_END_TRY();
 	payload_check(result, "input");

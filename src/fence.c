@@ -79,10 +79,19 @@ fence_stands(void)
 void
 fence_begin(Turn *turn)
 {
-	turn->in_code = true;
 	pass_subid = GetCurrentSubTransactionId();
-	words_forbid();
 	fence_watch_plpgsql();
+	fence_go_on(turn);
+}
+
+/*
+ * It goes on after a fence_end(), in whatever subtransaction it is
+ */
+void
+fence_go_on(Turn *turn)
+{
+	words_forbid();
+	turn->in_code = true;
 }
 
 void
@@ -155,7 +164,7 @@ fence_executor_start(QueryDesc *query, int eflags)
 	bool		check = fenced();
 
 	if (check)
-		words_still_forbid();
+		words_forbid();
 	if (check && !fence_is_marked(plan->invalItems))
 	{
 		MemoryContext old;

@@ -12,6 +12,7 @@
 #include "utils/portal.h"
 
 extern void fence_begin(Turn *turn);
+extern void fence_go_on(Turn *turn);
 extern void fence_end(Turn *turn);
 extern void fence_explain(void *turn);
 extern bool fence_stands(void);

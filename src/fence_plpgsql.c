@@ -33,6 +33,7 @@
 #include "fence.h"
 #include "fence_plpgsql.h"
 #include "fence_walk.h"
+#include "fence_words.h"
 #include "plpgsql.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -390,7 +391,10 @@ static void
 statement_begins(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 {
 	if (fence_stands())
+	{
+		words_forbid();
 		look_at_statement(estate, stmt);
+	}
 	if (other)
 		pass_on_statement(other->stmt_beg, estate, stmt);
 }

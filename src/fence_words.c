@@ -106,7 +106,9 @@ make_table(TimeZoneAbbrevTable *from)
 }
 
 /*
- * From here on the words are an error
+ * From here on the words are an error, or they are again: whoever sets the
+ * abbreviations meanwhile, as a function's SET clause does, installs his own table,
+ * and the session's at the function's end
  */
 void
 words_forbid(void)
@@ -118,16 +120,6 @@ words_forbid(void)
 	if (table != made_from || strcmp(*setting->variable, made_from_name) != 0)
 		make_table(table);
 	InstallTimeZoneAbbrevs(forbidding);
-}
-
-/*
- * The same where they are forbidden, if somebody set the abbreviations since
- */
-void
-words_still_forbid(void)
-{
-	if (sessions_table() != made_from)
-		words_forbid();
 }
 
 void

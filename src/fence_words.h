@@ -9,7 +9,6 @@
 #define DURABLE_FENCE_WORDS_H
 
 extern void words_forbid(void);
-extern void words_still_forbid(void);
 extern void words_allow(void);
 extern bool words_forbidden_error(void);
 extern bool words_in_literal(const char *source, int location);

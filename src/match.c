@@ -367,7 +367,7 @@ excerpt(Jsonb *value)
 	char	   *text = json_to_cstring(value);
 	int			len = strlen(text);
 
-	if (len > MAX_EXCERPT)
+	if (len > MAX_EXCERPT + 3)
 		strcpy(text + pg_mbcliplen(text, len, MAX_EXCERPT), "...");
 	return text;
 }

@@ -50,6 +50,7 @@
 #include "saga.h"
 #include "stopevent.h"
 #include "storage/proc.h"
+#include "suspect.h"
 #include "turn.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -520,6 +521,7 @@ run_pass(Turn *turn, void (*code) (Turn *), bool in_place)
 	turn->pass_level = GetCurrentTransactionNestLevel();
 	nestlevel = NewGUCNestLevel();
 	turn->settings_level = nestlevel;
+	hand_step(NULL);			/* the last one may have failed */
 	GetUserIdAndSecContext(&turn->pass_identity.user, &turn->pass_identity.sec_context);
 	try_code(turn, code);
 	if (turn->steps > steps && turn->end == PASS_COMPLETED)

@@ -120,6 +120,23 @@ read_file(int fd)
 }
 
 /*
+ * Make an empty file of that size, with room on the disk for all of it: a store
+ * to a page that has none is a SIGBUS
+ */
+static bool
+make_room(int fd, Size size)
+{
+	if (ftruncate(fd, 0) != 0 || ftruncate(fd, size) != 0)
+		return false;
+#ifdef HAVE_POSIX_FALLOCATE
+	errno = posix_fallocate(fd, 0, size);
+	return errno == 0;
+#else
+	return true;
+#endif
+}
+
+/*
  * At the server's start, and again after a crash: in the postmaster, whose
  * mapping all others inherit
  */
@@ -132,7 +149,7 @@ suspects_startup(void)
 	if (fd >= 0)
 	{
 		read_file(fd);
-		if (!hands && ftruncate(fd, 0) == 0 && ftruncate(fd, size) == 0)
+		if (!hands && make_room(fd, size))
 		{
 			hands = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 			if (hands == MAP_FAILED)

@@ -107,6 +107,19 @@ CREATE FUNCTION writes() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_st
 SELECT wf_start('writes', id => 'writes') \gset
 CALL wf_work();
 SELECT id, status, error FROM runs('writes');
+-- a word for a date is nothing else than the clock there
+CREATE FUNCTION worded(d text DEFAULT ('to' || 'day')::date::text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN length(d) = 10; END $$;
+CREATE FUNCTION starts_worded() RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN wf_child('worded'); END $$;
+CREATE FUNCTION words_after() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE word text := 'today';
+BEGIN
+  BEGIN PERFORM wf_start_child('worded'); END;
+  RETURN word::date;
+END $$;
+SELECT wf_start('starts_worded', id => 'worded'), wf_start('words_after', id => 'words after') \gset
+CALL wf_work();
+SELECT id, status, result, error FROM runs('worded') UNION ALL SELECT id, status, result, error FROM runs('words after');
+SELECT wf_terminate('words after') \gset
 -- All other ways to start
 SELECT wf_signal_with_start('loan', 'with signal', 'go') \gset
 SELECT wf_update_with_start('loan', 'with update', 'u') \gset

@@ -115,5 +115,17 @@ SELECT wf_start('allowed', id => 'allowed') \gset
 CALL wf_work();
 SELECT why FROM wf_stuck;
 SELECT key, value FROM jsonb_each(wf_result('allowed'));
+-- Words for dates stay refused behind a function that sets the abbreviations of time zones, and behind set_config().
+CREATE FUNCTION sets_abbreviations() RETURNS int LANGUAGE plpgsql SET timezone_abbreviations = 'Australia' AS $$ BEGIN RETURN 1; END $$;
+CREATE FUNCTION behind_clause() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE word text := 'now'; t timestamptz; n int;
+BEGIN n := sets_abbreviations(); t := word; RETURN t; END $$;
+CREATE FUNCTION behind_config() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE word text := 'now'; t timestamptz; s text;
+BEGIN s := set_config('timezone_abbreviations', 'Australia', true); t := word; RETURN t; END $$;
+SELECT wf_start('behind_clause', id => 'clause'), wf_start('behind_config', id => 'config') \gset
+CALL wf_work();
+SELECT workflow_id, why FROM wf_stuck ORDER BY 1;
+SELECT wf_terminate('clause'), wf_terminate('config') \gset
 -- Outside workflow code nothing is fenced, also after turns in this session.
 SELECT now() IS NOT NULL AND random() >= 0 AND (SELECT count(*) FROM item) = 1 AS free;

@@ -81,6 +81,11 @@ is(wait_result($node, 'sub', 'replica'), '1', 'a start in a session with session
 $node->safe_psql('sub', 'BEGIN; SET session_replication_role = replica; INSERT INTO durable.identity VALUES (true, 1, 1); ROLLBACK');
 $node->safe_psql('sub', "SELECT wf_start('quick', '{\"name\": \"after undo\"}', id => 'undo')");
 is(wait_result($node, 'sub', 'undo'), '1', 'replicated rows that were rolled back leave nothing behind');
+# whatever failed in the session before
+is($node->safe_psql('sub', <<'SQL'), '0', 'after a call of ours that failed what is applied is still seen to be so');
+DO $$ BEGIN PERFORM wf_start('quick', '{"name": "x"}', id => 'own', on_closed => 'reject'); EXCEPTION WHEN SQLSTATE 'WF006' THEN NULL; END $$;
+BEGIN; SET session_replication_role = replica; INSERT INTO durable.identity VALUES (true, 1, 1); SELECT system_identifier FROM durable.identity; ROLLBACK
+SQL
 $node->safe_psql('sub', 'TRUNCATE effects');
 my $workers = $node->safe_psql('sub', "SELECT count(*) FROM wf_workers WHERE database = 'sub' AND kind = 'worker'");
 cmp_ok($workers, '>=', 1, 'the subscriber has a worker');
