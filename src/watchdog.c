@@ -11,9 +11,10 @@
  *	  is to make room (holder.c), wherever it is.  Whoever catches that undoes the
  *	  batch, so that no failure of the run comes of it.
  *
- *	  Code can catch a cancel and go on.  So if it does not end within DEAF_MS the
- *	  process is ended, which code cannot catch; suspect.c and check.c see to
- *	  what it was at.
+ *	  Code can catch a cancel and go on.  So if it does not end within DEAF_MS after
+ *	  it was told the process is ended, which code cannot catch; suspect.c and
+ *	  check.c see to what it was at.  Code that is not told, since it computes in a
+ *	  language that looks for no interrupts, could not be ended by that either.
  *
  *-------------------------------------------------------------------------
  */
@@ -61,7 +62,10 @@ tick(void)
 
 	if (bitten != WATCHDOG_NONE)
 	{
-		if (now - bitten_at > DEAF_MS * INT64CONST(1000))
+		/* not taken yet: it is in the middle of what cannot be interrupted, and not deaf */
+		if (QueryCancelPending)
+			bitten_at = now;
+		else if (now - bitten_at > DEAF_MS * INT64CONST(1000))
 			end_process();
 		return;
 	}

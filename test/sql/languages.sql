@@ -172,3 +172,15 @@ SELECT wf_start('python_error', id => 'e1') \gset
 SELECT wf_start('perl_error', id => 'e2') \gset
 CALL wf_work();
 SELECT * FROM runs('e_');
+-- Code of a language that looks for no interrupts is not told that its time is over: the process does not end for it.
+CREATE FUNCTION computes() RETURNS int LANGUAGE plpython3u AS $$
+  import time
+  end = time.monotonic() + 3.5
+  while time.monotonic() < end: pass
+  return 1
+$$;
+SET durable.turn_timeout = '100 ms';
+SELECT wf_start('computes', id => 'computes') \gset
+CALL wf_work();
+SELECT * FROM runs('computes');
+RESET durable.turn_timeout;
