@@ -115,11 +115,14 @@ note_runs(BatchReport *report, const Batch *batch, MemoryContext context)
 }
 
 /*
- * Mail of runs that the batch had no time for is looked at again
+ * Mail of runs that the batch had no time for is looked at again, by anybody
+ * unless we go on with it ourselves
  */
 static void
 give_back_rest(Batch *batch)
 {
+	if (batch->keeps_mail)
+		return;
 	for (int i = 0; i < batch->nruns; i++)
 	{
 		if (batch->runs[i].done || batch->runs[i].nmail == 0)

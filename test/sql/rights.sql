@@ -87,6 +87,7 @@ GRANT INSERT ON outcome TO PUBLIC;
 SET SESSION AUTHORIZATION regress_mallory;
 SELECT format('INSERT INTO outcome VALUES (%L, outcome(%L, %L))', function, prokind, call) FROM call ORDER BY function \gexec
 RESET SESSION AUTHORIZATION;
+UNLISTEN *;
 INSERT INTO state SELECT 2, state();
 \set ECHO all
 \a\t

@@ -332,7 +332,8 @@ while ($claimed < 2000)
 waitpid($loader, 0);
 is($claimed, 2000, 'a listener that sleeps until it is told drains 2,000 starts as they come');
 my $sent = heard();
-cmp_ok($sent, '<=', $polls + 1, "NOTIFYs are coalesced: $sent for 2000 starts in 200 transactions, and $polls polls");
+# turns that commit at the same moment may each have seen the same hunger
+cmp_ok($sent, '<=', 2 * $polls, "NOTIFYs are coalesced: $sent for 2000 starts in 200 transactions, and $polls polls");
 $one->quit;
 $_->quit foreach $two, $raw;
 # who listened is gone
