@@ -94,6 +94,16 @@ batch_consume(Batch *batch, const Message *message)
 }
 
 /*
+ * What a delay after the turn is reckoned from: its time, unless the clock was set
+ * back since the turns before it, whose time it goes by then (turn_load_row)
+ */
+static TimestampTz
+from_now(const Turn *turn)
+{
+	return Min(turn->at, durable_now());
+}
+
+/*
  * The run that retries this one, or NULL: by the policy of its start, for a
  * failure or a run timeout
  */
@@ -110,13 +120,13 @@ plan_retry(Batch *batch, Turn *turn, TurnEnd end)
 		(turn->failure && failure_listed(turn->failure, e->retry)))
 		return NULL;
 	delay = retry_delay(e->retry, e->attempt);
-	if (delay < 0 || turn->at + delay >= e->execution_deadline)
+	if (delay < 0 || from_now(turn) + delay >= e->execution_deadline)
 		return NULL;
 
 	old = MemoryContextSwitchTo(batch->context);
 	retry = palloc0(sizeof(RetryRun));
 	retry->failed = e;
-	retry->at = turn->at + delay;
+	retry->at = from_now(turn) + delay;
 	retry->input = turn->input ? (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(turn->input)) :
 		turn->input_id ? payload_load(turn->input_id) : NULL;
 	generate_run_id(&retry->run_id);
@@ -356,7 +366,7 @@ keep_open(Batch *batch, Turn *turn, TurnEnd end, bool upserts)
 		e->turn_failures++;
 		e->turn_error = failure_from_error(turn->problem, e->turn_failures);
 		e->compensates |= saga_is_open(turn);
-		e->turn_retry_at = turn->at + turn_retry_delay(turn->problem, e->turn_failures);
+		e->turn_retry_at = from_now(turn) + turn_retry_delay(turn->problem, e->turn_failures);
 		e->has_timers = true;
 		timer_add(&batch->timers, &e->run_id, MESSAGE_WAKE, 0, e->owner, e->turn_retry_at);
 		STOP_EVENT(turn_stuck);

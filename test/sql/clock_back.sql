@@ -30,3 +30,13 @@ SELECT wf_result('x'), wf_result('t');
 -- on_closed goes by the last run
 SELECT fails($$SELECT wf_start('say', '{"n": 3}', id => 'y', on_closed => 'allow_failed_only')$$);
 SELECT wf_start('say', '{"n": 3}', id => 'z', on_closed => 'allow_failed_only') IS NOT NULL AS allowed;
+-- A turn that fails after the clock went back, and a run that is to be tried again, are tried again soon, not when the old time comes again
+CREATE FUNCTION fails_after() RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_wait_signal('go'); PERFORM now(); RETURN 1; END $$;
+CREATE FUNCTION ends_after() RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_wait_signal('go'); RAISE 'not yet'; END $$;
+SET durable.clock_offset = '1h';
+SELECT wf_start('fails_after', id => 'turn'), wf_start('ends_after', id => 'run', retry => wf_retry(2)) \gset
+CALL wf_work();
+RESET durable.clock_offset;
+SELECT wf_signal('turn', 'go'), wf_signal('run', 'go') \gset
+CALL wf_work();
+SELECT workflow_id, kind, fire_at < now() + interval '1 min' AS soon FROM wf_timers WHERE workflow_id IN ('turn', 'run') ORDER BY 1;
