@@ -512,6 +512,7 @@ durable_launcher_main(Datum arg)
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	before_shmem_exit(leave, (Datum) 0);
 	shared->launcher = MyProc;
+	slots_reclaim(true);
 	event = wait_event("DurableLauncherMain");
 	find_databases();
 	pgstat_report_activity(STATE_IDLE, NULL);
@@ -525,7 +526,7 @@ durable_launcher_main(Datum arg)
 		shared->starts_workers = durable_max_workers > 0;
 		pg_memory_barrier();
 		STOP_EVENT(launcher_round);
-		slots_reclaim();
+		slots_reclaim(false);
 		want_databases();
 		if (watch_queues())
 			round.wait = ABSORBED_MS;

@@ -334,10 +334,12 @@ slot_count(SlotKind kind)
 }
 
 /*
- * Free slots whose process never attached
+ * Free slots whose process never attached: those that had the time, or all, where
+ * the launcher that reserved them is gone and nobody knows whether it came to
+ * register them.  A process that comes after this leaves again.
  */
 void
-slots_reclaim(void)
+slots_reclaim(bool all)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -346,8 +348,11 @@ slots_reclaim(void)
 	{
 		Slot	   *slot = &shared->slots[i];
 
-		if (slot->in_use && !slot->proc &&
-			TimestampDifferenceExceeds(slot->reserved_at, now, ATTACH_TIMEOUT_MS))
+		if (!slot->in_use || slot->proc)
+			continue;
+		if (all)
+			count_start(slot, -1);
+		if (all || TimestampDifferenceExceeds(slot->reserved_at, now, ATTACH_TIMEOUT_MS))
 			release(slot);
 	}
 	LWLockRelease(shared->directory);

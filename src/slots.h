@@ -17,7 +17,7 @@ extern void slot_leave_if_idle(Slot *slot);
 extern void slot_rest(Slot *slot, Database *db, bool (*busy) (void));
 extern bool slot_exists(SlotKind kind, Oid dbid);
 extern int	slot_count(SlotKind kind);
-extern void slots_reclaim(void);
+extern void slots_reclaim(bool all);
 extern int	slots_terminate(Oid dbid);
 extern void slots_forget_database(Oid dbid, bool force);
 

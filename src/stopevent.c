@@ -35,6 +35,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "shmem.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/pmsignal.h"
@@ -358,6 +359,58 @@ durable_stop_events(PG_FUNCTION_ARGS)
 		values[5] = Int32GetDatum(held);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
+	return (Datum) 0;
+}
+
+static void
+add_count(ReturnSetInfo *result, const char *what, int count)
+{
+	bool		nulls[2] = {0};
+	Datum		values[2] = {CStringGetTextDatum(what), Int32GetDatum(count)};
+
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/*
+ * durable_stop_shared(): (what text, count int) of what is to be taken back in
+ * shared memory when nothing goes on
+ */
+STOP_EVENT_FUNCTION(durable_stop_shared);
+Datum
+durable_stop_shared(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	int			waiters = 0;
+	int			errands = 0;
+	int			slots = 0;
+	int			leases = 0;
+	int			blocked = 0;
+
+	check_caller();
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < MaxBackends; i++)
+		waiters += shared->waiters[i].proc != NULL;
+	for (int i = 0; i < MAX_ERRANDS; i++)
+		errands += shared->errands[i].state != ERRAND_FREE;
+	LWLockAcquire(shared->directory, LW_SHARED);
+	for (int i = 0; i < MAX_SLOTS; i++)
+	{
+		const Slot *slot = &shared->slots[i];
+
+		slots += slot->in_use && !slot->proc;
+		leases += slot->in_use && slot->lease != 0;
+	}
+	for (int i = 0; i < MAX_DATABASES; i++)
+		blocked += OidIsValid(shared->databases[i].dbid) ? shared->databases[i].blocked : 0;
+	LWLockRelease(shared->directory);
+	add_count(result, "sessions that wait", waiters);
+	add_count(result, "sessions that are counted as waiting", shared->nwaiters);
+	add_count(result, "errands", errands);
+	add_count(result, "slots without a process", slots);
+	add_count(result, "attempts in hand", leases);
+	add_count(result, "databases kept free of us", blocked);
+	add_count(result, "turns about to commit", (int) pg_atomic_read_u32(&shared->turns_committing));
+	add_count(result, "changes of identity", (int) pg_atomic_read_u32(&shared->identities_open));
 	return (Datum) 0;
 }
 
