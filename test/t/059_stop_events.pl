@@ -35,6 +35,8 @@ my %with = (
 	slot_detaching => [ [ 'worker_driven', 'terminate', 1, '' ] ],
 	slot_detached => [ [ 'worker_driven', 'terminate', 1, '' ] ],
 	map { $_ => [ [ 'scheduler_committed', 'terminate', 1, '' ] ] } qw(launcher_scheduler scheduler_attached scheduler_mail scheduler_tasks));
+# The load does not get there (yet): they are walked over only when asked for by name
+my %unreached = map { $_ => 1 } qw(problem_recording notify_sent activity_cancel ddl_blocked ddl_sent_away ddl_done);
 # These need statements that take their time
 my $ddl = qr/^(ddl|extension)_/;
 
@@ -80,7 +82,7 @@ note(scalar(@events) . " stop events, seed $seed");
 # What is to be walked over: [event, action]
 sub walk
 {
-	my @names = @events;
+	my @names = grep { !$unreached{$_} } @events;
 	my @walk;
 
 	if (($ENV{STOP_EVENTS} // 'all') ne 'all')
@@ -123,7 +125,7 @@ sub script
 		return if defined $rc && $rc == 0;
 		append_to_file("$errors.repeated", "$err\n");
 		append_to_file($errors, "$err\n")
-		  if $err !~ /stop event|canceling|terminat|starting up|recovery|shutting down|server closed|connection to server|not yet accepting|crash|is being accessed|already exists|does not exist|already closed/;
+		  if $err =~ /\S/ && $err !~ /stop event|canceling|terminat|starting up|recovery|shutting down|server closed|connection to server|not yet accepting|crash|is being accessed|already exists|does not exist|already closed/;
 		last if -e $errors && -s $errors > 3000;
 		usleep(30_000);
 	}
