@@ -26,6 +26,7 @@
 #include "fence_rules.h"
 #include "fence_walk.h"
 #include "fence_words.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
