@@ -206,7 +206,10 @@ durable_terminate_slots(SlotKind kind, Oid dbid)
 		Slot	   *slot = &shared->slots[i];
 
 		if (slot->in_use && slot->kind == kind && slot->dbid == dbid && slot->proc)
+		{
+			slot->dismissed = true;
 			(void) kill(slot->proc->pid, SIGTERM);
+		}
 	}
 	LWLockRelease(shared->directory);
 }

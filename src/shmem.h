@@ -177,6 +177,7 @@ typedef struct Slot
 	int			queue;
 	TimestampTz reserved_at;
 	PGPROC	   *proc;			/* set at attach */
+	bool		dismissed;		/* asked to leave, whatever it does */
 	bool		idle;			/* ... but for these, the process's own */
 	int64		turns;
 	TimestampTz last_turn_at;

@@ -120,6 +120,7 @@ reserve(SlotKind kind, Oid dbid, Oid owner, int queue, SlotTicket *ticket)
 		slot->queue = queue;
 		slot->reserved_at = GetCurrentTimestamp();
 		slot->proc = NULL;
+		slot->dismissed = false;
 		slot->idle = false;
 		slot->turns = 0;
 		slot->last_turn_at = 0;
@@ -374,6 +375,7 @@ slots_terminate(Oid dbid)
 		if (!slot->in_use || slot->dbid != dbid)
 			continue;
 		count++;
+		slot->dismissed = true;
 		if (slot->proc)
 			(void) kill(slot->proc->pid, SIGTERM);
 	}

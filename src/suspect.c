@@ -185,6 +185,19 @@ quit(SIGNAL_ARGS)
 }
 
 /*
+ * Did somebody want our processes out of his database?  Then it is not for what
+ * we have in hand.  The caller holds the directory lock.
+ */
+static bool
+is_dismissed(void)
+{
+	for (int i = 0; i < MAX_SLOTS; i++)
+		if (shared->slots[i].in_use && shared->slots[i].proc == MyProc)
+			return shared->slots[i].dismissed;
+	return false;
+}
+
+/*
  * This process ends; the transaction is still open.  The run goes to whoever
  * claims it after that, so it has to be a suspect before.
  */
@@ -195,7 +208,8 @@ leave(int code, Datum arg)
 		return;
 	STOP_EVENT(hand_leaving);
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
-	add_suspect(mine);
+	if (!is_dismissed())
+		add_suspect(mine);
 	/* that the next process starts late would not help: it does not meet it */
 	for (int i = 0; i < MAX_QUEUES; i++)
 		if (shared->queues[i].dbid == mine->dbid && shared->queues[i].owner == mine->owner)

@@ -93,8 +93,18 @@ $node->safe_psql($db, 'CALL wf_work()');
 is($node->safe_psql($db, "SELECT why FROM wf_stuck WHERE workflow_id = 'session'"),
 	'the process that ran it was lost in step "leaves", 1 of 2 times', 'a session that is lost in CALL wf_work() counts');
 
+# Nor is it the run's fault that somebody wants the database for himself
+$node->safe_psql($db, "SELECT wf_terminate('session'); SELECT wf_start('plod', '{\"seconds\": 2}', id => 'in the way')");
+set_conf($node, "durable.max_workers = 1\n");
+ok($node->poll_query_until($db, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'durable worker' AND wait_event = 'PgSleep'"), 'a step takes its time');
+$node->safe_psql('postgres', "CREATE DATABASE copy TEMPLATE $db");
+is(wait_result($node, $db, 'in the way'), '"done"', 'a run whose worker had to leave for CREATE DATABASE ... TEMPLATE goes on');
+unlike(slurp_file($node->logfile), qr/workflow "in the way".*was lost/, 'and was no suspect');
+set_conf($node, "durable.max_workers = 0\n");
+
 # A shutdown is nobody's fault
-$node->safe_psql($db, "SELECT wf_terminate('session'); SELECT wf_start('plod', '{\"seconds\": 1}', id => 'slow')");
+ok($node->poll_query_until($db, "SELECT count(*) = 0 FROM wf_workers WHERE kind = 'worker'"), 'no workers');
+$node->safe_psql($db, "SELECT wf_start('plod', '{\"seconds\": 1}', id => 'slow')");
 set_conf($node, "durable.max_workers = 1\n");
 ok($node->poll_query_until($db, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'durable worker' AND wait_event = 'PgSleep'"), 'in a step');
 $node->stop('immediate');
