@@ -36,6 +36,48 @@ def refuse_all_clones(stage, *sessions):
             check(error is not None, f"{session.role} could call {clone} of {owner}")
 
 
+@attack
+def definers_clone_belongs_to_its_first_owner(stage):
+    """A function is tried out by the superuser and handed to bob: the clone of its text must not be the superuser's."""
+    bob = stage.role("bob")
+    app = bob.role
+    stage.su(f"CREATE FUNCTION {app}.f() RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = {app}, public AS "
+             f"$$ DECLARE h text := {app}.helper(); BEGIN PERFORM wf_wait_signal('a'); RETURN {app}.helper(); END $$")
+    stage.su(f"CREATE FUNCTION {app}.helper() RETURNS text LANGUAGE sql AS $$ SELECT 'harmless' $$")
+    stage.su.start(f"{app}.f", "tried")
+    waits(stage.su, "tried")
+    stage.su("SELECT wf_terminate('tried')")
+    stage.su(f"ALTER FUNCTION {app}.f() OWNER TO {app}")
+    stage.su(f"ALTER FUNCTION {app}.helper() OWNER TO {app}")
+    bob(f"CREATE OR REPLACE FUNCTION helper() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN current_user; END $$")
+    bob.start("f", "old")
+    waits(bob, "old")
+    bob("CREATE OR REPLACE FUNCTION f() RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN RETURN 'v2'; END $$")
+    bob("SELECT wf_signal('old', 'a')")
+    result = bob.outcome("old", 4)
+    check(result != "postgres" and "postgres" not in str(result), f"bob's helper ran as {result}")
+    bob("CREATE OR REPLACE FUNCTION helper() RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'ALTER ROLE {0} SUPERUSER'; RETURN 'x'; END $$".format(app))
+    bob("CREATE FUNCTION wf_wait_signal(text) RETURNS jsonb LANGUAGE sql AS $$ SELECT '1'::jsonb $$")
+    refuse_all_clones(stage, bob)
+
+
+@attack
+def execute_is_granted_by_a_child(stage):
+    """ann has no EXECUTE on bob's definer function; a function of bob's starts it as a child of her run, and she resets that to its old text."""
+    bob, ann = stage.role("bob"), stage.role("ann")
+    bank(stage, bob)
+    bob("REVOKE ALL ON FUNCTION teller(text) FROM public")
+    bob(f"CREATE FUNCTION f() RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN RETURN wf_child('{bob.role}.teller', '{{\"q\": \"SELECT 1\"}}', id => 'kid'); END $$")
+    ann.start(f"{bob.role}.f", "parent")
+    ann.outcome("parent", 2)
+    bob(NEW_TEXT.format(name="teller"))
+    ann.error("SELECT wf_reset('kid', 1, code => 'same')")
+    ann.error("SELECT wf_signal('kid', 'go')")
+    result = str(ann.outcome("kid", 2))
+    check(bob.role not in result, f"ann's run gave {result}")
+    refuse_all_clones(stage, ann, bob)
+
+
 def pinned_run_after(stage, change):
     """mallory has a run of the victim's definer function; then its text changes, and CHANGE happens; the run goes on, or does not."""
     victim, mallory = stage.role("victim"), stage.role("mallory")
@@ -51,6 +93,26 @@ def pinned_run_after(stage, change):
     result = str(mallory.outcome("pinned", 3))
     check(victim.role not in result, f"after the change the run still gave {result}")
     refuse_all_clones(stage, mallory, victim)
+
+
+@attack
+def clone_runs_on_after_a_revoke(stage):
+    """EXECUTE on the victim's function is revoked while the attacker's run of its earlier text waits."""
+    pinned_run_after(stage, lambda victim, mallory: victim("REVOKE ALL ON FUNCTION teller(text) FROM public"))
+
+
+@attack
+def clone_runs_on_after_a_drop(stage):
+    """The victim's function is dropped while the attacker's run of its earlier text waits."""
+    pinned_run_after(stage, lambda victim, mallory: victim("DROP FUNCTION teller(text)"))
+
+
+@attack
+def clone_runs_on_as_the_old_owner(stage):
+    """The function goes to another owner while the attacker's run of its earlier text waits."""
+    def change(victim, mallory):
+        stage.su(f"ALTER FUNCTION {victim.role}.teller(text) OWNER TO {mallory.role}")
+    pinned_run_after(stage, change)
 
 
 @attack

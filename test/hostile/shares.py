@@ -18,6 +18,74 @@ def served(role, when, seconds=20):
 
 
 @attack
+def all_workers_taken(stage):
+    """Steps and queued activities that sleep for ever, of one role and, started by it, in two databases: others are served, and an operator ends them."""
+    mallory, victim = stage.role("mallory"), stage.role("victim")
+    useful_work(victim)
+    there = stage.other_database()
+    stage.session("postgres", database=there)(f"CREATE SCHEMA {victim.role} AUTHORIZATION {victim.role}; CREATE SCHEMA {mallory.role} AUTHORIZATION {mallory.role}")
+    sessions = [mallory, stage.session(mallory.role, f"{mallory.role}, public", there)]
+    for session in sessions:
+        session("CREATE FUNCTION nap() RETURNS void LANGUAGE sql AS $$ SELECT pg_sleep(1e6) $$;"
+                "CREATE FUNCTION hog() RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN wf_activity('nap'); END $$;"
+                "CREATE FUNCTION hogq() RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN wf_activity('nap', mode => 'queued'); END $$")
+        for n in range(8):
+            session.start("hogq", f"hogq{n}")
+            session.start("hog", f"hog{n}")
+            session("SELECT pg_sleep(0.1)")
+    served(victim, "beside sleeping steps")
+    useful_work(stage.session(victim.role, f"{victim.role}, public", there))
+    for call in ("wf_terminate('hog0')", "wf_pause('hog1')", "wf_cancel('hog2')", "wf_terminate('hogq0')"):
+        stage.su("SET statement_timeout = '5 s'")
+        check(stage.su.error(f"SELECT {call}") is None, f"an operator's {call} did not come through in 5 s")
+    check(stage.su.status("hog0") == "terminated", "the terminated run is not")
+    stage.su(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{mallory.role}' AND backend_type <> 'client backend'")
+
+
+@attack
+def all_places_for_queues_taken(stage):
+    """One role fills what the server keeps of queues, with limits, tasks and polls: others' queues work as before."""
+    mallory, victim = stage.role("mallory"), stage.role("victim")
+    useful_work(victim)
+    mallory("""CREATE FUNCTION many(n int) RETURNS jsonb LANGUAGE plpgsql AS $$
+        DECLARE h wf_handle[];
+        BEGIN
+          FOR i IN 1 .. 100 LOOP h := h || wf_start_activity('x', task_queue => 'q' || n || '-' || i); END LOOP;
+          RETURN to_jsonb(wf_await_all(h));
+        END $$""")
+    mallory.error("SELECT count(wf_set_task_queue('l' || n, max_concurrent => 1)) FROM generate_series(1, 2500) n")
+    mallory.error("SELECT count(wf_start('many', jsonb_build_object('n', n), id => 'm' || n)) FROM generate_series(1, 24) n")
+    mallory("SELECT pg_sleep(2)")
+    mallory.error("DO $$ BEGIN FOR n IN 1 .. 2500 LOOP BEGIN PERFORM count(*) FROM wf_poll_activities('p' || n); EXCEPTION WHEN others THEN NULL; END; END LOOP; END $$")
+    served(victim, "beside 2,400 queues")
+    check(victim.run("queued", 20, q="my-own") == "ok", "a new queue of the victim's")
+    victim("CREATE FUNCTION external() RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN wf_activity('x', task_queue => 'victims'); END $$")
+    victim.start("external", "e")
+    victim.wait("SELECT count(*) = 1 FROM wf_activities WHERE workflow_id = 'e'", "the victim's task is scheduled")
+    victim.wait("SELECT count(wf_complete_activity(task_token, '1')) = 1 FROM wf_poll_activities('victims', wait => '1 s')", "the victim's poll gets its task", 20)
+
+
+@attack
+def open_transaction_with_a_clone(stage):
+    """A clone is made in a transaction that stays open: others' runs of earlier versions go on."""
+    mallory, victim, other = stage.role("mallory"), stage.role("victim"), stage.role("other")
+    useful_work(victim)
+    useful_work(other)
+    for role in (mallory, victim):
+        role("CREATE FUNCTION g() RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN wf_wait_signal('a'); END $$")
+        role(f"SELECT count(wf_start('g', id => '{role.role}' || n)) FROM generate_series(1, 8) n")
+        role.wait("SELECT count(*) = 8 FROM wf_executions WHERE waiting_for LIKE 'signal%'", "the runs wait")
+        role("CREATE OR REPLACE FUNCTION g() RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN wf_wait_signal('b'); END $$")
+    mallory("BEGIN")
+    mallory.error("SELECT migrated, problem FROM wf_migrate('g', 1)")
+    victim(f"SELECT count(wf_signal('{victim.role}' || n, 'a', '\"done\"')) FROM generate_series(1, 8) n")
+    for n in range(1, 9):
+        check(victim.outcome(f"{victim.role}{n}", 10) == "done", f"the victim's run {n} beside an open transaction: {victim.outcome(f'{victim.role}{n}', 1)}")
+    served(victim, "beside it")
+    served(other, "beside it")
+
+
+@attack
 def ids_taken_in_an_open_transaction(stage):
     """Starts of ids that others want are left uncommitted: a child that wants one waits, all else does not."""
     mallory, victim = stage.role("mallory"), stage.role("victim")
@@ -33,6 +101,39 @@ def ids_taken_in_an_open_transaction(stage):
     mallory("ROLLBACK")
     for n in range(1, 7):
         check(victim.outcome(f"parent-{n}", 10) == "ok", f"parent-{n} after the rollback: {victim.outcome(f'parent-{n}', 1)}")
+
+
+@attack
+def first_start_of_a_database_left_open(stage):
+    """In a new database the very first wf_start stays uncommitted, and another's comes."""
+    mallory, victim = stage.role("mallory"), stage.role("victim")
+    mallory("BEGIN")
+    mallory("SELECT wf_start('pg_catalog.now', id => 'hers')")
+    victim("SET statement_timeout = '5 s'")
+    check(victim.error("SELECT wf_start('pg_catalog.now', id => 'his')") is None, "the victim's first start waited for it")
+    useful_work(victim)
+
+
+@attack
+def code_that_will_not_end(stage):
+    """Code that catches its cancellation in a loop, in a workflow, a step and a queued activity: it is ended, by its process if need be."""
+    mallory, victim = stage.role("mallory"), stage.role("victim")
+    useful_work(victim)
+    mallory("CREATE FUNCTION spin() RETURNS text LANGUAGE plpgsql AS $$ BEGIN LOOP BEGIN LOOP NULL; END LOOP; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$;"
+            "CREATE FUNCTION spinstep() RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN wf_activity('spin', start_to_close => '1 s', retry => wf_retry(max_attempts => 1)); END $$;"
+            "CREATE FUNCTION spinq() RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN wf_activity('spin', mode => 'queued', start_to_close => '1 s', retry => wf_retry(max_attempts => 1)); END $$")
+    for workflow in ("spin", "spinstep", "spinq"):
+        mallory.start(workflow, workflow)
+        mallory("SELECT pg_sleep(0.3)")
+    pids = f"SELECT pid, backend_type, extract(epoch FROM clock_timestamp() - xact_start)::int FROM pg_stat_activity WHERE usename = '{mallory.role}' AND backend_type <> 'client backend'"
+    served(victim, "beside it")
+    time.sleep(14)
+    old = [row for row in stage.su.rows(pids) if (row[2] or 0) > 13]
+    check(not old, f"after 14 s still running: {old}")
+    served(victim, "afterwards")
+    for workflow in ("spin", "spinstep", "spinq"):
+        stage.su.error("SET statement_timeout = '5 s'")
+        check(stage.su.error(f"SELECT wf_terminate('{workflow}')") in (None, "WF005"), f"an operator cannot terminate {workflow}")
 
 
 @attack
