@@ -73,7 +73,7 @@ check_driver(FunctionCallInfo fcinfo)
 				 errdetail("Code of role \"%s\" could reset the role to \"%s\".",
 						   GetUserNameFromId(GetUserId(), false),
 						   GetUserNameFromId(GetSessionUserId(), false)),
-				 errhint("Connect as that role, or use SET SESSION AUTHORIZATION.")));
+				 errhint("Connect as that role.")));
 }
 
 /*

@@ -67,6 +67,17 @@ find_owners(Oid role, Oid *owners)
 }
 
 /*
+ * Is it the worker of this name?  Queues and workers of two roles may be called
+ * the same.
+ */
+static bool
+is_poller(const Poller *poller, Oid role, int64 topic, const char *name)
+{
+	return poller->dbid == MyDatabaseId && poller->role == role && poller->topic == topic &&
+		strcmp(poller->name, name) == 0;
+}
+
+/*
  * Note that a worker lives
  */
 static void
@@ -82,8 +93,7 @@ see_worker(const Poll *poll, int64 topic, int tasks)
 		return;
 	clip_text(name, text_to_cstring(poll->worker), NAMEDATALEN);
 	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
-	if (mine && (mine->dbid != MyDatabaseId || mine->topic != topic ||
-				 strcmp(mine->name, name) != 0))
+	if (mine && !is_poller(mine, poll->role, topic, name))
 		mine = NULL;
 	for (int i = 0; i < MAX_POLLERS && !mine; i++)
 	{
@@ -96,8 +106,7 @@ see_worker(const Poll *poll, int64 topic, int tasks)
 				own = poller;
 		}
 
-		if (poller->dbid == MyDatabaseId && poller->topic == topic &&
-			strcmp(poller->name, name) == 0)
+		if (is_poller(poller, poll->role, topic, name))
 			mine = poller;
 		else if (!oldest || poller->seen_at < oldest->seen_at)
 			oldest = poller;
@@ -107,12 +116,12 @@ see_worker(const Poll *poll, int64 topic, int tasks)
 		/* nobody sees the workers of others off the table */
 		mine = count < MAX_POLLERS / 2 ? oldest : own;
 		mine->dbid = MyDatabaseId;
+		mine->role = poll->role;
 		mine->topic = topic;
 		strlcpy(mine->name, name, NAMEDATALEN);
 		clip_text(mine->task_queue, poll->task_queue, NAMEDATALEN);
 		mine->tasks = 0;
 	}
-	mine->role = poll->role;
 	mine->pid = MyProcPid;
 	mine->seen_at = GetCurrentTimestamp();
 	mine->tasks += tasks;

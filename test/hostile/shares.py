@@ -152,3 +152,17 @@ def settings_raised_by_oneself(stage):
 
 def quote(value):
     return "'" + value.replace("'", "''") + "'"
+
+
+@attack
+def worker_of_the_same_name(stage):
+    """mallory polls a queue of the victim's queue's name, as a worker of his worker's name: his stays in wf_workers."""
+    victim, mallory = stage.role("victim"), stage.role("mallory")
+    seen = "SELECT string_agg(role::text, ' ' ORDER BY role::text) FROM wf_workers WHERE kind = 'external' AND name = 'w'"
+    for session in (victim, mallory, stage.again(mallory)):
+        session("SELECT count(*) FROM wf_poll_activities('q', worker => 'w')")
+    check(victim(seen) == victim.role, "the victim's worker is gone")
+    check(mallory(seen) == mallory.role, "so is mallory's own")
+    stage.su(f"SET ROLE {victim.role}; SELECT count(*) FROM public.wf_poll_activities('q', worker => 'w')")
+    stage.su(f"SET ROLE {mallory.role}; SELECT count(*) FROM public.wf_poll_activities('q', worker => 'w'); RESET ROLE")
+    check(victim(seen) == victim.role, "a session that polls as two roles has one worker")
