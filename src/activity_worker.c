@@ -28,7 +28,6 @@
 
 #define SLICE_MS		200
 #define REPORT_MS		1000
-#define FAILED_DELAY_MS	1000
 
 pg_noreturn PGDLLEXPORT extern void durable_activity_worker_main(Datum arg);
 
@@ -101,17 +100,16 @@ is_in_the_way(void)
 }
 
 static void
-nap(DriveResult result)
+nap(void)
 {
 	static uint32 event = 0;
-	long		timeout = result == DRIVE_FAILED ? FAILED_DELAY_MS : durable_worker_idle_timeout;
 	int			rc;
 
-	slot->idle = result == DRIVE_IDLE;
+	slot->idle = true;
 	pg_memory_barrier();
-	if (result == DRIVE_IDLE && is_in_the_way())
+	if (is_in_the_way())
 		slot_leave_if_idle(slot);
-	if (result == DRIVE_IDLE && task_queue_next(slot->dbid, slot->owner, NULL))
+	if (task_queue_next(slot->dbid, slot->owner, NULL))
 	{
 		slot->idle = false;
 		return;
@@ -119,12 +117,12 @@ nap(DriveResult result)
 	if (event == 0)
 		event = wait_event("DurableActivityWorkerMain");
 	STOP_EVENT(activity_worker_idle);
-	rc = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, event);
+	rc = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, durable_worker_idle_timeout, event);
 	ResetLatch(MyLatch);
 	slot->idle = false;
 	CHECK_FOR_INTERRUPTS();
 	process_reload_config();
-	if (result == DRIVE_IDLE && ((rc & WL_TIMEOUT) || is_in_the_way()))
+	if ((rc & WL_TIMEOUT) || is_in_the_way())
 		slot_leave_if_idle(slot);
 }
 
@@ -140,7 +138,9 @@ durable_activity_worker_main(Datum arg)
 
 		if (result == DRIVE_GONE || should_leave())
 			proc_exit(0);
-		if (result == DRIVE_IDLE || result == DRIVE_FAILED)
-			nap(result);
+		if (result == DRIVE_IDLE)
+			nap();
+		else if (result == DRIVE_FAILED)
+			process_rest();
 	}
 }

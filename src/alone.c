@@ -35,6 +35,7 @@
 #include "running.h"
 #include "settings.h"
 #include "stopevent.h"
+#include "trouble.h"
 #include "unwind.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -265,10 +266,49 @@ try_run(Activity *a, RunningAttempt *running, const SessionSettings *kept, Attem
 }
 
 /*
+ * Record the failure, and commit.  Where that fails, too, the attempt is one
+ * whose process is gone, which the scheduler sees to.
+ */
+static bool
+try_record_failure(const Activity *a, AttemptFailure *failure, MemoryContext context)
+{
+	Frame	   *frame = frame_begin(context);
+	ErrorData  *volatile edata = NULL;
+
+	PG_TRY();
+	{
+		STOP_EVENT(alone_failed);
+		record_failure(a, failure, context);
+		STOP_EVENT(alone_failure_written);
+		SPI_commit();
+		frame_end(frame);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		frame_unwind(frame);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	if (!edata)
+		return true;
+	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !in_background_worker())
+		ReThrowError(edata);
+	if (trouble_may_be(edata->sqlerrcode))
+		trouble_note(edata);
+	else
+		drive_log_error(edata);
+	return false;
+}
+
+/*
  * Run an activity whose attempt has begun and was announced.  The caller is
  * connected to SPI so that it may commit; its transaction has just begun.
+ * False where its end could not be recorded.
  */
-void
+bool
 alone_run(Activity *a, Slot *slot)
 {
 	MemoryContext context = drive_context("durable activity");
@@ -279,6 +319,7 @@ alone_run(Activity *a, Slot *slot)
 	AttemptFailure failure;
 	ErrorData  *edata;
 	Portal		portal;
+	bool		recorded = true;
 
 	STOP_EVENT(alone_begin);
 	settings_keep(&kept);
@@ -294,17 +335,17 @@ alone_run(Activity *a, Slot *slot)
 			leftovers_drop_temp();
 		/* the next transaction is one by the session's own settings */
 		SPI_commit();
-		STOP_EVENT(alone_failed);
-		record_failure(a, &failure, context);
-		STOP_EVENT(alone_failure_written);
-		SPI_commit();
+		recorded = try_record_failure(a, &failure, context);
 	}
 	leftovers_end_transaction(&held);
 	STOP_EVENT(alone_over);
 	alone_withdraw(slot);
+	if (!recorded)
+		durable_look_at_all(MyDatabaseId);
 	if (edata && edata->sqlerrcode == ERRCODE_QUERY_CANCELED && failure.outcome == EVENT_ACTIVITY_FAILED &&
 		!in_background_worker())
 		ReThrowError(edata);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+	return recorded;
 }

@@ -14,6 +14,6 @@
 extern char *alone_worker_name(void);
 extern void alone_announce(Slot *slot, const Activity *a);
 extern void alone_withdraw(Slot *slot);
-extern void alone_run(Activity *a, Slot *slot);
+extern bool alone_run(Activity *a, Slot *slot);
 
 #endif							/* DURABLE_ALONE_H */

@@ -27,6 +27,7 @@
 #include "storage/proc.h"
 #include "store.h"
 #include "tcop/utility.h"
+#include "trouble.h"
 #include "turn.h"
 #include "txn.h"
 #include "utils/builtins.h"
@@ -129,7 +130,7 @@ wf_work(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("workflows cannot be run"),
-					 errdetail("The server's log tells why.")));
+					 errdetail("%s", trouble_why() ? trouble_why() : "The server's log tells why.")));
 		CHECK_FOR_INTERRUPTS();
 	} while ((result == DRIVE_BUSY || result == DRIVE_MORE) &&
 			 (max_turns == 0 || turns < max_turns) && GetCurrentTimestamp() < until);

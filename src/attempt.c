@@ -184,7 +184,7 @@ next_delay(const Activity *a, const AttemptFailure *f, const char **why)
 		return -1;
 	delay = failure_retry_delay(f->failure);
 	if (delay < 0)
-		delay = retry_delay(a->retry, a->attempt);
+		delay = failure_limit_delay(f->failure, retry_delay(a->retry, a->attempt));
 	*why = "timeout";
 	if (a->schedule_to_close > 0 && durable_now() + delay > a->scheduled_at + a->schedule_to_close)
 		return -1;

@@ -19,7 +19,10 @@
  *	  Then it is as with any other failure: the run is taken alone, and if that
  *	  fails too, tried again later, with others served in between.
  *
- *	  5. A batch may have to give way (holder.c): it is undone, and that is nobody's
+ *	  5. Where not even a run's failure can be recorded, for an error that has
+ *	  nothing to do with it (trouble.c), that is the database's; the caller waits.
+ *
+ *	  6. A batch may have to give way (holder.c): it is undone, and that is nobody's
  *	  failure.  What it had is looked at again, but for the run that is wanted.
  *
  *-------------------------------------------------------------------------
@@ -47,6 +50,7 @@
 #include "suspect.h"
 #include "sweep.h"
 #include "timer.h"
+#include "trouble.h"
 #include "txn.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -244,6 +248,17 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 }
 
 /*
+ * What failed was no run's doing: wait, and do not go through all of them
+ */
+static DriveResult
+meet_trouble(const ErrorData *edata)
+{
+	if (trouble_may_be(edata->sqlerrcode))
+		trouble_note(edata);
+	return DRIVE_FAILED;
+}
+
+/*
  * The turn of a run failed as a whole: record it, in a new transaction
  */
 static void
@@ -266,12 +281,12 @@ record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata)
 	(void) batch_write(&batch);
 }
 
-static bool
+static DriveResult
 try_record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata, MemoryContext context)
 {
 	Frame	   *frame = frame_begin(context);
 	int			lock_timeout = LockTimeout;
-	volatile bool done = false;
+	ErrorData  *volatile failed = NULL;
 
 	PG_TRY();
 	{
@@ -279,19 +294,23 @@ try_record_problem(Oid owner, const pg_uuid_t *run_id, ErrorData *edata, MemoryC
 		STOP_EVENT(problem_recording);
 		SPI_commit();
 		frame_end(frame);
-		done = true;
 	}
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(context);
-		EmitErrorReport();
+		failed = CopyErrorData();
+		if (!trouble_may_be(failed->sqlerrcode))
+			EmitErrorReport();
 		FlushErrorState();
 		frame_unwind(frame);
 	}
 	PG_END_TRY();
 	LockTimeout = lock_timeout;
 	MemoryContextSwitchTo(context);
-	return done;
+	if (failed)
+		return meet_trouble(failed);
+	trouble_over(true);
+	return DRIVE_BUSY;
 }
 
 /*
@@ -371,13 +390,14 @@ drive_one(Oid owner, const NextRun *run, int *turns)
 		/* not alone yet: then it may have been a step's deferred constraint */
 		if (!run->alone)
 			add_next_run(&(NextRun) {run->run_id, true});
-		else if (!try_record_problem(owner, &run->run_id, report.edata, context))
-			result = DRIVE_FAILED;
+		else
+			result = try_record_problem(owner, &run->run_id, report.edata, context);
 	}
 	if (end == BATCH_GAVE_WAY)
 		give_way(owner, &report);
 	if (end == BATCH_COMMITTED)
 	{
+		trouble_over(report.turns > 0);
 		*turns += report.turns;
 		if (report.cut)
 			add_next_run(&report.cut_run);
@@ -451,9 +471,11 @@ durable_drive(Oid owner, int *turns)
 	switch (try_batch(owner, NULL, &report, context))
 	{
 		case BATCH_EMPTY:
+			trouble_over(false);
 			result = DRIVE_IDLE;
 			break;
 		case BATCH_COMMITTED:
+			trouble_over(report.turns > 0);
 			*turns += report.turns;
 			result = report.more ? DRIVE_MORE : DRIVE_BUSY;
 			if (report.cut && (report.cut_run.alone || report.turns == 1))
@@ -469,7 +491,7 @@ durable_drive(Oid owner, int *turns)
 			break;
 		case BATCH_ERROR:
 			drive_log_error(report.edata);
-			result = report.nruns > 0 ? DRIVE_BUSY : DRIVE_FAILED;
+			result = report.nruns > 0 ? DRIVE_BUSY : meet_trouble(report.edata);
 			remember_runs(&report);
 			break;
 		case BATCH_HELD:

@@ -46,6 +46,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
+#include "trouble.h"
 #include "txn.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -420,6 +421,7 @@ try_errands(Errand **errands, int n)
 	PG_TRY();
 	{
 		run_errands(errands, n);
+		trouble_over(true);
 	}
 	PG_CATCH();
 	{
@@ -431,6 +433,8 @@ try_errands(Errand **errands, int n)
 		FlushErrorState();
 		AbortCurrentTransaction();
 		store_forget(depth);
+		if (trouble_may_be(error->sqlerrcode))
+			trouble_note(error);
 		if (n == 1)
 			note_error(errands[0], error);
 		else

@@ -12,6 +12,7 @@
 #include "failure.h"
 #include "json.h"
 #include "mb/pg_wchar.h"
+#include "trouble.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
@@ -216,6 +217,21 @@ failure_listed(Jsonb *failure, Jsonb *retry_policy)
 }
 
 /*
+ * A full disk is nobody's failure: when there is room the next attempt is not
+ * to be far, whatever the policy has come to
+ */
+int64
+failure_limit_delay(Jsonb *failure, int64 delay)
+{
+	char	   *sqlstate = failure && JB_ROOT_IS_OBJECT(failure) ? json_find_text(failure, "sqlstate") : NULL;
+
+	if (!sqlstate || strlen(sqlstate) != 5 ||
+		!trouble_is_disk(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])))
+		return delay;
+	return Min(delay, TROUBLE_MAX_DELAY * INT64CONST(1000));
+}
+
+/*
  * May the cause of the error pass by itself?  Serialization failures,
  * deadlocks, lost connections, lack of resources, locks, interventions.
  */
@@ -231,7 +247,7 @@ error_may_pass(int sqlstate)
 		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):
 			return true;
 		default:
-			return false;
+			return trouble_is_disk(sqlstate);
 	}
 }
 

@@ -25,6 +25,7 @@ pg_noreturn extern void failure_throw(Jsonb *failure);
 extern Jsonb *failure_with_retry_state(Jsonb *failure, const char *state);
 extern bool failure_is_final(Jsonb *failure);
 extern int64 failure_retry_delay(Jsonb *failure);
+extern int64 failure_limit_delay(Jsonb *failure, int64 delay);
 extern bool failure_listed(Jsonb *failure, Jsonb *retry_policy);
 extern bool error_may_pass(int sqlstate);
 pg_noreturn extern void failure_raise(int sqlstate, Jsonb *failure);

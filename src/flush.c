@@ -38,6 +38,7 @@
 #include "stopevent.h"
 #include "sweep.h"
 #include "timer.h"
+#include "trouble.h"
 #include "txn.h"
 #include "update.h"
 #include "update_command.h"
@@ -318,6 +319,8 @@ turn_retry_delay(const ErrorData *problem, int failures)
 	/* nobody tells when a lock is free; a try costs little */
 	if (problem->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
 		limit = Min(limit, LOCK_RETRY_USECS);
+	if (trouble_may_be(problem->sqlerrcode))
+		limit = Min(limit, TROUBLE_MAX_DELAY * INT64CONST(1000));
 
 	for (int i = 1; i < failures && delay < limit; i++)
 		delay *= 2;

@@ -57,6 +57,7 @@
 #include "storage/latch.h"
 #include "taskqueue.h"
 #include "tcop/tcopprot.h"
+#include "trouble.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -132,18 +133,22 @@ want_databases(void)
 
 /*
  * Milliseconds until the next start, after so many in vain and the last one at
- * a time.  That is in the future if the clock was set back.
+ * a time.  That is in the future if the clock was set back.  Where it is the
+ * database's trouble the end of that is not to be missed.
  */
 static long
-restart_delay(int failures, TimestampTz launched_at, TimestampTz now)
+restart_delay(Oid dbid, int failures, TimestampTz launched_at, TimestampTz now)
 {
 	long		delay = RESTART_DELAY_MS;
+	long		limit = MAX_RESTART_DELAY_MS;
 
 	if (failures == 0 || launched_at > now)
 		return 0;
-	for (int i = 1; i < failures && delay < MAX_RESTART_DELAY_MS; i++)
+	if (trouble_in(dbid))
+		limit = TROUBLE_MAX_DELAY;
+	for (int i = 1; i < failures && delay < limit; i++)
 		delay *= 2;
-	return Max(Min(delay, MAX_RESTART_DELAY_MS) - TimestampDifferenceMilliseconds(launched_at, now), 0);
+	return Max(Min(delay, limit) - TimestampDifferenceMilliseconds(launched_at, now), 0);
 }
 
 static long
@@ -211,7 +216,7 @@ start_schedulers(Round *round)
 		LWLockRelease(shared->directory);
 		if (!wanted || slot_exists(SLOT_SCHEDULER, dbid))
 			continue;
-		left = restart_delay(db->failures, db->launched_at, now);
+		left = restart_delay(dbid, db->failures, db->launched_at, now);
 		if (left > 0)
 		{
 			round->wait = sooner(round->wait, left);
@@ -372,7 +377,7 @@ start_workers(Round *round)
 
 			if (!lacks_workers(queue, extra))
 				continue;
-			delay = extra ? 0 : restart_delay(queue->failures, queue->launched_at, now);
+			delay = extra ? 0 : restart_delay(queue->dbid, queue->failures, queue->launched_at, now);
 			if (delay > 0)
 			{
 				round->wait = sooner(round->wait, delay);
@@ -427,7 +432,7 @@ static void
 start_activity_worker(Round *round, int index, bool extra, int room)
 {
 	TaskQueue  *queue = &shared->task_queues[index];
-	long		delay = extra ? 0 : restart_delay(queue->failures, queue->launched_at, GetCurrentTimestamp());
+	long		delay = extra ? 0 : restart_delay(queue->dbid, queue->failures, queue->launched_at, GetCurrentTimestamp());
 
 	if (delay > 0)
 	{

@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "clock.h"
+#include "commands/dbcommands.h"
 #include "compat.h"
 #include "extension.h"
 #include "guc.h"
@@ -19,7 +21,12 @@
 #include "process.h"
 #include "stopevent.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "tcop/tcopprot.h"
+#include "trouble.h"
+
+/* Between two tries after a failure of another kind */
+#define FAILED_DELAY_MS	1000
 
 void
 process_reload_config(void)
@@ -31,6 +38,39 @@ process_reload_config(void)
 }
 
 /*
+ * After a failure that was no run's: wait before the next try, whatever wakes us
+ */
+void
+process_rest(void)
+{
+	static uint32 event = 0;
+	int64		until = durable_monotonic() + (trouble_delay() > 0 ? trouble_delay() : FAILED_DELAY_MS) * INT64CONST(1000);
+	int64		left;
+
+	if (event == 0)
+		event = wait_event("DurableRest");
+	while ((left = until - durable_monotonic()) > 0)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left / 1000 + 1, event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		process_reload_config();
+	}
+}
+
+/*
+ * For the log, in a transaction
+ */
+void
+process_note_database(void)
+{
+	char	   *name = get_database_name(MyDatabaseId);
+
+	if (name)
+		trouble_name_database(name);
+}
+
+/*
  * Runs that came with a dump or a copy are not ours to run
  */
 static void
@@ -39,6 +79,7 @@ check_identity(void)
 	bool		ours;
 
 	StartTransactionCommand();
+	process_note_database();
 	ours = !durable_lock_installed() || durable_identity_matches();
 	CommitTransactionCommand();
 	if (ours)

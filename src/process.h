@@ -12,5 +12,7 @@
 
 extern Slot *process_begin(Datum arg, const char *name);
 extern void process_reload_config(void);
+extern void process_rest(void);
+extern void process_note_database(void);
 
 #endif							/* DURABLE_PROCESS_H */

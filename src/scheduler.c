@@ -24,7 +24,10 @@
  *	  6. Where the server has no free background worker for others, one that has
  *	  nothing to do leaves: the launcher starts it for its deadline (launcher.c).
  *
- *	  7. Where the extension is not installed it leaves, and the database is
+ *	  7. An error that may pass (a full disk, a lock) does not end it: it looks at
+ *	  everything again after a while (trouble.c).
+ *
+ *	  8. Where the extension is not installed it leaves, and the database is
  *	  forgotten.  Where the tables belong to another database (identity.c) it
  *	  says so and waits.
  *
@@ -56,7 +59,9 @@
 #include "store.h"
 #include "task.h"
 #include "tcop/tcopprot.h"
+#include "trouble.h"
 #include "txn.h"
+#include "unwind.h"
 #include "utils/snapmgr.h"
 #include "waiter.h"
 
@@ -140,6 +145,7 @@ check_business(void)
 	durable_check_version();
 	want_on(true);
 
+	process_note_database();
 	if (!durable_identity_matches())
 	{
 		if (!database->paused)
@@ -399,6 +405,84 @@ sleep_until_due(Slot *slot)
 	slot->idle = false;
 }
 
+/*
+ * What this process knows of the database, where it was in the middle of it
+ */
+static void
+know_nothing(void)
+{
+	cursor = DT_NOBEGIN;
+	SpinLockAcquire(&database->mutex);
+	database->look = true;
+	SpinLockRelease(&database->mutex);
+}
+
+static bool
+soon_passes(int sqlstate)
+{
+	return trouble_may_be(sqlstate) || sqlstate == ERRCODE_LOCK_NOT_AVAILABLE || sqlstate == ERRCODE_QUERY_CANCELED ||
+		ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_TRANSACTION_ROLLBACK;
+}
+
+/*
+ * Errors that pass are not worth a new process, whose start would be delayed
+ * more and more: nothing is known then, and tried again soon
+ */
+static void
+recover(ErrorData *edata, int depth)
+{
+	HOLD_INTERRUPTS();
+	AbortCurrentTransaction();
+	store_forget(depth);
+	if (trouble_may_be(edata->sqlerrcode))
+		trouble_note(edata);
+	else
+		drive_log_error(edata);
+	know_nothing();
+	pgstat_report_activity(STATE_IDLE, NULL);
+	RESUME_INTERRUPTS();
+}
+
+/*
+ * Do what there is to do; false where an error that may pass was in the way
+ */
+static bool
+try_work(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int			depth = store_depth();
+	volatile bool done = false;
+
+	PG_TRY();
+	{
+		TimestampTz from;
+		bool		look;
+
+		errands_serve();
+		if (take_request(&from, &look))
+		{
+			work(from, look);
+			trouble_over(false);
+		}
+		done = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		if (!soon_passes(edata->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		recover(edata, depth);
+		FreeErrorData(edata);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return done;
+}
+
 void
 durable_scheduler_main(Datum arg)
 {
@@ -415,20 +499,18 @@ durable_scheduler_main(Datum arg)
 	slot_pin_settings("durable scheduler");
 	STOP_EVENT(scheduler_attached);
 	errands_reclaim();
-	SpinLockAcquire(&database->mutex);
-	database->look = true;
-	SpinLockRelease(&database->mutex);
+	know_nothing();
 
 	for (;;)
 	{
-		TimestampTz from;
-		bool		look;
-
 		CHECK_FOR_INTERRUPTS();
 		process_reload_config();
-		errands_serve();
-		if (take_request(&from, &look))
-			work(from, look);
-		sleep_until_due(slot);
+		if (try_work())
+			sleep_until_due(slot);
+		else
+		{
+			errands_reclaim();
+			process_rest();
+		}
 	}
 }

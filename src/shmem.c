@@ -152,6 +152,8 @@ durable_database(Oid dbid, bool create)
 		result->timer_low = DT_NOEND;
 		result->checked = false;
 		result->paused = false;
+		memset(&result->trouble, 0, sizeof(Trouble));
+		snprintf(result->name, NAMEDATALEN, "%u", dbid);
 	}
 	LWLockRelease(shared->directory);
 	return result;

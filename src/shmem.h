@@ -26,6 +26,18 @@
 #define MAX_SUSPECTS	256
 #define PRIORITIES		5
 
+#define TROUBLE_MESSAGE	200
+
+/* Errors that the engine's own statements meet in a database, see trouble.c. */
+typedef struct Trouble
+{
+	int			tries;			/* that failed; 0: all is well */
+	TimestampTz since;
+	int			sqlstate;
+	char		message[TROUBLE_MESSAGE];
+	TimestampTz logged_at;		/* the last line in the log about any */
+} Trouble;
+
 /* A database that has, or may have, the extension. */
 typedef struct Database
 {
@@ -42,6 +54,8 @@ typedef struct Database
 	TimestampTz timer_low;		/* earliest timer committed since its last look */
 	bool		checked;		/* a scheduler has found the extension here, and */
 	bool		paused;			/* whether its runs are from elsewhere */
+	Trouble		trouble;
+	char		name[NAMEDATALEN];	/* for the log */
 } Database;
 
 /* A run that was locked by someone else when its mail came by. */

@@ -44,6 +44,7 @@
 #include "stopevent.h"
 #include "storage/proc.h"
 #include "step.h"
+#include "trouble.h"
 #include "txn.h"
 #include "unwind.h"
 #include "utils/builtins.h"
@@ -321,17 +322,21 @@ sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks)
 		alone_withdraw(slot);
 		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !in_background_worker())
 			ReThrowError(edata);
-		drive_log_error(edata);
+		if (alone_left > 0 && trouble_may_be(edata->sqlerrcode))
+			trouble_note(edata);
+		else
+			drive_log_error(edata);
 		result = alone_left > 0 ? DRIVE_FAILED : DRIVE_BUSY;
 		alone_left = MAX_BATCH;
 	}
 	else if (result == DRIVE_BUSY)
 	{
-		if (batch.any_alone)
-			alone_run(&batch.alone, slot);
+		trouble_over(batch.done + batch.any_alone > 0);
+		if (batch.any_alone && !alone_run(&batch.alone, slot))
+			result = DRIVE_FAILED;
 		*tasks += batch.done + batch.any_alone;
 		alone_left = Max(alone_left - batch.any_alone, 0);
-		if (batch.done + batch.any_alone == 0 && batch.claim.count == 0)
+		if (result == DRIVE_BUSY && batch.done + batch.any_alone == 0 && batch.claim.count == 0)
 			result = DRIVE_IDLE;
 	}
 	MemoryContextSwitchTo(old);

@@ -379,7 +379,7 @@ schedule_retry(Turn *turn, int sqlstate, WatchdogReason watchdog, Jsonb *failure
 		return false;
 	if (failure_is_final(failure) || failure_listed(failure, step->retry) || retry_exhausted(step->retry, attempt))
 		return false;
-	delay = asked >= 0 ? asked : retry_delay(step->retry, attempt);
+	delay = asked >= 0 ? asked : failure_limit_delay(failure, retry_delay(step->retry, attempt));
 	if (step->schedule_to_close > 0 && now + delay > scheduled_at + step->schedule_to_close)
 		return false;
 

@@ -19,6 +19,7 @@
 #include "running.h"
 #include "store.h"
 #include "tcop/pquery.h"
+#include "trouble.h"
 #include "turn.h"
 #include "unwind.h"
 #include "utils/memutils.h"
@@ -95,6 +96,8 @@ frame_unwind(Frame *frame)
 void
 drive_log_error(ErrorData *edata)
 {
+	if (trouble_hides(edata))
+		return;
 	ereport(LOG,
 			(errcode(edata->sqlerrcode),
 			 errmsg_internal("durable: %s", edata->message),

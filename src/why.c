@@ -14,6 +14,7 @@
 #include "identity.h"
 #include "miscadmin.h"
 #include "shmem.h"
+#include "trouble.h"
 #include "utils/acl.h"
 #include "utils/syscache.h"
 #include "why.h"
@@ -142,6 +143,9 @@ why_no_worker(Oid owner, bool activities)
 	db = durable_database(MyDatabaseId, false);
 	if ((db && db->paused) || !durable_identity_matches())
 		return pstrdup(PAUSED_DATABASE);
+	why = trouble_why();
+	if (why)
+		return why;
 	if (activities && durable_max_activity_workers == 0)
 		return pstrdup("durable.max_activity_workers is 0: no worker runs queued activities, only CALL wf_work()");
 	if (!activities && durable_max_workers == 0)

@@ -38,7 +38,6 @@
 #define SLICE_MS		200
 /* Busy workers tell the statistics collector that often */
 #define REPORT_MS		1000
-#define FAILED_DELAY_MS	1000
 /* Mail of runs that someone unknown has locked is looked at again after this */
 #define SKIPPED_DELAY_MS	1000
 
@@ -104,19 +103,18 @@ work(void)
 }
 
 static void
-nap(DriveResult result)
+nap(void)
 {
 	static uint32 event = 0;
 	bool		skipped = queue_any_skipped(queue);
-	long		timeout = result == DRIVE_FAILED ? FAILED_DELAY_MS :
-		skipped ? SKIPPED_DELAY_MS : durable_worker_idle_timeout;
+	long		timeout = skipped ? SKIPPED_DELAY_MS : durable_worker_idle_timeout;
 	int			rc;
 
-	slot->idle = result == DRIVE_IDLE;
+	slot->idle = true;
 	pg_memory_barrier();
-	if (result == DRIVE_IDLE && shared->starving > 0)
+	if (shared->starving > 0)
 		slot_leave_if_idle(slot);
-	if (result == DRIVE_IDLE && queue_has_mail(queue))
+	if (queue_has_mail(queue))
 	{
 		slot->idle = false;
 		return;
@@ -131,7 +129,7 @@ nap(DriveResult result)
 	process_reload_config();
 	if (skipped && (rc & WL_TIMEOUT))
 		queue_release_all(queue);
-	else if (result == DRIVE_IDLE && ((rc & WL_TIMEOUT) || shared->starving > 0))
+	else if ((rc & WL_TIMEOUT) || shared->starving > 0)
 		slot_leave_if_idle(slot);
 }
 
@@ -148,7 +146,9 @@ durable_worker_main(Datum arg)
 
 		if (result == DRIVE_GONE || should_leave())
 			proc_exit(0);
-		if (result == DRIVE_IDLE || result == DRIVE_FAILED)
-			nap(result);
+		if (result == DRIVE_IDLE)
+			nap();
+		else if (result == DRIVE_FAILED)
+			process_rest();
 	}
 }

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * trouble.h
+ *	  What keeps a whole database from its work: a full disk, and its like.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_TROUBLE_H
+#define DURABLE_TROUBLE_H
+
+#include "utils/elog.h"
+
+/* Whatever it was, work goes on so soon after its end, in ms */
+#define TROUBLE_MAX_DELAY	4000
+
+extern bool trouble_may_be(int sqlstate);
+extern bool trouble_is_disk(int sqlstate);
+extern void trouble_name_database(const char *name);
+extern bool trouble_hides(const ErrorData *edata);
+extern void trouble_note(const ErrorData *edata);
+extern long trouble_delay(void);
+extern bool trouble_in(Oid dbid);
+extern void trouble_over(bool wrote);
+extern char *trouble_why(void);
+
+#endif							/* DURABLE_TROUBLE_H */
