@@ -42,6 +42,10 @@ CREATE FUNCTION wf_adopt() RETURNS boolean AS 'MODULE_PATHNAME', 'wf_adopt' LANG
 COMMENT ON FUNCTION wf_adopt IS 'run the workflows that came with a dump or a copy of another database';
 REVOKE ALL ON FUNCTION wf_adopt FROM PUBLIC;
 
+CREATE FUNCTION durable.why_nothing_runs() RETURNS text
+AS 'MODULE_PATHNAME', 'durable_why_nothing_runs' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION durable.why_nothing_runs IS 'what keeps everything in this database from being run; NULL for nothing';
+
 CREATE FUNCTION durable.why_no_worker(owner oid, activities boolean) RETURNS text
 AS 'MODULE_PATHNAME', 'durable_why_no_worker' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION durable.why_no_worker IS 'what keeps the workflows of a role, or its queued activities, from being run; NULL for nothing';

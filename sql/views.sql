@@ -205,7 +205,31 @@ SELECT 'external', d.datname, w.role_oid::regrole, w.pid, NULL, w.tasks, NULL, w
 FROM durable.external_workers() w JOIN pg_database d ON d.oid = w.database_oid;
 COMMENT ON VIEW wf_workers IS 'the processes of the engine in this cluster, and external workers that have polled';
 
+-- Each owner is found by one look at an index, however much there is to do
+CREATE VIEW durable.stuck_owners AS
+WITH RECURSIVE mail(owner) AS (
+	(SELECT m.owner FROM durable.message m ORDER BY m.owner LIMIT 1)
+	UNION ALL
+	SELECT (SELECT m.owner FROM durable.message m WHERE m.owner > mail.owner ORDER BY m.owner LIMIT 1)
+	FROM mail WHERE mail.owner IS NOT NULL
+), tasks(queue) AS (
+	(SELECT a.queue FROM durable.activity a WHERE a.place IS NOT NULL ORDER BY a.queue LIMIT 1)
+	UNION ALL
+	SELECT (SELECT a.queue FROM durable.activity a WHERE a.place IS NOT NULL AND a.queue > tasks.queue ORDER BY a.queue LIMIT 1)
+	FROM tasks WHERE tasks.queue IS NOT NULL
+)
+SELECT q.owner, q.activities, o.why
+FROM (SELECT mail.owner, false AS activities FROM mail WHERE mail.owner IS NOT NULL
+	UNION SELECT t.owner, false FROM durable.timer t WHERE t.fire_at < now()
+	UNION SELECT a.owner, true FROM tasks CROSS JOIN LATERAL
+		(SELECT a.owner, a.external FROM durable.activity a WHERE a.queue = tasks.queue AND a.place IS NOT NULL LIMIT 1) a
+		WHERE NOT a.external) q
+	CROSS JOIN LATERAL (SELECT durable.why_no_worker(q.owner, q.activities) AS why) o
+WHERE o.why IS NOT NULL;
+COMMENT ON VIEW durable.stuck_owners IS 'roles with work that no worker would do, and why';
+
 CREATE VIEW wf_stuck WITH (security_barrier) AS
+WITH o AS MATERIALIZED (SELECT s.owner, s.activities, s.why FROM durable.stuck_owners s)
 SELECT u.* FROM (
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner,
 	CASE WHEN durable.sees(e.owner) THEN e.turn_error->>'message' ELSE concat('its turn fails with ', e.turn_error->>'sqlstate') END AS why,
@@ -214,21 +238,22 @@ SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner,
 FROM durable.execution e
 WHERE e.turn_failures > 0 AND (e.paused_at IS NULL OR e.lost_tries > 0) AND durable.monitors(e.owner)
 UNION ALL
-SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner, o.why, NULL, 0, NULL
-FROM (SELECT m.owner FROM durable.message m
-		UNION SELECT t.owner FROM durable.timer t WHERE t.fire_at < now()) q
-	CROSS JOIN LATERAL (SELECT durable.why_no_worker(q.owner, false) AS why) o
-	JOIN durable.execution e ON e.owner = q.owner
-WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND durable.monitors(e.owner)
-	AND (EXISTS (SELECT 1 FROM durable.message m WHERE m.run_id = e.run_id)
-		OR EXISTS (SELECT 1 FROM durable.timer t WHERE t.run_id = e.run_id AND t.fire_at < now()))
-UNION ALL
-SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner, o.why, NULL, 0, NULL
-FROM (SELECT DISTINCT a.owner FROM durable.activity a WHERE a.place IS NOT NULL AND NOT a.external) q
-	CROSS JOIN LATERAL (SELECT durable.why_no_worker(q.owner, true) AS why) o
-	JOIN durable.execution e ON e.owner = q.owner
-WHERE o.why IS NOT NULL AND e.turn_failures = 0 AND e.paused_at IS NULL AND durable.monitors(e.owner)
-	AND EXISTS (SELECT 1 FROM durable.activity a WHERE a.run_id = e.run_id AND a.place IS NOT NULL AND NOT a.external)
+SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner, s.why, NULL, 0, NULL
+FROM (SELECT c.run_id, min(c.why) AS why FROM (
+		SELECT m.run_id, o.why FROM o JOIN durable.message m ON m.owner = o.owner
+		WHERE NOT o.activities
+		UNION ALL
+		SELECT t.run_id, o.why FROM o JOIN durable.timer t ON t.owner = o.owner
+		WHERE NOT o.activities AND t.fire_at < now()
+		UNION ALL
+		SELECT a.run_id, o.why FROM o JOIN durable.activity a ON a.owner = o.owner
+		WHERE o.activities AND a.place IS NOT NULL AND NOT a.external
+		UNION ALL
+		SELECT a.run_id, durable.why_nothing_runs() FROM durable.activity a
+		WHERE durable.why_nothing_runs() IS NOT NULL AND a.paused_at IS NULL
+	) c GROUP BY c.run_id) s
+	JOIN durable.execution e USING (run_id)
+WHERE e.turn_failures = 0 AND e.paused_at IS NULL AND durable.monitors(e.owner)
 ) u;
 COMMENT ON VIEW wf_stuck IS 'runs that will not move by themselves, and why';
 

@@ -148,6 +148,18 @@ wf_adopt(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(durable_adopt_identity());
 }
 
+/* durable.why_nothing_runs(): what keeps everything in this database from being run */
+PG_FUNCTION_INFO_V1(durable_why_nothing_runs);
+Datum
+durable_why_nothing_runs(PG_FUNCTION_ARGS)
+{
+	char	   *why = why_nothing_runs();
+
+	if (!why)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(why));
+}
+
 /* durable.why_no_worker(owner, activities): what keeps a role's runs from being run */
 PG_FUNCTION_INFO_V1(durable_why_no_worker);
 Datum

@@ -37,6 +37,7 @@
 #include "errand.h"
 #include "extension.h"
 #include "find.h"
+#include "identity.h"
 #include "miscadmin.h"
 #include "outside.h"
 #include "pgstat.h"
@@ -266,8 +267,12 @@ await_end(int64 until)
 ErrandEnd
 errand_update(const Found *run, text *update_id, text *name, Jsonb *args, int64 until)
 {
-	dsm_segment *segment = pack(run, update_id, name, args);
-	ErrandEnd	end = ask(dsm_segment_handle(segment)) ? await_end(until) : ERRAND_BUSY;
+	dsm_segment *segment;
+	ErrandEnd	end;
+
+	durable_check_enabled();
+	segment = pack(run, update_id, name, args);
+	end = ask(dsm_segment_handle(segment)) ? await_end(until) : ERRAND_BUSY;
 
 	dsm_detach(segment);
 	return end;

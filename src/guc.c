@@ -12,6 +12,7 @@
 #include "guc.h"
 #include "utils/guc.h"
 
+bool		durable_enabled;
 int			durable_max_workers;
 int			durable_max_activity_workers;
 int			durable_workers_per_role;
@@ -57,6 +58,10 @@ define_int(const char *name, const char *desc, const char *detail, int *var,
 static void
 define_engine_settings(void)
 {
+	DefineCustomBoolVariable("durable.enabled",
+							 "Whether anything is run in this server.",
+							 "Off: no process starts, and CALL wf_work(), CALL wf_execute(), polls and updates are refused; starts and signals are kept. For a physical copy, before it is started beside the original.",
+							 &durable_enabled, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	define_int("durable.max_workers",
 			   "Workers in the cluster that run workflows at the same time.",
 			   "Zero starts none: workflows then run by CALL wf_work() only. Each worker also counts against max_worker_processes.",

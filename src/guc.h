@@ -10,6 +10,7 @@
 
 #define MAX_ID_LENGTH	1000	/* bytes of an id or a namespace, as in Temporal */
 
+extern bool durable_enabled;
 extern int	durable_max_workers;
 extern int	durable_max_activity_workers;
 extern int	durable_workers_per_role;

@@ -10,6 +10,9 @@
  *	  where it does not fit, nothing runs until wf_adopt().  A promoted standby has its
  *	  primary's identity and goes on at once.
  *
+ *	  A physical copy has the identity of its original, so nothing here can tell
+ *	  them apart: durable.enabled, off before its first start, has the same effect.
+ *
  *	  Rows that come by logical replication bring no such row where there is one.
  *	  A trigger that fires for those who apply changes of another database, and for
  *	  nobody else, makes the identity one that fits nowhere, in the transaction that
@@ -23,6 +26,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "extension.h"
+#include "guc.h"
 #include "identity.h"
 #include "miscadmin.h"
 #include "shmem.h"
@@ -102,7 +106,7 @@ durable_claim_identity(void)
 }
 
 /*
- * The same, by what is known as long as nobody has changed it.  Who asks after a
+ * The same, and whether anything is to be run in this server, by what is known as long as nobody has changed it.  Who asks after a
  * look at the tables knows that what he saw is ours: a change is announced
  * before anybody sees what came with it.
  */
@@ -114,6 +118,8 @@ durable_identity_holds(void)
 	uint32		at = 0;
 	bool		settled = false;
 
+	if (!durable_enabled)
+		return false;
 	if (shared)
 	{
 		/* in this order: a change counts before it is no longer open */
@@ -155,11 +161,25 @@ durable_note_replicated(void)
 }
 
 /*
+ * Errors where nothing is to be run in this server
+ */
+void
+durable_check_enabled(void)
+{
+	if (!durable_enabled)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("durable.enabled is off: nothing is run in this server"),
+				 errhint("It was set for a copy, or to stop everything. Starts and signals are kept until it is on again.")));
+}
+
+/*
  * Errors where durable_identity_holds() is false
  */
 void
 durable_check_identity(void)
 {
+	durable_check_enabled();
 	if (!durable_identity_holds())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -12,6 +12,7 @@ extern bool durable_identity_matches(void);
 extern bool durable_identity_holds(void);
 extern void durable_note_replicated(void);
 extern void durable_claim_identity(void);
+extern void durable_check_enabled(void);
 extern void durable_check_identity(void);
 extern bool durable_adopt_identity(void);
 

@@ -528,16 +528,19 @@ durable_launcher_main(Datum arg)
 
 		CHECK_FOR_INTERRUPTS();
 		process_reload_config();
-		shared->starts_workers = durable_max_workers > 0;
+		shared->starts_workers = durable_enabled && durable_max_workers > 0;
 		pg_memory_barrier();
 		STOP_EVENT(launcher_round);
 		slots_reclaim(false);
 		want_databases();
-		if (watch_queues())
+		if (durable_enabled && watch_queues())
 			round.wait = ABSORBED_MS;
-		start_schedulers(&round);
-		start_workers(&round);
-		start_activity_workers(&round);
+		if (durable_enabled)
+		{
+			start_schedulers(&round);
+			start_workers(&round);
+			start_activity_workers(&round);
+		}
 		make_room(&round);
 		if (round.full)
 			round.wait = sooner(round.wait, RESTART_DELAY_MS);

@@ -105,7 +105,7 @@ process_begin(Datum arg, const char *name)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	slot = slot_attach(DatumGetInt32(arg));
-	if (!slot)
+	if (!slot || !durable_enabled)
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(slot->dbid, slot->owner, flags);
 	slot_pin_settings(name);

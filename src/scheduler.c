@@ -505,6 +505,11 @@ durable_scheduler_main(Datum arg)
 	{
 		CHECK_FOR_INTERRUPTS();
 		process_reload_config();
+		if (!durable_enabled)
+		{
+			want_on(true);
+			proc_exit(0);
+		}
 		if (try_work())
 			sleep_until_due(slot);
 		else

@@ -126,23 +126,38 @@ waits_for_others(Oid owner, bool activities)
 }
 
 /*
+ * Why nothing is done in this database, not even for external workers; NULL
+ * where that is not so
+ */
+char *
+why_nothing_runs(void)
+{
+	Database   *db = durable_database(MyDatabaseId, false);
+
+	if (!durable_enabled)
+		return pstrdup("durable.enabled is off: nothing is run in this server");
+	if ((db && db->paused) || !durable_identity_matches())
+		return pstrdup(PAUSED_DATABASE);
+	return NULL;
+}
+
+/*
  * Why no worker would run this owner's workflows, or queued activities; NULL
  * where one would
  */
 char *
 why_no_worker(Oid owner, bool activities)
 {
-	Database   *db;
 	char	   *why;
 
+	why = why_nothing_runs();
+	if (why)
+		return why;
 	if (!shared)
 		return pstrdup("durable is not in shared_preload_libraries: no worker runs, only CALL wf_work()");
 	why = why_not_as(owner);
 	if (why)
 		return why;
-	db = durable_database(MyDatabaseId, false);
-	if ((db && db->paused) || !durable_identity_matches())
-		return pstrdup(PAUSED_DATABASE);
 	why = trouble_why();
 	if (why)
 		return why;

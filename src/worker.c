@@ -50,7 +50,7 @@ static TimestampTz started_at;
 static bool
 should_leave(void)
 {
-	if (durable_max_workers == 0 || slot->asked)
+	if (!durable_enabled || durable_max_workers == 0 || slot->asked)
 		return true;
 	return shared->starving > 0 &&
 		TimestampDifferenceExceeds(started_at, GetCurrentTimestamp(), SLICE_MS);
