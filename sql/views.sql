@@ -205,8 +205,8 @@ SELECT 'external', d.datname, w.role_oid::regrole, w.pid, NULL, w.tasks, NULL, w
 FROM durable.external_workers() w JOIN pg_database d ON d.oid = w.database_oid;
 COMMENT ON VIEW wf_workers IS 'the processes of the engine in this cluster, and external workers that have polled';
 
--- Each owner is found by one look at an index, however much there is to do
-CREATE VIEW durable.stuck_owners AS
+/* Each owner of work is found by one look at an index, however much there is to do. */
+CREATE VIEW wf_stuck WITH (security_barrier) AS
 WITH RECURSIVE mail(owner) AS (
 	(SELECT m.owner FROM durable.message m ORDER BY m.owner LIMIT 1)
 	UNION ALL
@@ -217,19 +217,16 @@ WITH RECURSIVE mail(owner) AS (
 	UNION ALL
 	SELECT (SELECT a.queue FROM durable.activity a WHERE a.place IS NOT NULL AND a.queue > tasks.queue ORDER BY a.queue LIMIT 1)
 	FROM tasks WHERE tasks.queue IS NOT NULL
+), stuck AS MATERIALIZED (
+	SELECT q.owner, q.activities, o.why
+	FROM (SELECT mail.owner, false AS activities FROM mail WHERE mail.owner IS NOT NULL
+		UNION SELECT t.owner, false FROM durable.timer t WHERE t.fire_at < now()
+		UNION SELECT a.owner, true FROM tasks CROSS JOIN LATERAL
+			(SELECT a.owner, a.external FROM durable.activity a WHERE a.queue = tasks.queue AND a.place IS NOT NULL LIMIT 1) a
+			WHERE NOT a.external) q
+		CROSS JOIN LATERAL (SELECT durable.why_no_worker(q.owner, q.activities) AS why) o
+	WHERE o.why IS NOT NULL
 )
-SELECT q.owner, q.activities, o.why
-FROM (SELECT mail.owner, false AS activities FROM mail WHERE mail.owner IS NOT NULL
-	UNION SELECT t.owner, false FROM durable.timer t WHERE t.fire_at < now()
-	UNION SELECT a.owner, true FROM tasks CROSS JOIN LATERAL
-		(SELECT a.owner, a.external FROM durable.activity a WHERE a.queue = tasks.queue AND a.place IS NOT NULL LIMIT 1) a
-		WHERE NOT a.external) q
-	CROSS JOIN LATERAL (SELECT durable.why_no_worker(q.owner, q.activities) AS why) o
-WHERE o.why IS NOT NULL;
-COMMENT ON VIEW durable.stuck_owners IS 'roles with work that no worker would do, and why';
-
-CREATE VIEW wf_stuck WITH (security_barrier) AS
-WITH o AS MATERIALIZED (SELECT s.owner, s.activities, s.why FROM durable.stuck_owners s)
 SELECT u.* FROM (
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner,
 	CASE WHEN durable.sees(e.owner) THEN e.turn_error->>'message' ELSE concat('its turn fails with ', e.turn_error->>'sqlstate') END AS why,
@@ -240,13 +237,13 @@ WHERE e.turn_failures > 0 AND (e.paused_at IS NULL OR e.lost_tries > 0) AND dura
 UNION ALL
 SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner, s.why, NULL, 0, NULL
 FROM (SELECT c.run_id, min(c.why) AS why FROM (
-		SELECT m.run_id, o.why FROM o JOIN durable.message m ON m.owner = o.owner
+		SELECT m.run_id, o.why FROM stuck o JOIN durable.message m ON m.owner = o.owner
 		WHERE NOT o.activities
 		UNION ALL
-		SELECT t.run_id, o.why FROM o JOIN durable.timer t ON t.owner = o.owner
+		SELECT t.run_id, o.why FROM stuck o JOIN durable.timer t ON t.owner = o.owner
 		WHERE NOT o.activities AND t.fire_at < now()
 		UNION ALL
-		SELECT a.run_id, o.why FROM o JOIN durable.activity a ON a.owner = o.owner
+		SELECT a.run_id, o.why FROM stuck o JOIN durable.activity a ON a.owner = o.owner
 		WHERE o.activities AND a.place IS NOT NULL AND NOT a.external
 		UNION ALL
 		SELECT a.run_id, durable.why_nothing_runs() FROM durable.activity a
