@@ -28,7 +28,8 @@
  *	  again when its deadline has come, or somebody wants it.
  *
  *	  6. Restarts are throttled: each start of a worker that took no turn doubles
- *	  the delay before the next one.
+ *	  the delay before the next one.  Then it looks whether the role could have a worker
+ *	  at all (roles.c); for one that is gone nothing is started ever again.
  *
  *	  With nothing to start it sleeps without a timeout.
  *
@@ -51,6 +52,7 @@
 #include "postmaster/interrupt.h"
 #include "process.h"
 #include "queue.h"
+#include "roles.h"
 #include "shares.h"
 #include "stopevent.h"
 #include "storage/ipc.h"
@@ -166,6 +168,28 @@ start_process(Round *round, SlotKind kind, Oid dbid, Oid owner, int queue)
 	if (!round->full)
 		round->full = !slot_start(kind, dbid, owner, queue);
 	return !round->full;
+}
+
+/*
+ * Would it be in vain to start a process for this role?  That is looked at where
+ * the last start was, and counts as another one.
+ */
+static bool
+in_vain(Oid dbid, Oid owner, int *failures, TimestampTz *launched_at, bool *ownerless)
+{
+	RoleState	state;
+
+	if (*failures == 0 || (state = role_state(owner)) == ROLE_FINE)
+		return false;
+	*ownerless = state == ROLE_GONE;
+	/* the first time, and when the delay is as long as it gets */
+	if (*ownerless || *failures == 1 || RESTART_DELAY_MS << Min(*failures - 1, 10) >= MAX_RESTART_DELAY_MS)
+		roles_log(owner, dbid, state);
+	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	(*failures)++;
+	*launched_at = GetCurrentTimestamp();
+	LWLockRelease(shared->directory);
+	return true;
 }
 
 /*
@@ -328,7 +352,7 @@ watch_queues(void)
 static bool
 lacks_workers(Queue *queue, bool extra)
 {
-	if (!OidIsValid(queue->dbid))
+	if (!OidIsValid(queue->dbid) || queue->ownerless)
 		return false;
 	/* a worker that waited to look at skipped mail again may have had to leave */
 	if (extra ? !(queue->more && queue->workers > 0) :
@@ -381,6 +405,11 @@ start_workers(Round *round)
 			if (delay > 0)
 			{
 				round->wait = sooner(round->wait, delay);
+				continue;
+			}
+			if (!extra && in_vain(queue->dbid, queue->owner, &queue->failures, &queue->launched_at, &queue->ownerless))
+			{
+				round->wait = sooner(round->wait, RESTART_DELAY_MS);
 				continue;
 			}
 			if (extra)
@@ -440,6 +469,12 @@ start_activity_worker(Round *round, int index, bool extra, int room)
 		round->wait = sooner(round->wait, delay);
 		return;
 	}
+	if (!extra && in_vain(queue->dbid, queue->owner, &queue->failures, &queue->launched_at, &queue->ownerless))
+	{
+		(void) task_queue_want(queue);
+		round->wait = sooner(round->wait, RESTART_DELAY_MS);
+		return;
+	}
 	if (room > 0 && start_process(round, SLOT_ACTIVITY_WORKER, queue->dbid, queue->owner, index))
 	{
 		STOP_EVENT(launcher_activity_worker);
@@ -463,7 +498,7 @@ start_activity_workers(Round *round)
 			TaskQueue  *queue = &shared->task_queues[i];
 			int			workers;
 
-			if (!OidIsValid(queue->dbid) || queue->external || !queue->wanted)
+			if (!OidIsValid(queue->dbid) || queue->external || !queue->wanted || queue->ownerless)
 				continue;
 			(void) has_free_activity_worker(queue, &workers);
 			if ((workers > 0) != extra || !task_queue_take_wanted(queue) || !task_queue_ready(queue) ||

@@ -78,6 +78,7 @@ durable_queue(Oid owner)
 		result->workers = 0;
 		result->launched_at = 0;
 		result->failures = 0;
+		result->ownerless = false;
 		result->cursor = 0;
 		result->low = QUEUE_NONE;
 		result->nskips = 0;

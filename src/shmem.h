@@ -75,6 +75,7 @@ typedef struct Queue
 	int			workers;		/* attached or starting; directory lock */
 	TimestampTz launched_at;	/* last start of a worker; directory lock */
 	int			failures;		/* starts in a row that did no turn; directory lock */
+	bool		ownerless;		/* the role does not exist any more; the launcher's */
 	slock_t		mutex;			/* guards the rest */
 	int64		cursor;			/* claims go on from here */
 	int64		low;			/* lowest message to look at again, or QUEUE_NONE */
@@ -127,6 +128,7 @@ typedef struct TaskQueue
 	bool		external;
 	TimestampTz launched_at;	/* last start of a worker for it; directory lock */
 	int			failures;		/* starts in a row that took no task; directory lock */
+	bool		ownerless;		/* as in Queue */
 	TimestampTz used_at;		/* lately; one that is not used may lose its entry */
 	slock_t		mutex;			/* guards the rest */
 	Lane		lanes[PRIORITIES];
