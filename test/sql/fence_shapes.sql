@@ -44,7 +44,7 @@ INSERT INTO shape SELECT 'query: ' || q, 'PERFORM ' || q || ';' FROM unnest(ARRA
   'X EXCEPT SELECT NULL::timestamptz', '1 FROM generate_series(1, 3) LIMIT extract(year FROM X)::int', '1 FROM generate_series(1, 3) OFFSET extract(year FROM X)::int',
   '1 FROM generate_series(1, 3) g ORDER BY X, g', 'count(*) FROM generate_series(1, 3) g GROUP BY g, X HAVING count(*) > 0',
   'count(*) FROM generate_series(1, 3) g HAVING X IS NOT NULL', 'DISTINCT ON (X) g FROM generate_series(1, 3) g', 'max(X) FROM generate_series(1, 3) g',
-  'count(*) FILTER (WHERE X IS NOT NULL) FROM generate_series(1, 3) g', 'string_agg(g::text, '','' ORDER BY X) FROM generate_series(1, 3) g',
+  'count(*) FILTER (WHERE X IS NOT NULL) FROM generate_series(1, 3) g', 'string_agg(g::text, '','' ORDER BY ROW(g, X)) FROM generate_series(1, 3) g',
   'percentile_disc(0.5) WITHIN GROUP (ORDER BY X) FROM generate_series(1, 3) g', 'sum(g) OVER (PARTITION BY X) FROM generate_series(1, 3) g',
   'sum(g) OVER (ORDER BY X, g) FROM generate_series(1, 3) g', 'sum(g) OVER (ROWS extract(year FROM X)::int PRECEDING) FROM generate_series(1, 3) g',
   'lag(X) OVER () FROM generate_series(1, 3) g', '1 FROM generate_series(1, 3) a JOIN generate_series(1, 3) b ON a < b + extract(year FROM X)',

@@ -27,11 +27,15 @@ SELECT wf_start('owners_app.flow', id => 'kept') IS NOT NULL AS started;
 CALL wf_work();
 SELECT wf_signal('given', 'go');
 -- only who could become both roles may give it away
+\set VERBOSITY sqlstate
 SELECT wf_change_owner('given', 'owner_bob');
+\set VERBOSITY default
 SET SESSION AUTHORIZATION owner_bob;
 SELECT wf_change_owner('given', 'owner_bob');
 SET SESSION AUTHORIZATION owner_both;
+\set VERBOSITY sqlstate
 SELECT wf_change_owner('given', 'postgres');
+\set VERBOSITY default
 SELECT wf_change_owner('given', 0);
 SELECT fails($$SELECT wf_change_owner('given', NULL)$$);
 SELECT wf_change_owner('none', 'owner_bob');

@@ -144,7 +144,9 @@ RESET SESSION AUTHORIZATION;
 UNLISTEN *;
 
 -- Every table that can be published can be updated and deleted from.
+SET client_min_messages = error;
 CREATE PUBLICATION everything FOR ALL TABLES;
+RESET client_min_messages;
 SELECT c.relname, c.relreplident FROM pg_class c WHERE c.relnamespace = 'durable'::regnamespace AND c.relkind = 'r' AND NOT c.relreplident = 'f'
   AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND c.relreplident = 'd');
 SELECT wf_delete('closed'), wf_delete('failing'), wf_delete('victim');
