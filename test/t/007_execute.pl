@@ -27,11 +27,14 @@ END $$;
 CREATE FUNCTION fails() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'out of stock' USING ERRCODE = 'P4242'; END $$;
 SQL
 
-# a scheduler that has just come looks at everything
-$node->poll_query_until($db, "SELECT count(*) = 1 FROM wf_workers w JOIN pg_stat_activity a USING (pid) WHERE kind = 'scheduler' AND a.state = 'idle'");
+# the first start of all claims the database, at which the scheduler looks at everything
+$node->safe_psql($db, "SELECT wf_start('one', '{\"n\": 1}', id => 'first of all', start_delay => '1 day')");
+# a scheduler that has just come looks at everything before it sleeps
+$node->poll_query_until($db, "SELECT count(*) = 1 FROM wf_workers WHERE kind = 'scheduler' AND state = 'idle'");
 is($node->safe_psql($db, "CALL wf_execute('one', '{\"n\": 1}', id => 'quick')"), '2', 'the result comes back');
 is(status_of($node, $db, 'quick'), 'completed', 'of an ordinary run');
 is($node->safe_psql($db, "SELECT count(*) FROM wf_workers WHERE kind = 'worker'"), '0', 'no worker was needed');
+$node->safe_psql($db, "SELECT wf_delete('first of all')");
 
 my $session = $node->background_psql($db, on_error_stop => 0);
 my $pid = $session->query_safe('SELECT pg_backend_pid()');

@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-my $node = durable_node('main', "autovacuum = off\n");
+my $node = durable_node('main', "autovacuum = off\ndurable.max_workers = 1\n");
 my $db = 'app';
 
 create_database($node, $db);
