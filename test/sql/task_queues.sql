@@ -375,6 +375,10 @@ CREATE VIEW listening AS SELECT string_agg(task_queue || ' ' || waiting_workers,
 SELECT wf_listen('heard');
 SELECT pg_listening_channels() AS heard \gset
 SELECT wf_listen('other');
+-- what they are told at once, since nothing is known of new limits yet, is not of interest
+\o /dev/null
+SELECT pg_sleep(0.3);
+\o
 TABLE listening;
 BEGIN;
 UNLISTEN :heard;
