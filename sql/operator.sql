@@ -46,6 +46,10 @@ CREATE FUNCTION durable.why_nothing_runs() RETURNS text
 AS 'MODULE_PATHNAME', 'durable_why_nothing_runs' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION durable.why_nothing_runs IS 'what keeps everything in this database from being run; NULL for nothing';
 
+CREATE FUNCTION durable.polled_since(topic int8, since timestamptz) RETURNS boolean
+AS 'MODULE_PATHNAME', 'durable_polled_since' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION durable.polled_since IS 'whether a worker has polled for such tasks since then; true where that is not known';
+
 CREATE FUNCTION durable.why_no_worker(owner oid, activities boolean) RETURNS text
 AS 'MODULE_PATHNAME', 'durable_why_no_worker' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION durable.why_no_worker IS 'what keeps the workflows of a role, or its queued activities, from being run; NULL for nothing';

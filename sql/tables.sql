@@ -53,6 +53,7 @@ CREATE TABLE durable.execution (
 	CONSTRAINT execution_workflow_id_key UNIQUE (namespace, workflow_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.2);
 CREATE UNIQUE INDEX execution_request_key ON durable.execution (namespace, request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX execution_failing_idx ON durable.execution (turn_failures) WHERE turn_failures > 0;
 CREATE INDEX execution_parent_idx ON durable.execution (parent_run_id) WHERE parent_run_id IS NOT NULL;
 COMMENT ON TABLE durable.execution IS 'open runs';
 
@@ -189,6 +190,7 @@ CREATE TABLE durable.activity (
 CREATE INDEX activity_place_idx ON durable.activity (queue, place, seq) WHERE place IS NOT NULL;
 CREATE INDEX activity_parked_idx ON durable.activity (queue, parked, priority, seq) WHERE parked IS NOT NULL;
 CREATE INDEX activity_check_idx ON durable.activity (check_at) WHERE check_at IS NOT NULL;
+CREATE INDEX activity_attempt_idx ON durable.activity (attempt) WHERE attempt > 4;	-- durable.tell_attempts is more
 COMMENT ON TABLE durable.activity IS 'activities that are not done';
 
 /* Attempts that did not complete.  Those that did are in the history. */

@@ -251,6 +251,25 @@ FROM (SELECT c.run_id, min(c.why) AS why FROM (
 	) c GROUP BY c.run_id) s
 	JOIN durable.execution e USING (run_id)
 WHERE e.turn_failures = 0 AND e.paused_at IS NULL AND durable.monitors(e.owner)
+UNION ALL
+SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner,
+	CASE WHEN durable.sees(e.owner) THEN format('activity "%s" has failed %s times: %s', a.name, a.attempt, a.last_failure->>'message')
+		ELSE format('an activity has failed %s times', a.attempt) END,
+	CASE WHEN durable.sees(e.owner) THEN a.last_failure END, a.attempt, a.next_attempt_at
+FROM durable.activity a JOIN durable.execution e USING (run_id)
+WHERE a.attempt > 4 AND a.attempt >= coalesce(current_setting('durable.tell_attempts', true)::int, 10)
+	AND a.next_attempt_at IS NOT NULL AND a.paused_at IS NULL AND e.paused_at IS NULL AND durable.monitors(e.owner)
+UNION ALL
+SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.owner,
+	CASE WHEN durable.sees(e.owner) THEN format('no worker polls for task queue "%s"', a.task_queue)
+		ELSE 'no worker polls for one of its task queues' END, NULL, 0, NULL
+FROM (SELECT coalesce(current_setting('durable.tell_unpolled', true)::interval, interval '5 minutes') AS most) w
+	CROSS JOIN tasks q
+	CROSS JOIN LATERAL (SELECT x.topic, x.external FROM durable.activity x WHERE x.queue = q.queue AND x.place IS NOT NULL LIMIT 1) x
+	JOIN durable.activity a ON a.queue = q.queue
+	JOIN durable.execution e USING (run_id)
+WHERE x.external AND NOT durable.polled_since(x.topic, now() - w.most) AND durable.why_nothing_runs() IS NULL
+	AND a.place IS NOT NULL AND a.queued_at < now() - w.most AND e.paused_at IS NULL AND durable.monitors(e.owner)
 ) u;
 COMMENT ON VIEW wf_stuck IS 'runs that will not move by themselves, and why';
 

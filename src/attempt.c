@@ -32,6 +32,7 @@
 #include "port/pg_bswap.h"
 #include "retry.h"
 #include "stopevent.h"
+#include "tell.h"
 #include "txn.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -278,6 +279,7 @@ attempt_failed(AttemptEnds *ends, Activity *a, const AttemptFailure *f)
 	delay = next_delay(a, f, &why);
 	if (delay >= 0)
 	{
+		tell_retried(a->workflow_id, &a->run_id, a->name, a->attempt, failure);
 		try_again(ends, a, delay, failure);
 		return;
 	}

@@ -37,6 +37,7 @@
 #include "state.h"
 #include "stopevent.h"
 #include "sweep.h"
+#include "tell.h"
 #include "timer.h"
 #include "trouble.h"
 #include "txn.h"
@@ -368,6 +369,9 @@ keep_open(Batch *batch, Turn *turn, TurnEnd end, bool upserts)
 	{
 		e->turn_failures++;
 		e->turn_error = failure_from_error(turn->problem, e->turn_failures);
+		/* a lost process has its own line (loss.c) */
+		if (turn->problem->sqlerrcode != ERRCODE_CRASH_SHUTDOWN)
+			tell_turn_fails(e->workflow_id, &e->run_id, e->turn_failures, turn->problem);
 		e->compensates |= saga_is_open(turn);
 		e->turn_retry_at = from_now(turn) + turn_retry_delay(turn->problem, e->turn_failures);
 		e->has_timers = true;

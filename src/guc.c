@@ -28,6 +28,8 @@ int			durable_max_search_attributes_size;
 int			durable_max_turn_commands;
 int			durable_max_turn_retry_delay;
 int			durable_max_lost_tries;
+int			durable_tell_attempts;
+int			durable_tell_unpolled;
 int			durable_suggest_continue_events;
 int			durable_suggest_continue_size;
 int			durable_default_start_to_close;
@@ -98,6 +100,12 @@ define_engine_settings(void)
 			   "Tries of a turn in a row that may take their process down.",
 			   "Then the run is paused, until wf_unpause().",
 			   &durable_max_lost_tries, 3, 1, 1000, PGC_SIGHUP, 0);
+	define_int("durable.tell_attempts",
+			   "Attempts of an activity after which the log and wf_stuck tell of it.", NULL,
+			   &durable_tell_attempts, 10, 5, 1000000, PGC_SIGHUP, 0);
+	define_int("durable.tell_unpolled",
+			   "Time that tasks of external workers wait without a poll after which wf_stuck tells of it.", NULL,
+			   &durable_tell_unpolled, 300, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S);
 }
 
 /*

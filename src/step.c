@@ -57,6 +57,7 @@
 #include "stopevent.h"
 #include "storage/proc.h"
 #include "suspect.h"
+#include "tell.h"
 #include "testmode.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -383,6 +384,7 @@ schedule_retry(Turn *turn, int sqlstate, WatchdogReason watchdog, Jsonb *failure
 	if (step->schedule_to_close > 0 && now + delay > scheduled_at + step->schedule_to_close)
 		return false;
 
+	tell_retried(turn->execution->workflow_id, &turn->execution->run_id, step->name, attempt, failure);
 	record_scheduled(turn, scheduled_at);
 	turn->pending = MemoryContextAlloc(turn->context, sizeof(Activity));
 	step_as_activity(turn, scheduled_at, attempt, turn->pending);

@@ -69,6 +69,7 @@ cmp_ok($tries, '<', 60, "not tried more than $tries times");
 my $lines = count_in_log($node, qr/ LOG: .*durable/, $offset);
 cmp_ok($lines, '<=', 6, 'few lines in the log') or diag(log_since($node, $offset));
 is(count_in_log($node, qr/LOG:  durable cannot work in database "app": could not extend file/, $offset), 1, 'one of them for all of it');
+cmp_ok(count_in_log($node, qr/its turn fails/, $offset), '<=', 4, 'and none for each run');
 is(processes('scheduler'), $scheduler, 'the scheduler is the same');
 
 $node->safe_psql('app', 'UPDATE disk SET is_full = false');

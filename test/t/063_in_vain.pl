@@ -64,6 +64,30 @@ is(wait_result($node, $db, 'leaver asks'), '1', 'given to another role, the run 
 is(wait_result($node, $db, 'leaver acts'), '4', 'and the activity');
 cmp_ok(started() - $starts, '<=', 2, 'nothing more was started for it');
 
+# What fails again and again has its lines, and is in wf_stuck; so is what nobody polls for
+set_conf($node, "durable.tell_attempts = 5\ndurable.tell_unpolled = '2 s'\n");
+$node->safe_psql($db, <<'SQL');
+CREATE FUNCTION fails() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE 'out of order'; END $$;
+CREATE FUNCTION retries(mode text) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN RETURN wf_activity('fails', mode => mode, retry => wf_retry(initial_interval => '50 ms', backoff => 1)); END $$;
+CREATE FUNCTION no_turn() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) FROM effects); END $$;
+SQL
+$offset = -s $node->logfile;
+$node->safe_psql($db, "SELECT wf_start('retries', '{\"mode\": \"queued\"}', id => 'queued'), wf_start('retries', '{\"mode\": \"inline\"}', id => 'inline')");
+start_act($node, $db, 'nobody', 'mail', task_queue => "'mail'");
+start_act($node, $db, 'somebody', 'other', task_queue => "'polled'");
+ok(eval { $node->wait_for_log(qr/LOG:  workflow "$_" \(run \S+\): activity "fails" has failed 10 times: out of order/, $offset) }, "$_: an activity that is retried has a line when its number has doubled")
+  || diag(log_since($node, $offset)) foreach 'queued', 'inline';
+is(count_in_log($node, qr/workflow "inline" \(run \S+\): activity "fails" has failed [1-9] times/, $offset), 1, 'and one before that');
+ok($node->poll_query_until($db, "SELECT count(*) = 1 FROM wf_stuck WHERE workflow_id = '$_' AND why ~ 'activity \"fails\" has failed \\d+ times: out of order' AND failures >= 5"), "$_: wf_stuck tells")
+  foreach 'queued', 'inline';
+$node->safe_psql($db, "SELECT wf_terminate(id) FROM unnest(ARRAY['queued', 'inline']) id; SELECT wf_start('no_turn', id => 'no turn')");
+ok(eval { $node->wait_for_log(qr/LOG:  workflow "no turn" \(run \S+\): its turn fails, 1 times by now: /, $offset) }, 'a turn that fails has a line');
+is($node->safe_psql($db, "SELECT count(*) FROM wf_poll_activities('polled', max => 1)"), 1, 'one queue is polled');
+start_act($node, $db, 'another', 'other', task_queue => "'polled'");
+ok($node->poll_query_until($db, "SELECT string_agg(workflow_id || ': ' || why, ',') = 'nobody: no worker polls for task queue \"mail\"' FROM wf_stuck WHERE why ~ 'polls'"),
+	'wf_stuck tells of tasks that nobody polls for, and of no others') or diag($node->safe_psql($db, 'SELECT workflow_id, why FROM wf_stuck'));
+
 unlike(log_since($node), qr/PANIC|TRAP|terminated by signal/, 'no crash in the log');
 $node->stop('immediate');
 done_testing();

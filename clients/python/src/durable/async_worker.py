@@ -76,6 +76,7 @@ class AsyncWorker(WorkerBase):
         if self._listens:
             conn.add_notify_handler(lambda _: self._pace.notified())
             await execute_async(conn, self._listen_call())
+        self._connected(conn.info.user)
         self._pace.notified()  # whatever came while we were away
         while not self._stopping:
             asked = self._asked()

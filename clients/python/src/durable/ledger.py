@@ -11,7 +11,7 @@ import psycopg
 
 from .call import HeartbeatReply
 from .errors import ActivityCancelled, TaskLost
-from .task import Completed, Report, Task
+from .task import Completed, Failed, Report, Task
 
 logger = logging.getLogger("durable")
 
@@ -50,6 +50,8 @@ class Ledger:
         self._wake()  # its first heartbeat may be due before any other
 
     def finish(self, task: Task, report: Report | None) -> None:
+        if isinstance(report, Failed):
+            logger.warning("%s failed: %s: %s", task, report.type, report.message)
         with self._lock:
             self._running.pop(task.token, None)
             if report is not None:

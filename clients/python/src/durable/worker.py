@@ -77,6 +77,7 @@ class Worker(WorkerBase):
         if self._listens:
             conn.add_notify_handler(lambda _: self._pace.notified())
             execute(conn, self._listen_call())
+        self._connected(conn.info.user)
         self._pace.notified()  # whatever came while we were away
         while not self._stopping:
             asked = self._asked()

@@ -13,7 +13,7 @@ from typing import Any, Callable
 
 import psycopg
 
-from .activities import by_name, unregistered
+from .activities import Definition, by_name, unregistered
 from .call import Call, Interval
 from .codec import PLAIN, Codec
 from .ledger import Ledger
@@ -72,6 +72,8 @@ class WorkerBase:
         self._pace = Pace(_seconds(safety_poll))
         self._stopping = False
         self._flush_until: float | None = None
+        self._role = ""
+        self._told: set[str] = set()
 
     def stop(self) -> None:
         """Lets run() return once the running activities have ended; from any thread or signal."""
@@ -107,13 +109,50 @@ class WorkerBase:
         """Makes the rows of a poll running tasks."""
         now = time.monotonic()
         self._pace.answered(asked, len(rows))
+        if not rows:
+            self._tell_once(
+                "empty",
+                "worker %s: no tasks in %s that role %s may see; it sees those of workflows that it"
+                " has started, or a role that it is a member of",
+                self.identity,
+                self._task_queue,
+                self._role,
+            )
         tasks = []
         for row in rows:
-            definition = self._definitions.get(row.activity) or unregistered(row.activity)
+            definition = self._definitions.get(row.activity) or self._unknown(row.activity)
             task = Task(row, definition, self._task_queue, self._codec, now)
             self._ledger.add(task)
             tasks.append(task)
         return tasks
+
+    def _unknown(self, name: str) -> Definition:
+        self._tell_once(
+            "unknown " + name,
+            "worker %s has no activity %r, which was asked for in task queue %s",
+            self.identity,
+            name,
+            self._task_queue,
+            level=logging.ERROR,
+        )
+        return unregistered(name)
+
+    def _connected(self, role: str) -> None:
+        """Tells what is polled for, and as whom."""
+        self._role = role
+        logger.info(
+            "worker %s polls task queue %s as role %s, %d at a time, for %s",
+            self.identity,
+            self._task_queue,
+            role,
+            self._slots,
+            ", ".join(sorted(self._definitions)),
+        )
+
+    def _tell_once(self, what: str, message: str, *values: object, level: int = logging.INFO) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            logger.log(level, message, *values)
 
     def _idle_seconds(self) -> float:
         return self._pace.timeout(self._ledger.free, time.monotonic())
