@@ -125,8 +125,6 @@ note_runs(BatchReport *report, const Batch *batch, MemoryContext context)
 static void
 give_back_rest(Batch *batch)
 {
-	if (batch->keeps_mail)
-		return;
 	for (int i = 0; i < batch->nruns; i++)
 	{
 		if (batch->runs[i].done || batch->runs[i].nmail == 0)

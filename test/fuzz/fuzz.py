@@ -372,7 +372,8 @@ class Fuzzer:
         return sizes
 
     def leftovers(self):
-        """Locks that nobody holds for anything after all sessions of the fuzzer are gone: of no transaction, older than what goes on."""
+        """Locks that nobody holds for anything after all sessions of the fuzzer are gone: of no transaction, of a session of the fuzzer,
+        or of a transaction that goes on and on (workers have turns to take: a run may continue as new for ever)."""
         self.conn.close()
         found = None
         for _ in range(60):
@@ -380,7 +381,7 @@ class Fuzzer:
                 SELECT l.locktype, l.mode, l.relation::regclass::text, a.usename, a.backend_type, a.state, left(a.query, 200)
                 FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
                 WHERE l.pid IS DISTINCT FROM pg_backend_pid() AND l.locktype <> 'virtualxid'
-                  AND (l.locktype = 'advisory' OR a.pid IS NULL OR a.usename = 'fuzz' OR a.xact_start < clock_timestamp() - interval '10 s')""").fetchall()
+                  AND (l.locktype = 'advisory' OR a.pid IS NULL OR a.usename = 'fuzz' AND a.backend_type = 'client backend' OR a.xact_start < clock_timestamp() - interval '10 s')""").fetchall()
             if not found:
                 break
             time.sleep(0.5)

@@ -8,7 +8,8 @@ use DurableTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = durable_node('listening');
+# one worker: transactions that write tasks at the same time would each tell of them
+my $node = durable_node('listening', "durable.max_workers = 1\n");
 my $db = 'postgres';
 my $queues = 0;
 
