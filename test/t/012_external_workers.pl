@@ -295,7 +295,9 @@ $before = notified();
 my $load = "SELECT count(wf_start('act', '{\"activity\": \"x\", \"task_queue\": \"ears\"}'))";
 $node->safe_psql($db, join('', map { "$load FROM generate_series(1, 20);\n" } 1 .. 50));
 scheduled(1000);
-is(notified() - $before, 1, 'a thousand starts while nobody polls: one NOTIFY');
+# two workers whose turns commit at the same moment may each have seen the same hunger
+my $once = notified() - $before;
+ok($once == 1 || $once == 2, "a thousand starts while nobody polls: one NOTIFY of each worker at most ($once)");
 # one that polls when it is told to, as a driver's event loop does
 my $told = 0;
 sub listening
@@ -332,7 +334,6 @@ while ($claimed < 2000)
 waitpid($loader, 0);
 is($claimed, 2000, 'a listener that sleeps until it is told drains 2,000 starts as they come');
 my $sent = heard();
-# turns that commit at the same moment may each have seen the same hunger
 cmp_ok($sent, '<=', 2 * $polls, "NOTIFYs are coalesced: $sent for 2000 starts in 200 transactions, and $polls polls");
 $one->quit;
 $_->quit foreach $two, $raw;
