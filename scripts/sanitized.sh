@@ -6,7 +6,7 @@
 # shellcheck shell=bash
 
 SANITIZED_CACHE=${SANITIZED_CACHE:-/var/cache/durable}
-SANITIZE_FLAGS="-O1 -g1 -fno-omit-frame-pointer -fno-common -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+SANITIZE_FLAGS="-O1 -g1 -fno-omit-frame-pointer -fno-common -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined"
 SANITIZE_CONFIGURE=(--enable-cassert --with-perl --with-python --with-libxml --without-readline --without-zlib)
 SANITIZE_PACKAGES=(dpkg-dev bison flex libperl-dev python3-dev libxml2-dev bzip2)
 

@@ -60,7 +60,7 @@ room_for(Claim *claim, TimestampTz now)
 		queue->tokens_at = now;
 		room = Min(room, (int) queue->tokens);
 		if (queue->tokens < 1)
-			until = now + (TimestampTz) ((1 - queue->tokens) / queue->limits.rate * USECS_PER_SEC) + 1;
+			until = now + durable_bounded_usecs((1 - queue->tokens) / queue->limits.rate * USECS_PER_SEC) + 1;
 	}
 	SpinLockRelease(&queue->mutex);
 	if (queue->limits.rate > 0)

@@ -66,3 +66,12 @@ durable_interval_usecs(const Interval *span)
 		return usecs < 0 ? -DURABLE_MAX_SPAN - 1 : DURABLE_MAX_SPAN + 1;
 	return span->time + days * USECS_PER_DAY;
 }
+
+/*
+ * A span that was computed, of microseconds; DURABLE_MAX_SPAN where it is longer
+ */
+int64
+durable_bounded_usecs(double usecs)
+{
+	return (int64) Min(Max(usecs, 0), DURABLE_MAX_SPAN);
+}

@@ -18,5 +18,6 @@ extern TimestampTz durable_now(void);
 extern int64 durable_monotonic(void);
 extern TimestampTz durable_add_interval(TimestampTz at, const Interval *span);
 extern int64 durable_interval_usecs(const Interval *span);
+extern int64 durable_bounded_usecs(double usecs);
 
 #endif							/* DURABLE_CLOCK_H */

@@ -167,7 +167,7 @@ fairness_place(TaskQueue *queue, int priority, const text *key, double weight, i
 static int64
 key_interval(TaskQueue *queue, double weight)
 {
-	return USECS_PER_SEC / (queue->limits.per_key_rate * (weight > 0 ? weight : 1));
+	return durable_bounded_usecs(USECS_PER_SEC / (queue->limits.per_key_rate * (weight > 0 ? weight : 1)));
 }
 
 /*

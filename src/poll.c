@@ -37,6 +37,7 @@
 #include "txn.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "wait.h"
 #include "waiter.h"
 
@@ -242,6 +243,8 @@ wait_for_tasks(Poll *poll, int64 topic)
 {
 	static uint32 event = 0;
 	Wait		wait = {.until = poll->until};
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext round = AllocSetContextCreate(caller, "durable poll", ALLOCSET_SMALL_SIZES);
 	bool		ready;
 	TimestampTz next;
 	long		longest;
@@ -249,18 +252,23 @@ wait_for_tasks(Poll *poll, int64 topic)
 	if (event == 0)
 		event = wait_event("DurablePoll");
 	wait.event = event;
+	poll->context = round;
 	for (;;)
 	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(round);
+		MemoryContextSwitchTo(round);
 		waiter_begin_poll(topic, poll->role);
 		STOP_EVENT(poll_waits);
 		if (!take(poll, topic, &ready, &next) || poll->count > 0)
 			break;
 		/* 1 ms where the limit has just been over */
 		longest = next == DT_NOEND ? 0 : TimestampDifferenceMilliseconds(durable_now(), next) + 1;
-		if (!ready && !wait_sleep(&wait, longest))
+		if (ready ? durable_monotonic() >= poll->until : !wait_sleep(&wait, longest))
 			break;
 		STOP_EVENT(poll_woken);
 	}
+	MemoryContextSwitchTo(caller);
 	waiter_end();
 	see_worker(poll, topic, poll->count);
 }

@@ -74,5 +74,5 @@ retry_delay(Jsonb *policy, int attempt)
 		delay *= factor;
 	delay = Min(delay, limit);
 	delay *= 1 - jitter * pg_prng_double(&pg_global_prng_state);
-	return (int64) Min(delay, DURABLE_MAX_SPAN);
+	return durable_bounded_usecs(delay);
 }

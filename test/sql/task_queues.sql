@@ -254,9 +254,20 @@ SET durable.clock_offset = '11s';
 SELECT take('slow', 10), take('slow', 10);
 SET durable.clock_offset = '600s';
 SELECT take('slow', 10), take('slow', 10);
+-- So slow that the next one never comes: a poll waits its time and no longer.
+SELECT wf_set_task_queue('never', rate_limit => 1e-308, per_key_rate_limit => 1e-308) \gset
+SELECT backlog('never', 'a', 2), backlog('never', 'b', 2) \gset
+CALL wf_work();
+SELECT take('never', 10);
+SELECT count(*) FROM wf_poll_activities('never', 10, wait => '20 ms');
+SELECT wf_set_task_queue('never', per_key_rate_limit => 1e-308) \gset
+SELECT take('never', 10), take('never', 10);
+SELECT count(*) FROM wf_poll_activities('never', 10, wait => '20 ms');
+SELECT depth, limited FROM wf_task_queues WHERE task_queue = 'never';
 -- Lifted
 RESET durable.clock_offset;
-SELECT wf_set_task_queue('slow') \gset
+SELECT wf_set_task_queue('slow'), wf_set_task_queue('never') \gset
+SELECT take('never', 10);
 SELECT take('slow', 10);
 SELECT end_all() \gset
 CALL wf_work();
