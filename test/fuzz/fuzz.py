@@ -327,7 +327,7 @@ class Fuzzer:
             arguments["how"] = "queued"
         workflow_id = self.random.choice(WORKFLOW_IDS[:4] + [f"run-{self.workflows}"])
         self.execute(f"SELECT wf_start('{'wf' if place == 'workflow' else 'steps'}', {quote(json.dumps(arguments))}::jsonb, id => '{workflow_id}', "
-                     "on_running => 'use_existing', run_timeout => '5 s')")
+                     "on_running => 'use_existing', run_timeout => '5 s', execution_timeout => '10 s')")
         if self.workflows % 25 == 0:
             time.sleep(0.1)             # the workers' turn
 
