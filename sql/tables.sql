@@ -139,6 +139,7 @@ CREATE TABLE durable.timer (
 	CONSTRAINT timer_pkey PRIMARY KEY (run_id, kind, command)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.2);
 CREATE INDEX timer_fire_at_idx ON durable.timer (fire_at, run_id);
+CREATE INDEX timer_sweep_idx ON durable.timer (fire_at) WHERE kind = 14;
 COMMENT ON TABLE durable.timer IS 'what falls due: timers, timeouts, start delays, retries';
 
 /*

@@ -106,7 +106,8 @@ extern void activity_write_updates(RowBatch *batch);
 extern int	activity_scan(const ActivityRange *range, int limit, MemoryContext context, Activity **result);
 extern int	activity_scan_parked(int64 queue, int32 parked, ArrayType *names, int limit, MemoryContext context,
 								 Activity **result);
-extern int	activity_scan_due(TimestampTz from, TimestampTz now, int limit, MemoryContext context, Activity **result);
+extern int	activity_scan_due(TimestampTz from, TimestampTz now, int limit, ArrayType *except, MemoryContext context,
+							  Activity **result);
 extern int	activity_scan_in_server(MemoryContext context, Activity **result);
 extern bool activity_next_queue(int64 after, Activity *result);
 extern TimestampTz activity_next_check(TimestampTz from);

@@ -65,17 +65,21 @@ activity_scan_parked(int64 queue, int32 parked, ArrayType *names, int limit, Mem
 }
 
 /*
- * Lock and read those for which something falls due
+ * Lock and read those for which something falls due, but for those of the owners
+ * in `except'
  */
 int
-activity_scan_due(TimestampTz from, TimestampTz now, int limit, MemoryContext context, Activity **result)
+activity_scan_due(TimestampTz from, TimestampTz now, int limit, ArrayType *except, MemoryContext context,
+				  Activity **result)
 {
 	static Statement statement = {
-		"SELECT a FROM durable.activity a WHERE a.check_at >= $1 AND a.check_at <= $2"
+		"SELECT a FROM durable.activity a WHERE a.check_at >= $1 AND a.check_at <= $2 AND a.owner <> ALL ($4)"
 		" ORDER BY a.check_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
-		3, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID}
+		4, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, OIDARRAYOID}
 	};
-	Datum		values[3] = {TimestampTzGetDatum(from), TimestampTzGetDatum(now), Int32GetDatum(limit)};
+	Datum		values[4] = {
+		TimestampTzGetDatum(from), TimestampTzGetDatum(now), Int32GetDatum(limit), PointerGetDatum(except)
+	};
 
 	return activity_from_rows(store_execute(&statement, values, NULL), context, result);
 }

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "commands/trigger.h"
 #include "drive.h"
+#include "due.h"
 #include "executor/spi.h"
 #include "extension.h"
 #include "fence_rules.h"
@@ -113,10 +114,13 @@ wf_work(PG_FUNCTION_ARGS)
 		queue_lower(queue, 0);
 	do
 	{
-		TimestampTz next;
+		Due			due;
 
 		if (durable_lock_installed())
-			(void) durable_fire_timers(DT_NOBEGIN, &next);
+		{
+			due_begin(&due, DT_NOBEGIN);
+			(void) due_deal(&due);
+		}
 		SPI_commit();
 		result = durable_drive(owner, &turns);
 		if (result == DRIVE_IDLE)

@@ -175,15 +175,20 @@ check_all(Activity *rows, int n, TimestampTz now)
 }
 
 /*
- * Deal with what is due between `from' and `now', at most `limit' rows.
- * Returns how many.
+ * Deal with what is due between *from and `now', at most `limit' rows, but for
+ * those of the owners in `except'.  Returns how many; *from becomes the time of
+ * the last one.  *owners: whose they are.
  */
 int
-activities_check(TimestampTz from, TimestampTz now, int limit)
+activities_check(TimestampTz *from, TimestampTz now, int limit, ArrayType *except, Oid *owners)
 {
 	Activity   *rows;
-	int			n = activity_scan_due(from, now, limit, CurrentMemoryContext, &rows);
+	int			n = activity_scan_due(*from, now, limit, except, CurrentMemoryContext, &rows);
 
+	for (int i = 0; i < n; i++)
+		owners[i] = rows[i].owner;
+	if (n > 0)
+		*from = rows[n - 1].check_at;
 	return check_all(rows, n, now);
 }
 

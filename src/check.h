@@ -9,9 +9,10 @@
 #define DURABLE_CHECK_H
 
 #include "datatype/timestamp.h"
+#include "utils/array.h"
 #include "utils/uuid.h"
 
-extern int	activities_check(TimestampTz from, TimestampTz now, int limit);
+extern int	activities_check(TimestampTz *from, TimestampTz now, int limit, ArrayType *except, Oid *owners);
 extern void activities_check_lost(void);
 extern void activities_check_runs(const pg_uuid_t *run_ids, int count, TimestampTz now);
 

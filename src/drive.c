@@ -503,25 +503,3 @@ durable_drive(Oid owner, int *turns)
 	MemoryContextDelete(context);
 	return result;
 }
-
-/*
- * Deal with what is due from a time on, in the current transaction: timers and
- * activities.  Returns how many; *next is when to look again, DT_NOEND for
- * never.
- */
-int
-durable_fire_timers(TimestampTz from, TimestampTz *next)
-{
-	const int	limit = 1000;
-	TimestampTz now = durable_now();
-	StoreScope	scope;
-	int			fired;
-
-	store_begin(&scope);
-	fired = timer_fire(from, now, limit);
-	fired += activities_check(from, now, limit);
-	sweep_due(from, now);
-	*next = Min(timer_next(from), activity_next_check(from));
-	store_end(&scope);
-	return fired;
-}

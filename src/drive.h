@@ -21,6 +21,5 @@ typedef enum DriveResult
 
 extern DriveResult durable_drive(Oid owner, int *turns);
 extern void durable_drive_run(Oid owner, const pg_uuid_t *run_id);
-extern int	durable_fire_timers(TimestampTz from, TimestampTz *next);
 
 #endif							/* DURABLE_DRIVE_H */

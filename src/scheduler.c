@@ -43,6 +43,7 @@
 #include "commands/dbcommands.h"
 #include "compat.h"
 #include "drive.h"
+#include "due.h"
 #include "errand.h"
 #include "extension.h"
 #include "guc.h"
@@ -320,16 +321,15 @@ set_deadline(TimestampTz at)
 static void
 work(TimestampTz from, bool look)
 {
-	TimestampTz next = DT_NOEND;
 	TimestampTz queues_next = DT_NOEND;
-	TimestampTz now;
-	int			fired;
+	bool		more;
+	Due			due;
 
-	pgstat_report_activity(STATE_RUNNING, "durable: timers");
 	STOP_EVENT(scheduler_taken);
+	due_begin(&due, from);
 	do
 	{
-		now = durable_now();
+		pgstat_report_activity(STATE_RUNNING, "durable: timers");
 		begin();
 		check_business();
 		STOP_EVENT(scheduler_checked);
@@ -348,7 +348,7 @@ work(TimestampTz from, bool look)
 			find_tasks();
 			STOP_EVENT(scheduler_tasks);
 		}
-		fired = durable_fire_timers(from, &next);
+		more = due_deal(&due);
 		STOP_EVENT(scheduler_fired);
 		queues_next = serve_queues();
 		STOP_EVENT(scheduler_served);
@@ -358,10 +358,11 @@ work(TimestampTz from, bool look)
 		STOP_EVENT(scheduler_committed);
 		look = false;
 		CHECK_FOR_INTERRUPTS();
-	} while (fired > 0 && next <= now);
+		errands_serve();
+	} while (more && !due.over);
 	forget_failures();
-	cursor = Min(next, now);
-	set_deadline(Min(next <= now ? now + LOCKED_RETRY_USECS : next, queues_next));
+	cursor = Min(due.next, due.now);
+	set_deadline(more ? due.now : Min(due.next <= due.now ? due.now + LOCKED_RETRY_USECS : due.next, queues_next));
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
 }

@@ -111,19 +111,21 @@ request_activity_cancel(AttemptEnds *ends, const ActivityKey *key, Oid owner)
 }
 
 /*
- * Do the sweeps that are due
+ * Do the sweeps that are due, at most `limit' of them.  Returns how many.
  */
-void
-sweep_due(TimestampTz from, TimestampTz now)
+int
+sweep_due(TimestampTz from, TimestampTz now, int limit)
 {
 	pg_uuid_t	run_id;
 	int32		command;
 	Oid			owner;
+	int			n = 0;
 
-	while (timer_take_sweep(from, now, &run_id, &command, &owner))
+	while (n < limit && timer_take_sweep(from, now, &run_id, &command, &owner))
 	{
 		AttemptEnds ends;
 
+		n++;
 		if (!execution_is_open(&run_id))
 		{
 			clear_activities(&run_id, 1, owner);
@@ -137,4 +139,5 @@ sweep_due(TimestampTz from, TimestampTz now)
 			children_cancel(&run_id, &command, 1, owner);
 		}
 	}
+	return n;
 }

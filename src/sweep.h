@@ -13,6 +13,6 @@
 extern void sweep_runs(const pg_uuid_t *run_ids, int count, Oid owner);
 extern void request_activity_cancel(AttemptEnds *ends, const ActivityKey *key, Oid owner);
 extern void sweep_later(const pg_uuid_t *run_id, int32 command, Oid owner);
-extern void sweep_due(TimestampTz from, TimestampTz now);
+extern int	sweep_due(TimestampTz from, TimestampTz now, int limit);
 
 #endif							/* DURABLE_SWEEP_H */

@@ -125,29 +125,45 @@ timer_take_sweep(TimestampTz from, TimestampTz now, pg_uuid_t *run_id, int32 *co
 }
 
 /*
- * Turn what is due between `from' and `now' into messages, at most `limit' of
- * them.  Returns how many.  Those that someone has locked stay.
+ * Turn what is due from a place on, until `now', into messages, at most `limit'
+ * of them, but for those of the owners in `except'.  Returns how many; the place
+ * becomes that of the last one.  Those that someone has locked stay.  *owners:
+ * whose they are.
  */
 int
-timer_fire(TimestampTz from, TimestampTz now, int limit)
+timer_fire(TimerPlace *place, TimestampTz now, int limit, ArrayType *except, Oid *owners)
 {
 	static Statement statement = {
 		"WITH due AS (SELECT t.run_id, t.kind, t.command FROM durable.timer t"
-		"  WHERE t.fire_at >= $1 AND t.fire_at <= $2 AND t.kind <> 14 ORDER BY t.fire_at LIMIT $3 FOR UPDATE SKIP LOCKED),"
+		"  WHERE (t.fire_at, t.run_id) >= ($1, $4) AND t.fire_at <= $2 AND t.kind <> 14 AND t.owner <> ALL ($5)"
+		"  ORDER BY t.fire_at, t.run_id LIMIT $3 FOR UPDATE SKIP LOCKED),"
 		" fired AS (DELETE FROM durable.timer t USING due d"
-		"  WHERE t.run_id = d.run_id AND t.kind = d.kind AND t.command = d.command RETURNING t.*)"
-		" INSERT INTO durable.message (owner, seq, run_id, kind, alone, at, command)"
+		"  WHERE t.run_id = d.run_id AND t.kind = d.kind AND t.command = d.command RETURNING t.*),"
+		" sent AS (INSERT INTO durable.message (owner, seq, run_id, kind, alone, at, command)"
 		" SELECT f.owner, pg_catalog.nextval('durable.message_seq'), f.run_id, f.kind, false, $2,"
 		"  CASE WHEN f.command > 0 THEN f.command END"
-		" FROM (SELECT * FROM fired ORDER BY fired.fire_at) f RETURNING owner, seq",
-		3, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID}
+		" FROM (SELECT * FROM fired ORDER BY fired.fire_at) f RETURNING owner, seq)"
+		" SELECT s.owner, s.seq, l.fire_at, l.run_id FROM sent s CROSS JOIN"
+		" (SELECT f.fire_at, f.run_id FROM fired f ORDER BY f.fire_at DESC, f.run_id DESC LIMIT 1) l",
+		5, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, UUIDOID, OIDARRAYOID}
 	};
-	Datum		values[3] = {TimestampTzGetDatum(from), TimestampTzGetDatum(now), Int32GetDatum(limit)};
+	Datum		values[5] = {
+		TimestampTzGetDatum(place->at), TimestampTzGetDatum(now), Int32GetDatum(limit), UUIDPGetDatum(&place->run_id),
+		PointerGetDatum(except)
+	};
 	int			n = (int) store_execute(&statement, values, NULL);
 
 	STOP_EVENT(timers_fired);
 	for (int i = 0; i < n; i++)
-		txn_mail(DatumGetObjectId(store_value(i, 1)), DatumGetInt64(store_value(i, 2)));
+	{
+		owners[i] = DatumGetObjectId(store_value(i, 1));
+		txn_mail(owners[i], DatumGetInt64(store_value(i, 2)));
+	}
+	if (n > 0)
+	{
+		place->at = DatumGetTimestampTz(store_value(0, 3));
+		place->run_id = *DatumGetUUIDP(store_value(0, 4));
+	}
 	return n;
 }
 

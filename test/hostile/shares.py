@@ -137,6 +137,29 @@ def code_that_will_not_end(stage):
 
 
 @attack
+def all_timers_for_one_moment(stage):
+    """One role's 100,000 timers fall due together, before those of others: theirs come in time, and so do their updates."""
+    mallory, victim = stage.role("mallory"), stage.role("victim")
+    useful_work(victim)
+    mallory("CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$")
+    victim("CREATE FUNCTION tick() RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_sleep('50 ms'); RETURN 'ok'; END $$;"
+           "CREATE FUNCTION answers() RETURNS text LANGUAGE plpgsql AS $$ DECLARE u record; BEGIN LOOP SELECT * INTO u FROM wf_next_update(); EXIT WHEN u.name = 'end'; PERFORM wf_reply(u.update_id, '1'); END LOOP; RETURN 'ok'; END $$")
+    victim.start("answers", "a")
+    mallory("SET statement_timeout = 0")
+    mallory("SELECT count(wf_start('f', id => 't' || n, start_delay => '1 hour')) FROM generate_series(1, 100000) n")
+    # the hour is over
+    stage.su("UPDATE durable.timer SET fire_at = now(); SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'durable scheduler' AND datname = current_database()")
+    longest = 0
+    end = time.monotonic() + 10
+    while time.monotonic() < end and mallory("SELECT EXISTS (SELECT FROM wf_timers)"):
+        begin = time.monotonic()
+        check(victim.run("tick", 20) == "ok", "a timer of 50 ms does not fire in 20 s")
+        victim("SELECT wf_update('a', 'u', timeout => '20 s')")
+        longest = max(longest, time.monotonic() - begin)
+    check(longest < 4, f"a timer of 50 ms and an update took {longest:.1f} s")
+
+
+@attack
 def settings_raised_by_oneself(stage):
     """Nobody but a superuser changes a limit: not by SET, a function's SET clause, ALTER ROLE, nor set_config in a step."""
     mallory = stage.role("mallory")
