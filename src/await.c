@@ -17,6 +17,7 @@
 #include "find.h"
 #include "history.h"
 #include "json.h"
+#include "miscadmin.h"
 #include "payload.h"
 #include "stopevent.h"
 #include "txn.h"
@@ -58,6 +59,8 @@ wait_until_closed(Found *run, const char *name, int64 until)
 			ereport(ERROR,
 					(errcode(ERRCODE_WF_NOT_FOUND),
 					 errmsg("workflow \"%s\" was deleted", name)));
+		/* it, or the one that goes on for it, may have been given away */
+		check_owner(GetUserId(), run->owner, name);
 		STOP_EVENT(await_looked);
 	} while (run->status == STATUS_RUNNING && wait_sleep(&wait, 0));
 	waiter_end();

@@ -24,8 +24,8 @@
  *	  is about to close it, or an open transaction sends the same update, it
  *	  tells the session to ask again later.
  *
- *	  5. What the caller may do was checked by himself; the run's owner never
- *	  changes.
+ *	  5. What the caller may do was checked by himself.  Should the run be given
+ *	  away meanwhile, the request goes to its new owner (owner.c, point 3).
  *
  *-------------------------------------------------------------------------
  */

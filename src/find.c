@@ -3,7 +3,7 @@
  * find.c
  *	  Finding a run, open or closed: by workflow id, run id or request id.
  *
- *	  All functions run between store_begin() and store_end().
+ *	  All functions but check_owner() run between store_begin() and store_end().
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,9 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "find.h"
+#include "miscadmin.h"
 #include "port/pg_bswap.h"
+#include "utils/acl.h"
 
 static bool
 found_row(uint64 n, Found *found)
@@ -180,4 +182,21 @@ find_last_stamp(void)
 	}
 	store_end(&scope);
 	return result;
+}
+
+/*
+ * Only who has the privileges of a run's owner may touch it; to be a member of it
+ * is not enough, since that may be without INHERIT.  The caller is not the current
+ * role where the engine's own statements run.
+ */
+void
+check_owner(Oid caller, Oid owner, const char *what)
+{
+	if (!has_privs_of_role(caller, owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for workflow \"%s\"", what),
+				 GetUserNameFromId(owner, true) ?
+				 errdetail("It belongs to role \"%s\".", GetUserNameFromId(owner, true)) :
+				 errdetail("It belongs to role %u, which does not exist.", owner)));
 }

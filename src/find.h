@@ -29,6 +29,7 @@ extern bool find_run_of(Datum namespace, Datum workflow_id, const pg_uuid_t *run
 extern uint64 find_last_stamp(void);
 extern bool find_request(Datum namespace, Datum request_id, Found *found);
 extern bool find_earlier_request(Datum namespace, Datum request_id, Found *found);
+extern void check_owner(Oid caller, Oid owner, const char *what);
 extern bool take_start_request(Datum namespace, Datum request_id, const pg_uuid_t *run_id);
 
 #endif							/* DURABLE_FIND_H */

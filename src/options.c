@@ -368,23 +368,6 @@ start_options(FunctionCallInfo fcinfo, int first, StartOptions *options)
 }
 
 /*
- * Only who has the privileges of a run's owner may touch it; to be a member of it
- * is not enough, since that may be without INHERIT.  The caller is not the current
- * role where the engine's own statements run.
- */
-void
-check_owner(Oid caller, Oid owner, const char *what)
-{
-	if (!has_privs_of_role(caller, owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for workflow \"%s\"", what),
-				 GetUserNameFromId(owner, true) ?
-				 errdetail("It belongs to role \"%s\".", GetUserNameFromId(owner, true)) :
-				 errdetail("It belongs to role %u, which does not exist.", owner)));
-}
-
-/*
  * Who sees the processes and figures of a role: itself, its members, and those who
  * monitor the server
  */

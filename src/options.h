@@ -28,6 +28,5 @@ extern double arg_weight(FunctionCallInfo fcinfo, int arg);
 extern int	arg_choice(FunctionCallInfo fcinfo, int arg, const char *name, const char *const *choices, int count);
 extern void start_options(FunctionCallInfo fcinfo, int first, StartOptions *options);
 extern bool sees_processes_of(Oid role);
-extern void check_owner(Oid caller, Oid owner, const char *what);
 
 #endif							/* DURABLE_OPTIONS_H */

@@ -26,6 +26,7 @@
 #include "extension.h"
 #include "find.h"
 #include "json.h"
+#include "miscadmin.h"
 #include "outside.h"
 #include "payload.h"
 #include "stopevent.h"
@@ -59,6 +60,7 @@ update_call_find(Found *run, const UpdateCall *call, Update *update)
 	if (!found && update_find_before(&run->run_id, call->update_id, &before))
 		found = find_run(&before, run) && update_find(&before, call->update_id, context, update);
 	store_end(&scope);
+	check_owner(GetUserId(), run->owner, call->workflow_id);
 	if (found && strcmp(text_to_cstring(update->name), text_to_cstring(call->update)) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -187,6 +189,9 @@ look(Found *run, const UpdateCall *call, Update *update)
 		if (found_run && !found && run->status == STATUS_RUNNING)
 			found_run = find_run(&run_id, run);
 		store_end(&scope);
+		/* it, or one of those that go on for it, may have been given away */
+		if (found_run)
+			check_owner(GetUserId(), run->owner, call->workflow_id);
 		if (found && update->state >= (call->stage == STAGE_ACCEPTED ? UPDATE_ACCEPTED : UPDATE_COMPLETED))
 			return true;
 		if (found && run->status == STATUS_RUNNING)

@@ -1,5 +1,8 @@
 """Becoming another role, reading what is another's, crashing the server."""
 import json
+import threading
+
+import psycopg
 
 from stage import attack, check
 
@@ -355,3 +358,45 @@ def long_last_words_in_the_test_kit(stage):
         except Exception as e:
             check("x" * 10 in str(e), f"other words than those of the function: {str(e)[:100]}")
         mallory("ROLLBACK")
+
+
+@attack
+def outcome_of_a_run_given_away(stage):
+    """Who waits for a run, or comes by the closed one that it goes on for, while it is given to another gets neither its result nor its answers."""
+    mallory, victim = stage.role("mallory"), stage.role("victim")
+    mallory("CREATE FUNCTION f(again boolean DEFAULT true) RETURNS text LANGUAGE plpgsql AS $$ DECLARE u record; BEGIN"
+            " IF again THEN PERFORM wf_wait_signal('go'); PERFORM wf_continue_as_new('{\"again\": false}'); END IF;"
+            " LOOP SELECT * INTO u FROM wf_next_update(); EXIT WHEN u.name = 'end'; PERFORM wf_wait_signal('answer'); PERFORM wf_reply(u.update_id, to_jsonb('answer'::text)); END LOOP;"
+            " RETURN 'secret'; END $$")
+    mallory.start("f", "f")
+    first = str(mallory("SELECT run_id FROM wf_executions"))
+    mallory("SELECT wf_signal('f', 'go')")
+    mallory.wait("SELECT count(*) = 2 FROM wf_executions", "the run goes on as another")
+    got = []
+
+    def go(sql):
+        session = stage.again(mallory)
+
+        def call():
+            try:
+                got.append(session(sql))
+            except psycopg.Error as e:
+                got.append(e.sqlstate)
+        thread = threading.Thread(target=call, daemon=True)
+        thread.start()
+        return thread
+
+    waiting = [go("SELECT wf_result('f', timeout => '15 s')"), go("SELECT result FROM wf_wait('f', timeout => '15 s')"),
+               go("SELECT wf_update('f', 'ask', update_id => 'u', timeout => '15 s')"), go("CALL wf_await_result('f', timeout => '15 s')")]
+    stage.su.wait("SELECT count(*) = 4 FROM pg_stat_activity WHERE wait_event_type IN ('Extension', 'Activity') AND backend_type = 'client backend' AND query LIKE '%%15 s%%'", "four sessions wait")
+    stage.su(f"SELECT wf_change_owner('f', '{victim.role}')")
+    victim("SELECT wf_signal('f', 'answer')")
+    victim("SELECT wf_update('f', 'ask', update_id => 'u', timeout => '15 s')")
+    victim("SELECT wf_update('f', 'end', wait_for => 'admitted')")
+    check(victim.outcome("f") == "secret", "the victim's result")
+    for thread in waiting:
+        thread.join(20)
+    waiting = [go(f"SELECT wf_result('f', timeout => '5 s', run_id => '{first}')"), go(f"SELECT result FROM wf_wait('f', timeout => '5 s', run_id => '{first}')")]
+    for thread in waiting:
+        thread.join(20)
+    check(got == ["42501"] * 6, f"mallory got {got}")
