@@ -19,9 +19,10 @@
  *	  leave when others want workers (launcher.c).  It does so after its batch,
  *	  or after YIELD_MS in the middle of one, which is undone then.
  *
- *	  The spinlock of an entry guards which runs are in it; flags are set by others and
- *	  read at will.  Shared.wanted_mutex guards those that are wanted.
- *	  Nobody waits holding one of them.
+ *	  The lock of an entry guards which runs are in it; flags are set by others and
+ *	  read at will.  Shared.wanting guards those that are wanted.  Nobody takes
+ *	  another lock holding one of them.  They are no spinlocks, since runs are looked
+ *	  for in all of what they guard.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,14 +40,14 @@
 
 typedef struct Holder
 {
-	slock_t		mutex;			/* guards the following four */
+	LWLock		lock;			/* guards the following four */
 	Oid			dbid;
 	int			count;
 	pg_uuid_t	runs[HOLDER_RUNS];
 	PGPROC	   *proc;
 	TimestampTz since;			/* when the batch began; the process's own */
 	bool		alone;			/* it is in an activity that runs alone: likewise */
-	Oid			want_dbid;		/* wants this run; InvalidOid: none.  Shared.wanted_mutex */
+	Oid			want_dbid;		/* wants this run; InvalidOid: none.  Shared.wanting */
 	pg_uuid_t	want_run;
 	volatile bool wanted;		/* somebody wants one of the runs */
 	volatile bool leave;		/* others need its place */
@@ -77,7 +78,7 @@ holders_shmem_startup(void)
 		return;
 	memset(holders, 0, holders_size());
 	for (int i = 0; i < MaxBackends; i++)
-		SpinLockInit(&holders[i].mutex);
+		LWLockInitialize(&holders[i].lock, shared->wanting->tranche);
 }
 
 static void
@@ -85,9 +86,9 @@ leave_at_exit(int code, Datum arg)
 {
 	holder_release();
 	holders_want_no_more();
-	SpinLockAcquire(&mine->mutex);
+	LWLockAcquire(&mine->lock, LW_EXCLUSIVE);
 	mine->proc = NULL;
-	SpinLockRelease(&mine->mutex);
+	LWLockRelease(&mine->lock);
 }
 
 /*
@@ -99,10 +100,10 @@ my_holder(void)
 	if (mine || !holders)
 		return mine;
 	mine = &holders[my_proc_number()];
-	SpinLockAcquire(&mine->mutex);
+	LWLockAcquire(&mine->lock, LW_EXCLUSIVE);
 	mine->count = 0;
 	mine->proc = MyProc;
-	SpinLockRelease(&mine->mutex);
+	LWLockRelease(&mine->lock);
 	mine->alone = mine->wanted = mine->leave = false;
 	before_shmem_exit(leave_at_exit, (Datum) 0);
 	return mine;
@@ -130,19 +131,19 @@ holder_take(const pg_uuid_t *run_ids, int count)
 	if (!holder)
 		return;
 	count = Min(count, HOLDER_RUNS);
-	SpinLockAcquire(&holder->mutex);
+	LWLockAcquire(&holder->lock, LW_EXCLUSIVE);
 	holder->dbid = MyDatabaseId;
 	holder->count = count;
 	memcpy(holder->runs, run_ids, count * sizeof(pg_uuid_t));
-	SpinLockRelease(&holder->mutex);
+	LWLockRelease(&holder->lock);
 	holder->since = GetCurrentTimestamp();
 	pg_memory_barrier();
 	if (shared->nwanted == 0)
 		return;
-	SpinLockAcquire(&shared->wanted_mutex);
+	LWLockAcquire(shared->wanting, LW_SHARED);
 	for (int i = 0; i < count && !holder->wanted; i++)
 		holder->wanted = is_wanted(&run_ids[i]);
-	SpinLockRelease(&shared->wanted_mutex);
+	LWLockRelease(shared->wanting);
 }
 
 /*
@@ -165,9 +166,9 @@ holder_release(void)
 {
 	if (!mine || mine->count == 0)
 		return;
-	SpinLockAcquire(&mine->mutex);
+	LWLockAcquire(&mine->lock, LW_EXCLUSIVE);
 	mine->count = 0;
-	SpinLockRelease(&mine->mutex);
+	LWLockRelease(&mine->lock);
 	mine->wanted = false;
 }
 
@@ -215,11 +216,11 @@ holders_want(const pg_uuid_t *run_id)
 {
 	if (!my_holder())
 		return;
-	SpinLockAcquire(&shared->wanted_mutex);
+	LWLockAcquire(shared->wanting, LW_EXCLUSIVE);
 	shared->nwanted += !OidIsValid(mine->want_dbid);
 	mine->want_dbid = MyDatabaseId;
 	mine->want_run = *run_id;
-	SpinLockRelease(&shared->wanted_mutex);
+	LWLockRelease(shared->wanting);
 	pg_memory_barrier();
 	for (int i = 0; i < MaxBackends; i++)
 	{
@@ -227,11 +228,11 @@ holders_want(const pg_uuid_t *run_id)
 
 		if (holder->count == 0 || holder == mine)
 			continue;
-		SpinLockAcquire(&holder->mutex);
+		LWLockAcquire(&holder->lock, LW_SHARED);
 		for (int j = 0; holder->dbid == MyDatabaseId && j < holder->count; j++)
 			if (memcmp(&holder->runs[j], run_id, sizeof(pg_uuid_t)) == 0)
 				holder->wanted = true;
-		SpinLockRelease(&holder->mutex);
+		LWLockRelease(&holder->lock);
 	}
 }
 
@@ -243,10 +244,10 @@ holders_want_no_more(void)
 {
 	if (!mine || !OidIsValid(mine->want_dbid))
 		return;
-	SpinLockAcquire(&shared->wanted_mutex);
+	LWLockAcquire(shared->wanting, LW_EXCLUSIVE);
 	mine->want_dbid = InvalidOid;
 	shared->nwanted--;
-	SpinLockRelease(&shared->wanted_mutex);
+	LWLockRelease(shared->wanting);
 }
 
 /*
@@ -259,8 +260,8 @@ holders_keep_off(const pg_uuid_t *run_id)
 
 	if (!shared || shared->nwanted == 0)
 		return false;
-	SpinLockAcquire(&shared->wanted_mutex);
+	LWLockAcquire(shared->wanting, LW_SHARED);
 	result = is_wanted(run_id);
-	SpinLockRelease(&shared->wanted_mutex);
+	LWLockRelease(shared->wanting);
 	return result;
 }

@@ -22,7 +22,8 @@
  *	  4. Without shared memory there is one queue, local to the backend, and each
  *	  wf_work() starts at the beginning.
  *
- *	  The spinlock of a queue guards cursor, low, skips and more.
+ *	  The spinlock of a queue guards cursor, low and more, its lock `skipping' the
+ *	  skips, which are searched.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,6 +53,7 @@ durable_queue(Oid owner)
 		if (!OidIsValid(local_queue.dbid))
 		{
 			SpinLockInit(&local_queue.mutex);
+			LWLockInitialize(&local_queue.skipping, LWTRANCHE_FIRST_USER_DEFINED);
 			local_queue.dbid = MyDatabaseId;
 			local_queue.low = local_queue.skipped = QUEUE_NONE;
 		}
@@ -142,7 +144,7 @@ queue_skip(Queue *queue, const pg_uuid_t *run_id, int64 seq)
 {
 	int			i;
 
-	SpinLockAcquire(&queue->mutex);
+	LWLockAcquire(&queue->skipping, LW_EXCLUSIVE);
 	for (i = 0; i < queue->nskips; i++)
 		if (memcmp(&queue->skips[i].run_id, run_id, sizeof(pg_uuid_t)) == 0)
 			break;
@@ -152,7 +154,7 @@ queue_skip(Queue *queue, const pg_uuid_t *run_id, int64 seq)
 		queue->skips[queue->nskips++] = (Skip) {*run_id, seq};
 	else
 		queue->skipped = Min(queue->skipped, seq);
-	SpinLockRelease(&queue->mutex);
+	LWLockRelease(&queue->skipping);
 }
 
 /*
@@ -162,26 +164,26 @@ queue_skip(Queue *queue, const pg_uuid_t *run_id, int64 seq)
 void
 queue_release(Queue *queue, const pg_uuid_t *run_ids, int count)
 {
-	bool		any = false;
+	int64		low = QUEUE_NONE;
 
 	/* some at a time, since a transaction may have locked millions */
 	for (int from = 0; from < count && queue->nskips > 0; from += RELEASE_CHUNK)
 	{
 		int			to = Min(from + RELEASE_CHUNK, count);
 
-		SpinLockAcquire(&queue->mutex);
+		LWLockAcquire(&queue->skipping, LW_EXCLUSIVE);
 		for (int i = queue->nskips - 1; i >= 0; i--)
 			for (int j = from; j < to; j++)
 				if (memcmp(&queue->skips[i].run_id, &run_ids[j], sizeof(pg_uuid_t)) == 0)
 				{
-					queue->low = Min(queue->low, queue->skips[i].seq);
+					low = Min(low, queue->skips[i].seq);
 					queue->skips[i] = queue->skips[--queue->nskips];
-					any = true;
 					break;
 				}
-		SpinLockRelease(&queue->mutex);
+		queue_lower(queue, low);
+		LWLockRelease(&queue->skipping);
 	}
-	if (any)
+	if (low != QUEUE_NONE)
 		queue_wake(queue);
 }
 
@@ -197,13 +199,16 @@ queue_any_skipped(Queue *queue)
 void
 queue_release_all(Queue *queue)
 {
-	SpinLockAcquire(&queue->mutex);
+	int64		low;
+
+	LWLockAcquire(&queue->skipping, LW_EXCLUSIVE);
+	low = queue->skipped;
 	for (int i = 0; i < queue->nskips; i++)
-		queue->low = Min(queue->low, queue->skips[i].seq);
-	queue->low = Min(queue->low, queue->skipped);
+		low = Min(low, queue->skips[i].seq);
 	queue->nskips = 0;
 	queue->skipped = QUEUE_NONE;
-	SpinLockRelease(&queue->mutex);
+	queue_lower(queue, low);
+	LWLockRelease(&queue->skipping);
 	queue_wake(queue);
 }
 

@@ -51,7 +51,7 @@ shmem_request(void)
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 	RequestAddinShmemSpace(shared_size());
-	RequestNamedLWLockTranche("durable", 3);
+	RequestNamedLWLockTranche("durable", 4);
 	holders_shmem_request();
 }
 
@@ -74,6 +74,7 @@ shmem_startup(void)
 		shared->directory = &locks[0].lock;
 		shared->waiting = &locks[1].lock;
 		shared->fairness = &locks[2].lock;
+		shared->wanting = &locks[3].lock;
 		pg_atomic_init_u64(&shared->run_stamp, 0);
 		pg_atomic_init_u64(&shared->turns_end, 0);
 		pg_atomic_init_u32(&shared->turns_committing, 0);
@@ -82,7 +83,10 @@ shmem_startup(void)
 		for (int i = 0; i < MAX_DATABASES; i++)
 			SpinLockInit(&shared->databases[i].mutex);
 		for (int i = 0; i < MAX_QUEUES; i++)
+		{
 			SpinLockInit(&shared->queues[i].mutex);
+			LWLockInitialize(&shared->queues[i].skipping, shared->directory->tranche);
+		}
 		for (int i = 0; i < MAX_SLOTS; i++)
 			SpinLockInit(&shared->slots[i].mutex);
 		for (int i = 0; i < MAX_TASK_QUEUES; i++)
@@ -90,7 +94,6 @@ shmem_startup(void)
 		for (int i = 0; i < MAX_ERRANDS; i++)
 			SpinLockInit(&shared->errands[i].mutex);
 		suspects_startup();
-		SpinLockInit(&shared->wanted_mutex);
 	}
 	holders_shmem_startup();
 	LWLockRelease(AddinShmemInitLock);

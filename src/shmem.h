@@ -76,12 +76,13 @@ typedef struct Queue
 	TimestampTz launched_at;	/* last start of a worker; directory lock */
 	int			failures;		/* starts in a row that did no turn; directory lock */
 	bool		ownerless;		/* the role does not exist any more; the launcher's */
-	slock_t		mutex;			/* guards the rest */
-	int64		cursor;			/* claims go on from here */
-	int64		low;			/* lowest message to look at again, or QUEUE_NONE */
+	LWLock		skipping;		/* guards the following three, and is taken before mutex */
 	int			nskips;
 	Skip		skips[MAX_SKIPS];
 	int64		skipped;		/* the same where skips has no room, or QUEUE_NONE */
+	slock_t		mutex;			/* guards the rest */
+	int64		cursor;			/* claims go on from here */
+	int64		low;			/* lowest message to look at again, or QUEUE_NONE */
 	bool		more;			/* one worker is not enough */
 	bool		watched;		/* the launcher sees to it that it gets another */
 } Queue;
@@ -269,6 +270,7 @@ typedef struct Shared
 	LWLock	   *directory;		/* databases, queues, slots: who is there */
 	LWLock	   *waiting;		/* waiters, listeners and pollers */
 	LWLock	   *fairness;		/* fairness keys */
+	LWLock	   *wanting;		/* which runs somebody wants (holder.c) */
 	TimestampTz started_at;		/* the server, or since its last crash */
 	PGPROC	   *launcher;
 	bool		starts_workers; /* durable.max_workers is not 0, as the launcher knows it */
@@ -286,8 +288,7 @@ typedef struct Shared
 	Suspect		suspects[MAX_SUSPECTS];
 	pg_atomic_uint32 identities;	/* counts changes of durable.identity in any database, */
 	pg_atomic_uint32 identities_open;	/* and transactions with one that have not ended */
-	slock_t		wanted_mutex;	/* guards which runs somebody wants (holder.c), */
-	int			nwanted;		/* and how many that are */
+	int			nwanted;		/* runs that somebody wants; the lock wanting */
 	int			nwaiters;
 	int			nlisteners;
 	int			listeners_missing;	/* found no room: then everything notifies */

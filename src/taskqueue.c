@@ -377,15 +377,15 @@ percentile(const uint32 *waits, uint64 total, double fraction)
 void
 task_queue_percentiles(TaskQueue *queue, double *p50, double *p99)
 {
+	uint32		seen[2][WAIT_BUCKETS];
 	uint32		waits[WAIT_BUCKETS];
 	uint64		total = 0;
 
 	SpinLockAcquire(&queue->mutex);
-	for (int i = 0; i < WAIT_BUCKETS; i++)
-		waits[i] = queue->waits[0][i] + queue->waits[1][i];
+	memcpy(seen, queue->waits, sizeof(seen));
 	SpinLockRelease(&queue->mutex);
 	for (int i = 0; i < WAIT_BUCKETS; i++)
-		total += waits[i];
+		total += waits[i] = seen[0][i] + seen[1][i];
 	*p50 = total > 0 ? percentile(waits, total, 0.5) : -1;
 	*p99 = total > 0 ? percentile(waits, total, 0.99) : -1;
 }
