@@ -109,7 +109,7 @@ extern int	activity_scan_parked(int64 queue, int32 parked, ArrayType *names, int
 extern int	activity_scan_due(TimestampTz from, TimestampTz now, int limit, ArrayType *except, MemoryContext context,
 							  Activity **result);
 extern int	activity_scan_in_server(MemoryContext context, Activity **result);
-extern bool activity_next_queue(int64 after, Activity *result);
+extern bool activity_next_queue(int64 after, bool external, Oid owner, ArrayType *except, Activity *result);
 extern TimestampTz activity_next_check(TimestampTz from);
 extern bool activity_read(const ActivityKey *key, MemoryContext context, Activity *result);
 extern bool activity_lock(const ActivityKey *key, bool wait, MemoryContext context, Activity *result);

@@ -101,23 +101,27 @@ activity_scan_in_server(MemoryContext context, Activity **result)
 /*
  * The next queue, by its id, that has activities to be claimed, or parked until
  * a limit allows it: an activity of it, of which queue, topic, owner and
- * external are filled in
+ * external are filled in.  `owner': InvalidOid, of any but those in `except'.
  */
 bool
-activity_next_queue(int64 after, Activity *result)
+activity_next_queue(int64 after, bool external, Oid owner, ArrayType *except, Activity *result)
 {
+#define OF_THOSE "a.queue > $1 AND a.external = $2 AND ($3 = 0 OR a.owner = $3) AND a.owner <> ALL ($4)"
 	static Statement statement = {
 		"SELECT n.* FROM ("
-		"(SELECT a.queue, a.owner, a.external, a.topic FROM durable.activity a WHERE a.queue > $1 AND a.place IS NOT NULL"
+		"(SELECT a.queue, a.owner, a.external, a.topic FROM durable.activity a WHERE " OF_THOSE " AND a.place IS NOT NULL"
 		" ORDER BY a.queue, a.place, a.seq LIMIT 1)"
 		" UNION ALL "
-		"(SELECT a.queue, a.owner, a.external, a.topic FROM durable.activity a WHERE a.queue > $1 AND a.parked IS NOT NULL"
+		"(SELECT a.queue, a.owner, a.external, a.topic FROM durable.activity a WHERE " OF_THOSE " AND a.parked IS NOT NULL"
 		" ORDER BY a.queue, a.parked, a.priority, a.seq LIMIT 1)) n ORDER BY n.queue LIMIT 1",
-		1, {INT8OID}
+		4, {INT8OID, BOOLOID, OIDOID, OIDARRAYOID}
 	};
-	Datum		value = Int64GetDatum(after);
+#undef OF_THOSE
+	Datum		values[4] = {
+		Int64GetDatum(after), BoolGetDatum(external), ObjectIdGetDatum(owner), PointerGetDatum(except)
+	};
 
-	if (store_execute(&statement, &value, NULL) == 0)
+	if (store_execute(&statement, values, NULL) == 0)
 		return false;
 	activity_init(result);
 	result->queue = DatumGetInt64(store_value(0, 1));

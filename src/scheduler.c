@@ -63,6 +63,7 @@
 #include "trouble.h"
 #include "txn.h"
 #include "unwind.h"
+#include "utils/array.h"
 #include "utils/snapmgr.h"
 #include "waiter.h"
 
@@ -198,19 +199,27 @@ find_mail(void)
 }
 
 /*
- * Make known the queues that have tasks, of external workers or not
+ * Make known the queues that have tasks, of external workers or not.  Where
+ * there is no room for one, nor is there for the rest of its role's, which may be
+ * any number.
  */
 static void
 find_queues(bool external)
 {
 	int64		after = PG_INT64_MIN;
+	Datum		full[MAX_TASK_QUEUES];
+	int			nfull = 0;
+	ArrayType  *except = construct_empty_array(OIDOID);
 	Activity	a;
 
-	while (activity_next_queue(after, &a))
+	while (activity_next_queue(after, external, InvalidOid, except, &a))
 	{
 		after = a.queue;
-		if (a.external == external)
-			(void) task_queue_of(&a);
+		(void) task_queue_of(&a);
+		if (task_queue_find(a.queue) || nfull == lengthof(full))
+			continue;
+		full[nfull++] = ObjectIdGetDatum(a.owner);
+		except = construct_array(full, nfull, OIDOID, sizeof(Oid), true, TYPALIGN_INT);
 	}
 }
 

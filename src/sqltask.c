@@ -25,6 +25,7 @@
 #include "alone.h"
 #include "attempt.h"
 #include "callable.h"
+#include "catalog/pg_type.h"
 #include "claim.h"
 #include "clock.h"
 #include "compat.h"
@@ -363,8 +364,8 @@ sqltask_drive_all(Oid owner, int *tasks)
 		if (!durable_lock_installed())
 			return DRIVE_GONE;
 		store_begin(&scope);
-		any = activity_next_queue(after, &a);
-		if (any && a.owner == owner && !a.external)
+		any = activity_next_queue(after, false, owner, construct_empty_array(OIDOID), &a);
+		if (any)
 			queue = task_queue_of(&a);
 		store_end(&scope);
 		SPI_commit();

@@ -160,6 +160,28 @@ def all_timers_for_one_moment(stage):
 
 
 @attack
+def a_queue_for_each_task(stage):
+    """20,000 tasks of one role, each in a queue of its own, when all is looked at again: timers of others, and their queues, do not wait for that."""
+    mallory, victim = stage.role("mallory"), stage.role("victim")
+    useful_work(victim)
+    victim("CREATE FUNCTION tick() RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_sleep('50 ms'); RETURN 'ok'; END $$")
+    mallory("""CREATE FUNCTION many(n int) RETURNS jsonb LANGUAGE plpgsql AS $$
+        DECLARE h wf_handle[];
+        BEGIN
+          FOR i IN 1 .. 200 LOOP h := h || wf_start_activity('x', task_queue => 'q' || n || '-' || i); END LOOP;
+          RETURN to_jsonb(wf_await_all(h));
+        END $$""")
+    mallory("SELECT count(wf_start('many', jsonb_build_object('n', n), id => 'm' || n)) FROM generate_series(1, 100) n")
+    mallory.wait("SELECT count(*) = 20000 FROM wf_activities", "all are there", 30)
+    stage.su("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'durable scheduler' AND datname = current_database()")
+    begin = time.monotonic()
+    check(victim.run("tick", 60) == "ok", "a timer of 50 ms")
+    longest = time.monotonic() - begin
+    check(longest < 5, f"a timer of 50 ms took {longest:.1f} s")
+    served(victim, "beside it")
+
+
+@attack
 def settings_raised_by_oneself(stage):
     """Nobody but a superuser changes a limit: not by SET, a function's SET clause, ALTER ROLE, nor set_config in a step."""
     mallory = stage.role("mallory")
