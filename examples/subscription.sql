@@ -44,7 +44,7 @@ BEGIN
 
     -- Sleep until the next period. Who changes the plan meanwhile wakes us, but for a moment only.
     LOOP
-      changed := wf_wait_signal('change_price', timeout => begun + period * month - wf_now());
+      changed := wf_wait_signal('change_price', timeout => greatest(begun + period * month - wf_now(), '0 s'));
       EXIT WHEN changed IS NULL;
       price := changed;
     END LOOP;
