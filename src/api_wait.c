@@ -96,7 +96,7 @@ wf_wait(PG_FUNCTION_ARGS)
 		closed = await_closed(&run, id, deadline_of(fcinfo, 1, false));
 	}
 	if (closed)
-		await_outcome(&run, &outcome);
+		await_outcome(&run, id, &outcome);
 	values[0] = UUIDPGetDatum(&run.run_id);
 	values[1] = CStringGetTextDatum(status_name(run.status));
 	values[2] = JsonbPGetDatum(outcome.result);

@@ -26,6 +26,17 @@
 #include "waiter.h"
 #include "whereabouts.h"
 
+/*
+ * The run was there when we last looked
+ */
+void
+refuse_deleted(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WF_NOT_FOUND),
+			 errmsg("workflow \"%s\" was deleted", name)));
+}
+
 static bool
 look(Found *run)
 {
@@ -56,9 +67,7 @@ wait_until_closed(Found *run, const char *name, int64 until)
 	do
 	{
 		if (!look(run))
-			ereport(ERROR,
-					(errcode(ERRCODE_WF_NOT_FOUND),
-					 errmsg("workflow \"%s\" was deleted", name)));
+			refuse_deleted(name);
 		/* it, or the one that goes on for it, may have been given away */
 		check_owner(GetUserId(), run->owner, name);
 		STOP_EVENT(await_looked);
@@ -101,7 +110,7 @@ copy_jsonb(Jsonb *value, MemoryContext context)
  * How a run ended, in the current memory context
  */
 void
-await_outcome(const Found *run, Outcome *outcome)
+await_outcome(const Found *run, const char *name, Outcome *outcome)
 {
 	MemoryContext context = CurrentMemoryContext;
 	StoreScope	scope;
@@ -111,7 +120,7 @@ await_outcome(const Found *run, Outcome *outcome)
 	memset(outcome, 0, sizeof(*outcome));
 	store_begin_look(&scope);
 	if (!history_read_last(&run->run_id, &event))
-		elog(ERROR, "closed run %s has no history", uuid_to_cstring(&run->run_id));
+		refuse_deleted(name);
 	failure = event.attributes ? json_find(event.attributes, "failure") : NULL;
 	if (run->status == STATUS_COMPLETED)
 		outcome->result = event.payload ? copy_jsonb(event.payload, context) : NULL;
@@ -132,7 +141,11 @@ await_outcome(const Found *run, Outcome *outcome)
 	store_end(&scope);
 	MemoryContextSwitchTo(context);
 	if (run->status == STATUS_COMPLETED && event.payload_id)
-		outcome->result = payload_load(event.payload_id);
+	{
+		outcome->result = payload_find(event.payload_id);
+		if (!outcome->result)
+			refuse_deleted(name);
+	}
 	STOP_EVENT(await_told);
 	/* as late as can be: meanwhile the end of the run may have been written */
 	txn_wait_for_disk(false);
@@ -175,7 +188,7 @@ await_result(Found *run, const char *name, int64 until)
 				 errdetail_internal("%s", json_to_cstring(at.detail)),
 				 at.stuck ? errhint("%s", at.stuck) : 0));
 	}
-	await_outcome(run, &outcome);
+	await_outcome(run, name, &outcome);
 	if (run->status != STATUS_COMPLETED)
 		raise_outcome(run, name, &outcome);
 	return outcome.result;

@@ -20,7 +20,8 @@ typedef struct Outcome
 } Outcome;
 
 extern bool await_closed(Found *run, const char *name, int64 until);
-extern void await_outcome(const Found *run, Outcome *outcome);
+extern void refuse_deleted(const char *name) pg_attribute_noreturn();
+extern void await_outcome(const Found *run, const char *name, Outcome *outcome);
 extern Jsonb *await_result(Found *run, const char *name, int64 until);
 
 #endif							/* DURABLE_AWAIT_H */

@@ -125,18 +125,19 @@ report_closed(const Execution *child, RunStatus status)
 	Jsonb	   *failure = NULL;
 	JsonbValue *inner;
 
-	if (status == 0)
+	/* it may have been deleted since it was found */
+	if (status != 0 && !history_read_last(&child->run_id, &closing))
+		status = 0;
+	if (status == STATUS_COMPLETED)
+		result = closing.payload_id ? payload_find(closing.payload_id) : closing.payload;
+	if (status == 0 || (status == STATUS_COMPLETED && closing.payload_id && !result))
 	{
 		status = STATUS_TERMINATED;
 		failure = failure_make("terminated", ERRCODE_WF_FAILED, "the child does not exist any more", 0);
 	}
-	else if (!history_read_last(&child->run_id, &closing))
-		elog(ERROR, "closed run of workflow \"%s\" has no history", text_to_cstring(child->workflow_id));
-	else if (status == STATUS_COMPLETED)
-		result = closing.payload_id ? payload_load(closing.payload_id) : closing.payload;
 	else if (status == STATUS_TERMINATED)
 		failure = failure_of_termination(closing.name);
-	else
+	else if (status != STATUS_COMPLETED)
 	{
 		inner = json_find(closing.attributes, "failure");
 		failure = inner ? JsonbValueToJsonb(inner) : closing.attributes;

@@ -62,10 +62,11 @@ payload_set_aside(const pg_uuid_t *run_id, Jsonb **payload)
 }
 
 /*
- * Load what payload_set_aside() stored, into the current memory context
+ * Load what payload_set_aside() stored, into the current memory context; NULL
+ * where its run was deleted meanwhile
  */
 Jsonb *
-payload_load(int64 payload_id)
+payload_find(int64 payload_id)
 {
 	static Statement statement = {
 		"SELECT p.data FROM durable.payload p WHERE p.payload_id = $1", 1, {INT8OID}
@@ -74,15 +75,29 @@ payload_load(int64 payload_id)
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext old;
 	StoreScope	scope;
-	Jsonb	   *result;
+	Jsonb	   *result = NULL;
 
 	store_begin_look(&scope);
-	if (store_execute(&statement, &id, NULL) == 0)
-		elog(ERROR, "payload " INT64_FORMAT " is missing", payload_id);
-	old = MemoryContextSwitchTo(context);
-	result = DatumGetJsonbPCopy(store_value(0, 1));
-	MemoryContextSwitchTo(old);
+	if (store_execute(&statement, &id, NULL) > 0)
+	{
+		old = MemoryContextSwitchTo(context);
+		result = DatumGetJsonbPCopy(store_value(0, 1));
+		MemoryContextSwitchTo(old);
+	}
 	store_end(&scope);
+	return result;
+}
+
+/*
+ * The same for who holds the run, or is told of it by what the run wrote
+ */
+Jsonb *
+payload_load(int64 payload_id)
+{
+	Jsonb	   *result = payload_find(payload_id);
+
+	if (!result)
+		elog(ERROR, "payload " INT64_FORMAT " is missing", payload_id);
 	return result;
 }
 

@@ -13,6 +13,7 @@
 
 extern void payload_check(Jsonb *payload, const char *what);
 extern int64 payload_set_aside(const pg_uuid_t *run_id, Jsonb **payload);
+extern Jsonb *payload_find(int64 payload_id);
 extern Jsonb *payload_load(int64 payload_id);
 extern int64 payload_copy(int64 payload_id, const pg_uuid_t *run_id);
 

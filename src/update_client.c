@@ -21,6 +21,7 @@
  */
 #include "postgres.h"
 
+#include "await.h"
 #include "compat.h"
 #include "errand.h"
 #include "extension.h"
@@ -200,9 +201,7 @@ look(Found *run, const UpdateCall *call, Update *update)
 		if (found && !(run->has_next && next_run_has(run, call)))
 			never_answered(run, call, update);
 		if (!found_run || !run->has_next)
-			ereport(ERROR,
-					(errcode(ERRCODE_WF_NOT_FOUND),
-					 errmsg("workflow \"%s\" was deleted", call->workflow_id)));
+			refuse_deleted(call->workflow_id);
 		run->run_id = run->next_run_id;
 	}
 }
@@ -281,6 +280,7 @@ update_call_await(Found *run, const UpdateCall *call)
 {
 	Update		update;
 	pg_uuid_t	waits_for;
+	Jsonb	   *result;
 
 	if (test_mode_has_run(&run->run_id))
 		wait_in_test(run, call, &update);
@@ -294,5 +294,10 @@ update_call_await(Found *run, const UpdateCall *call)
 		raise_rejection(call, update.failure);
 	if (call->stage == STAGE_ACCEPTED || update.state != UPDATE_COMPLETED)
 		return NULL;
-	return update.result_id ? payload_load(update.result_id) : update.result;
+	if (update.result_id == 0)
+		return update.result;
+	result = payload_find(update.result_id);
+	if (!result)
+		refuse_deleted(call->workflow_id);
+	return result;
 }
