@@ -35,6 +35,7 @@ CREATE TABLE durable.execution (
 	has_timers			boolean NOT NULL,			-- or activities
 	has_children		boolean NOT NULL,
 	compensates			boolean NOT NULL,			-- if it failed now
+	cancel_requested	boolean NOT NULL,			-- in its history
 	wait_signal			text,					-- what ends the wait
 	wait_command		int4,
 	wait_update			text,					-- '': an update of any name

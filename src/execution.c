@@ -36,7 +36,7 @@ enum
 	C_FIRST_RUN_ID, C_CONTINUED_FROM, C_ATTEMPT, C_STARTED_AT, C_EXECUTION_DEADLINE,
 	C_RUN_TIMEOUT, C_RETRY, C_REQUEST_ID, C_MEMO, C_SEARCH_ATTRIBUTES, C_PRIORITY,
 	C_FAIRNESS_KEY, C_WEIGHT, C_VERSION, C_SEED, C_PARENT_RUN_ID, C_PARENT_COMMAND, C_PARENT_CLOSE_POLICY, C_PARENT_WORKFLOW_ID,
-	C_NEXT_EVENT, C_HISTORY_BYTES, C_HAS_TIMERS, C_HAS_CHILDREN, C_COMPENSATES, C_WAIT_SIGNAL, C_WAIT_COMMAND,
+	C_NEXT_EVENT, C_HISTORY_BYTES, C_HAS_TIMERS, C_HAS_CHILDREN, C_COMPENSATES, C_CANCEL_REQUESTED, C_WAIT_SIGNAL, C_WAIT_COMMAND,
 	C_WAIT_UPDATE, C_WAIT_SET, C_WAIT_LEFT, C_WAIT_SIGNALS, C_WAITING_FOR,
 	C_WAITING_AT, C_WAITING_SINCE, C_TURN_FAILURES, C_TURN_ERROR, C_TURN_RETRY_AT, C_LOST_TRIES, C_PAUSED_AT, C_PAUSE_REASON,
 	EXECUTION_COLUMNS
@@ -121,6 +121,7 @@ to_row(const Execution *e, Datum *values, bool *nulls)
 	values[C_HAS_TIMERS] = BoolGetDatum(e->has_timers);
 	values[C_HAS_CHILDREN] = BoolGetDatum(e->has_children);
 	values[C_COMPENSATES] = BoolGetDatum(e->compensates);
+	values[C_CANCEL_REQUESTED] = BoolGetDatum(e->cancel_requested);
 	set_pointer(values, nulls, C_WAIT_SIGNAL, e->wait_signal);
 	values[C_WAIT_COMMAND] = Int32GetDatum(e->wait_command);
 	nulls[C_WAIT_COMMAND] = e->wait_command == WAIT_NOTHING;
@@ -206,6 +207,7 @@ from_row(uint64 row, Execution *e)
 	e->has_timers = DatumGetBool(values[C_HAS_TIMERS]);
 	e->has_children = DatumGetBool(values[C_HAS_CHILDREN]);
 	e->compensates = DatumGetBool(values[C_COMPENSATES]);
+	e->cancel_requested = DatumGetBool(values[C_CANCEL_REQUESTED]);
 	e->wait_signal = get_pointer(values, nulls, C_WAIT_SIGNAL);
 	e->wait_command = nulls[C_WAIT_COMMAND] ? WAIT_NOTHING : DatumGetInt32(values[C_WAIT_COMMAND]);
 	e->wait_update = get_pointer(values, nulls, C_WAIT_UPDATE);
@@ -489,10 +491,10 @@ execution_add(RowBatch *batch, const Execution *e)
 }
 
 #define SET_STATE(columns, values) \
-	"UPDATE durable.execution e SET (" columns "version, next_event, history_bytes, has_timers, has_children, compensates," \
+	"UPDATE durable.execution e SET (" columns "version, next_event, history_bytes, has_timers, has_children, compensates, cancel_requested," \
 	" wait_signal, wait_command, wait_update, wait_set, wait_left, wait_signals," \
 	" waiting_for, waiting_at, waiting_since, turn_failures, turn_error, turn_retry_at, lost_tries)" \
-	" = (" values "n.version, n.next_event, n.history_bytes, n.has_timers, n.has_children, n.compensates," \
+	" = (" values "n.version, n.next_event, n.history_bytes, n.has_timers, n.has_children, n.compensates, n.cancel_requested," \
 	" n.wait_signal, n.wait_command, n.wait_update, n.wait_set, n.wait_left, n.wait_signals," \
 	" n.waiting_for, n.waiting_at, n.waiting_since, n.turn_failures, n.turn_error, n.turn_retry_at, n.lost_tries)" \
 	" FROM pg_catalog.unnest($1) n WHERE e.run_id = n.run_id"

@@ -62,6 +62,7 @@ typedef struct Execution
 	bool		has_timers;
 	bool		has_children;
 	bool		compensates;
+	bool		cancel_requested;	/* in its history */
 	text	   *wait_signal;
 	int32		wait_command;
 	text	   *wait_update;	/* empty: of any name */

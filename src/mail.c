@@ -209,6 +209,7 @@ mail_take(Turn *turn, const BatchRun *run)
 		/* parents and clients may have asked at the same time */
 		if (m->kind == MESSAGE_CANCEL && turn->cancel_event >= 0)
 			continue;
+		turn->execution->cancel_requested |= m->kind == MESSAGE_CANCEL;
 		if (mail_to_event(m, &event))
 			turn_add_event(turn, &event);
 		else if (m->kind == MESSAGE_RUN_TIMEOUT)

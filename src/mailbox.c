@@ -326,13 +326,10 @@ mailbox_cancel_requested(const pg_uuid_t *run_id)
 {
 	static Statement statement = {
 		"SELECT 1 FROM durable.message m WHERE m.run_id = $1 AND m.kind = $2"
-		" UNION ALL SELECT 1 FROM durable.history h WHERE h.run_id = $1"
-		" AND EXISTS (SELECT 1 FROM pg_catalog.unnest(h.events) e WHERE e.type = $3) LIMIT 1",
-		3, {UUIDOID, INT2OID, INT2OID}
+		" UNION ALL SELECT 1 FROM durable.execution e WHERE e.run_id = $1 AND e.cancel_requested LIMIT 1",
+		2, {UUIDOID, INT2OID}
 	};
-	Datum		values[3] = {
-		UUIDPGetDatum(run_id), Int16GetDatum(MESSAGE_CANCEL), Int16GetDatum(EVENT_WORKFLOW_CANCEL_REQUESTED)
-	};
+	Datum		values[2] = {UUIDPGetDatum(run_id), Int16GetDatum(MESSAGE_CANCEL)};
 
 	return store_execute(&statement, values, NULL) > 0;
 }

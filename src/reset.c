@@ -328,6 +328,7 @@ copy_history(Past *past, const Reset *reset, int n, Execution *next)
 
 		for (; i < n && past->row_of[i] == r; i++)
 		{
+			next->cancel_requested |= past->events[i].type == EVENT_WORKFLOW_CANCEL_REQUESTED;
 			past->events[i].payload_id = payload_copy(past->events[i].payload_id, &next->run_id);
 			events[count++] = event_form(&past->events[i]);
 		}

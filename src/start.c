@@ -201,6 +201,7 @@ run_init(Execution *e)
 	e->version = 0;
 	e->has_children = false;
 	e->compensates = false;
+	e->cancel_requested = false;
 	e->paused_at = DT_NOEND;
 	e->pause_reason = NULL;
 	e->wait_signal = NULL;
