@@ -281,15 +281,6 @@ notify_listeners(void)
 		Async_Notify(task_queue_channel((int64) topic), NULL);
 }
 
-static bool
-any_notify(void)
-{
-	for (int i = 0; i < MAX_LISTENERS; i++)
-		if (shared->listeners[i].notify && shared->listeners[i].dbid == MyDatabaseId)
-			return true;
-	return false;
-}
-
 /*
  * Is there anything to look at?  Takes the request and where timers start.
  */
@@ -297,7 +288,7 @@ static bool
 take_request(TimestampTz *from, bool *look)
 {
 	TimestampTz now = durable_now();
-	bool		due = any_notify();
+	bool		due = listener_any_notify();
 
 	SpinLockAcquire(&database->mutex);
 	*look = database->look || database->look_at <= now;
@@ -387,7 +378,7 @@ is_busy(void)
 	SpinLockAcquire(&database->mutex);
 	due = database->look || Min(database->deadline, database->look_at) <= durable_now();
 	SpinLockRelease(&database->mutex);
-	return due || any_notify() || errands_wait();
+	return due || listener_any_notify() || errands_wait();
 }
 
 static void
@@ -400,7 +391,7 @@ sleep_until_due(Slot *slot)
 	SpinLockAcquire(&database->mutex);
 	deadline = database->look ? 0 : database->deadline;
 	SpinLockRelease(&database->mutex);
-	if (deadline == 0 || any_notify() || errands_wait())
+	if (deadline == 0 || listener_any_notify() || errands_wait())
 		return;
 	if (shared->out_of_workers && shared->starving > 0)
 		slot_rest(slot, database, is_busy);

@@ -80,7 +80,11 @@ release_listeners(bool all, bool commit)
 		if (!mine->placed)
 			shared->listeners_missing--;
 		else if (listener && --listener->sessions == 0)
+		{
+			listener->hungry = 0;
+			listener->notify = false;
 			shared->nlisteners--;
+		}
 	}
 	my_listener_count = kept;
 	LWLockRelease(shared->waiting);
@@ -518,6 +522,26 @@ listener_tell(uint64 key, uint32 notified)
 }
 
 /*
+ * Is the scheduler to send a NOTIFY to those of this entry?  The one question
+ * both for whether there is something to do, which is asked without the lock,
+ * and for doing it: where the answers differ, a scheduler never sleeps again.
+ */
+static bool
+is_to_notify(const Listener *listener)
+{
+	return listener->notify && listener->sessions > 0 && listener->dbid == MyDatabaseId;
+}
+
+bool
+listener_any_notify(void)
+{
+	for (int i = 0; i < MAX_LISTENERS; i++)
+		if (is_to_notify(&shared->listeners[i]))
+			return true;
+	return false;
+}
+
+/*
  * The next entry from `from' on for which the scheduler is to send a NOTIFY,
  * -1 for none.  Takes the request.
  */
@@ -531,7 +555,7 @@ listener_take_notify(int from, uint64 *key)
 	{
 		Listener   *listener = &shared->listeners[i];
 
-		if (listener->sessions == 0 || listener->dbid != MyDatabaseId || !listener->notify)
+		if (!is_to_notify(listener))
 			continue;
 		listener->notify = false;
 		if (listener->hungry == 0)

@@ -33,6 +33,7 @@ extern bool listener_wants(uint64 key);
 extern uint32 listener_hungry(uint64 key);
 extern bool listener_set_hungry(uint64 key);
 extern bool listener_tell(uint64 key, uint32 notified);
+extern bool listener_any_notify(void);
 extern int	listener_take_notify(int from, uint64 *key);
 extern int	waiting_workers(int64 topic, int64 *notified);
 

@@ -99,5 +99,31 @@ foreach my $statement ('SELECT 1', 'BEGIN; LISTEN CHANNEL; ROLLBACK', 'LISTEN CH
 	$l->{session}->quit;
 }
 
+# who got hungry after the look of the transaction that brings a task is told by
+# the scheduler; who is gone by then leaves nothing to it: it sleeps again
+{
+	my $l = listener('SELECT 1');
+	my $bringer = $node->background_psql($db, on_error_stop => 0);
+
+	$node->safe_psql($db, "SELECT wf_start('act', '{\"activity\": \"x\", \"task_queue\": \"$l->{queue}\"}', id => 'late')");
+	$node->poll_query_until($db, "SELECT count(*) = 1 FROM wf_activities WHERE workflow_id = 'late'");
+	$node->safe_psql($db, "SELECT wf_pause_activity('late')");
+	$bringer->query_safe("BEGIN; SELECT wf_unpause_activity('late')");
+	$l->{session}->query_safe("LISTEN $l->{channel}");
+	my $pid = $node->safe_psql($db, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'durable scheduler' AND datname = '$db'");
+	my $listens = $l->{session}->query_safe('SELECT pg_backend_pid()');
+	kill('STOP', $pid);
+	$bringer->query_safe('COMMIT');
+	$bringer->quit;
+	$l->{session}->quit;
+	$node->poll_query_until($db, "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $listens");
+	kill('CONT', $pid);
+	my $asleep = 0;
+	until_true(sub {
+		$asleep = $node->safe_psql($db, "SELECT coalesce((SELECT wait_event IS NOT NULL FROM pg_stat_activity WHERE pid = $pid), true)") eq 't' ? $asleep + 1 : 0;
+		$asleep >= 10 }, 10);
+	is($asleep, 10, 'a scheduler that was to tell one who is gone sleeps');
+}
+
 $node->stop;
 done_testing();
