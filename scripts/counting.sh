@@ -98,3 +98,16 @@ show_failure() {
 show_file() { # FILE LINES: its end
     [[ ! -s $1 ]] || tail -n "$2" "$1" | show "${1#"$WORK"/}"
 }
+
+# no_findings KIND LOG...: work that stood still in a test is a bug, see src/patrol.c
+no_findings() {
+    local kind=$1 found
+    shift
+    found=$(grep -h -A 1 'durable patrol: ' "$@" 2>/dev/null || true)
+    if [[ -z $found ]]; then
+        pass "$kind" "(nothing for the patrol)"
+    else
+        fail "$kind" "(the patrol found something)"
+        head -n 40 <<<"$found" | show "$kind: patrol"
+    fi
+}

@@ -64,6 +64,16 @@ CREATE FUNCTION durable.fence_rules(OUT names text, OUT arguments int, OUT argum
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'durable_fence_rules' LANGUAGE C IMMUTABLE;
 COMMENT ON FUNCTION durable.fence_rules IS 'which functions of pg_catalog that are not IMMUTABLE workflow code may call: the first rule that fits; what none fits is refused';
 
+CREATE FUNCTION durable.patrol(OUT what text, OUT owner oid, OUT run_id uuid, OUT detail text, OUT found_at timestamptz,
+	OUT last_at timestamptz, OUT times int8)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'durable_patrol' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION durable.patrol IS 'what the patrol has found in this database: work that could move and that nobody had in hand';
+
+CREATE FUNCTION durable.patrol_looks(OUT looks int8, OUT looked_at timestamptz, OUT rests boolean)
+RETURNS record AS 'MODULE_PATHNAME', 'durable_patrol_looks' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION durable.patrol_looks IS 'how often the patrol has looked since the server''s start, and whether it waits for something to happen';
+REVOKE ALL ON FUNCTION durable.patrol_looks FROM PUBLIC;
+
 CREATE FUNCTION durable.task_queue_topic(namespace text, task_queue text) RETURNS int8
 AS 'MODULE_PATHNAME', 'durable_task_queue_topic' LANGUAGE C IMMUTABLE;
 COMMENT ON FUNCTION durable.task_queue_topic IS 'what those who wait for tasks of a name wait for';

@@ -56,6 +56,7 @@ CREATE TABLE durable.execution (
 CREATE UNIQUE INDEX execution_request_key ON durable.execution (namespace, request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX execution_failing_idx ON durable.execution (turn_failures) WHERE turn_failures > 0;
 CREATE INDEX execution_parent_idx ON durable.execution (parent_run_id) WHERE parent_run_id IS NOT NULL;
+CREATE INDEX execution_children_idx ON durable.execution (run_id) WHERE has_children;
 COMMENT ON TABLE durable.execution IS 'open runs';
 
 CREATE TABLE durable.closed (
@@ -193,6 +194,7 @@ CREATE INDEX activity_place_idx ON durable.activity (queue, place, seq) WHERE pl
 CREATE INDEX activity_parked_idx ON durable.activity (queue, parked, priority, seq) WHERE parked IS NOT NULL;
 CREATE INDEX activity_check_idx ON durable.activity (check_at) WHERE check_at IS NOT NULL;
 CREATE INDEX activity_attempt_idx ON durable.activity (attempt) WHERE attempt > 4;	-- durable.tell_attempts is more
+CREATE INDEX activity_lease_idx ON durable.activity (lease) WHERE lease IS NOT NULL AND NOT external;
 COMMENT ON TABLE durable.activity IS 'activities that are not done';
 
 /* Attempts that did not complete.  Those that did are in the history. */

@@ -273,6 +273,14 @@ WHERE x.external AND NOT durable.polled_since(x.topic, now() - w.most) AND durab
 ) u;
 COMMENT ON VIEW wf_stuck IS 'runs that will not move by themselves, and why';
 
+CREATE VIEW wf_patrol WITH (security_barrier) AS
+SELECT r.namespace, r.workflow_id, p.run_id, p.owner::regrole AS owner, p.what, p.detail, p.found_at, p.last_at, p.times
+FROM durable.patrol() p LEFT JOIN LATERAL (
+	SELECT e.namespace, e.workflow_id FROM durable.execution e WHERE e.run_id = p.run_id
+	UNION ALL SELECT c.namespace, c.workflow_id FROM durable.closed c WHERE c.run_id = p.run_id) r ON true
+WHERE durable.monitors(p.owner);
+COMMENT ON VIEW wf_patrol IS 'what the patrol has found: work that could move and that nobody had in hand';
+
 CREATE VIEW wf_open_runs WITH (security_barrier) AS
 SELECT e.namespace, e.owner, e.workflow, count(*) AS runs,
 	count(*) FILTER (WHERE e.paused_at IS NOT NULL) AS paused,
@@ -290,7 +298,7 @@ END;
 COMMENT ON FUNCTION durable.why_stuck IS 'what wf_stuck knows of a run: the hint of those who waited for it in vain';
 REVOKE ALL ON FUNCTION durable.why_stuck FROM PUBLIC;
 
-GRANT SELECT ON wf_open_runs, wf_events, wf_executions, wf_timers, wf_activities, wf_attempts, wf_task_queues, wf_workers, wf_stuck TO PUBLIC;
+GRANT SELECT ON wf_patrol, wf_open_runs, wf_events, wf_executions, wf_timers, wf_activities, wf_attempts, wf_task_queues, wf_workers, wf_stuck TO PUBLIC;
 
 CREATE FUNCTION wf_history(id text, run_id uuid DEFAULT NULL, namespace text DEFAULT NULL)
 RETURNS TABLE (run_id uuid, event_id bigint, event_type text, at timestamptz, attributes jsonb,

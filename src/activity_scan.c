@@ -91,7 +91,7 @@ int
 activity_scan_in_server(MemoryContext context, Activity **result)
 {
 	static Statement statement = {
-		"SELECT a FROM durable.activity a WHERE a.lease IS NOT NULL AND NOT a.external FOR NO KEY UPDATE SKIP LOCKED",
+		"SELECT a FROM durable.activity a WHERE a.lease >= -2147483648 AND NOT a.external FOR NO KEY UPDATE SKIP LOCKED",
 		0, {0}
 	};
 

@@ -110,6 +110,17 @@ timeout_of(const Activity *a, TimestampTz now, bool *final)
 	return life == GONE ? "worker_lost" : NULL;
 }
 
+/*
+ * Is the process gone that ran this activity, by a lease that the table still has?
+ */
+bool
+attempt_is_lost(const Activity *a)
+{
+	TimestampTz unused;
+
+	return liveness(a, &unused) == GONE;
+}
+
 static void
 end_by_timeout(AttemptEnds *ends, Activity *a, const char *which, bool final)
 {
@@ -213,11 +224,10 @@ activities_check_lost(void)
 	AttemptEnds ends;
 	Activity   *rows;
 	int			n = activity_scan_in_server(CurrentMemoryContext, &rows);
-	TimestampTz unused;
 
 	attempt_ends_init(&ends, CurrentMemoryContext);
 	for (int i = 0; i < n; i++)
-		if (liveness(&rows[i], &unused) == GONE)
+		if (attempt_is_lost(&rows[i]))
 		{
 			STOP_EVENT(check_lost);
 			end_by_timeout(&ends, &rows[i], "worker_lost", false);

@@ -280,3 +280,34 @@ children_sweep(const pg_uuid_t *parent, int32 command, Oid owner)
 	else
 		terminate_all(parent, 1, owner, false);
 }
+
+/*
+ * Tell a run, which we have locked and which has no mail, again of those of its
+ * children that are closed, and of whose end its history knows nothing
+ */
+void
+children_tell_again(const Execution *parent)
+{
+	HistoryRow *rows;
+	List	   *ended = NIL;
+	int			n = history_read(&parent->run_id, 1, CurrentMemoryContext, &rows);
+
+	/* backwards: the ends come before the beginnings */
+	while (--n >= 0)
+	{
+		Event	   *events;
+
+		for (int i = event_array_deform(rows[n].events, &events) - 1; i >= 0; i--)
+		{
+			Event	   *event = &events[i];
+			pg_uuid_t  *child = event->type == EVENT_CHILD_INITIATED ? json_find_uuid(event->attributes, "run_id") : NULL;
+
+			if (event->type >= EVENT_CHILD_START_FAILED && event->type <= EVENT_CHILD_TERMINATED)
+				ended = lappend_int(ended, event->command);
+			if (child && !list_member_int(ended, event->command) &&
+				!family_has(&parent->run_id, event->command))
+				child_adopt(parent, event->command, event->name,
+							cstring_to_text(json_find_text(event->attributes, "workflow_id")), child);
+		}
+	}
+}

@@ -113,7 +113,7 @@ child_starts_add(Batch *batch, Turn *turn, bool closing)
 
 		if (!closing || child->execution.parent_close_policy == CLOSE_ABANDON)
 			add_child(batch, turn, child);
-		turn->execution->has_children |= child->execution.parent_close_policy != CLOSE_ABANDON;
+		turn->execution->has_children = true;
 		event->payload_id = payload_set_aside(&turn->execution->run_id, &event->payload);
 	}
 	store_end(&scope);

@@ -281,6 +281,25 @@ fairness_forget_counts(TaskQueue *queue)
 }
 
 /*
+ * May a parked task of this key go on now?  If the key is not known to have one,
+ * nothing is against it.
+ */
+bool
+fairness_may_go_on(TaskQueue *queue, uint32 hash, TimestampTz now)
+{
+	FairKey    *key;
+	bool		result = true;
+
+	LWLockAcquire(shared->fairness, LW_SHARED);
+	key = find_key(queue, hash, false);
+	if (key)
+		result = key->next_at <= now &&
+			(queue->limits.per_key_concurrency == 0 || key->running < queue->limits.per_key_concurrency);
+	LWLockRelease(shared->fairness);
+	return result;
+}
+
+/*
  * Keys whose parked tasks may go on, and how many of each.  Notes when to look
  * again.
  */

@@ -174,3 +174,18 @@ family_adopt(const pg_uuid_t *child, const pg_uuid_t *parent)
 
 	return store_execute(&statement, values, NULL) > 0;
 }
+
+/*
+ * Has a parent an open child by this command?
+ */
+bool
+family_has(const pg_uuid_t *parent, int32 command)
+{
+	static Statement statement = {
+		"SELECT 1 FROM durable.execution e WHERE e.parent_run_id = $1 AND e.parent_command = $2 LIMIT 1",
+		2, {UUIDOID, INT4OID}
+	};
+	Datum		values[2] = {UUIDPGetDatum(parent), Int32GetDatum(command)};
+
+	return store_execute(&statement, values, NULL) > 0;
+}

@@ -22,6 +22,7 @@ extern int	family_cancel(const pg_uuid_t *parents, int count, const int32 *comma
 						  const char *reason, Member **left);
 extern int	family_parents(const pg_uuid_t *parents, int count, int policy, pg_uuid_t **having);
 extern int	family_move(const pg_uuid_t *from, const pg_uuid_t *to, int32 last_command, int32 **commands);
+extern bool family_has(const pg_uuid_t *parent, int32 command);
 extern bool family_adopt(const pg_uuid_t *child, const pg_uuid_t *parent);
 
 #endif							/* DURABLE_FAMILY_H */

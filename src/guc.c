@@ -30,6 +30,7 @@ int			durable_max_turn_retry_delay;
 int			durable_max_lost_tries;
 int			durable_tell_attempts;
 int			durable_tell_unpolled;
+int			durable_patrol_interval;
 int			durable_suggest_continue_events;
 int			durable_suggest_continue_size;
 int			durable_default_start_to_close;
@@ -106,6 +107,10 @@ define_engine_settings(void)
 	define_int("durable.tell_unpolled",
 			   "Time that tasks of external workers wait without a poll after which wf_stuck tells of it.", NULL,
 			   &durable_tell_unpolled, 300, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S);
+	define_int("durable.patrol_interval",
+			   "Time after which the patrol looks for work that nobody has in hand.",
+			   "It rests where nothing has happened since, and nothing waits. Zero: it never looks.",
+			   &durable_patrol_interval, 60000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
 }
 
 /*

@@ -28,6 +28,7 @@ extern int	durable_max_turn_retry_delay;	/* ms */
 extern int	durable_max_lost_tries;
 extern int	durable_tell_attempts;
 extern int	durable_tell_unpolled;	/* s */
+extern int	durable_patrol_interval;	/* ms */
 extern int	durable_suggest_continue_events;
 extern int	durable_suggest_continue_size;	/* kB */
 extern int	durable_default_start_to_close; /* s */

@@ -199,6 +199,17 @@ json_find_text(Jsonb *object, const char *key)
 }
 
 /*
+ * The same as an id; NULL where there is none
+ */
+pg_uuid_t *
+json_find_uuid(Jsonb *object, const char *key)
+{
+	char	   *value = json_find_text(object, key);
+
+	return value ? DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(value))) : NULL;
+}
+
+/*
  * A time that json_add_time() wrote; DT_NOBEGIN where there is none
  */
 TimestampTz

@@ -33,6 +33,7 @@ extern Jsonb *json_array_end(JsonBuilder *b);
 extern Jsonb *json_null(void);
 extern JsonbValue *json_find(Jsonb *object, const char *key);
 extern char *json_find_text(Jsonb *object, const char *key);
+extern pg_uuid_t *json_find_uuid(Jsonb *object, const char *key);
 extern TimestampTz json_find_time(Jsonb *object, const char *key);
 extern char *json_to_cstring(Jsonb *value);
 extern char *uuid_to_cstring(const pg_uuid_t *id);

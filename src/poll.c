@@ -258,7 +258,7 @@ wait_for_tasks(Poll *poll, int64 topic)
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(round);
 		MemoryContextSwitchTo(round);
-		waiter_begin_poll(topic, poll->role);
+		waiter_begin_poll(topic, poll->role, poll->names != NULL);
 		STOP_EVENT(poll_waits);
 		if (!take(poll, topic, &ready, &next) || poll->count > 0)
 			break;

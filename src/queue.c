@@ -194,6 +194,22 @@ queue_any_skipped(Queue *queue)
 }
 
 /*
+ * Is this message known as one that was skipped?
+ */
+bool
+queue_is_skipped(Queue *queue, const pg_uuid_t *run_id, int64 seq)
+{
+	bool		result;
+
+	SpinLockAcquire(&queue->mutex);
+	result = queue->skipped <= seq;
+	for (int i = 0; i < queue->nskips && !result; i++)
+		result = queue->skips[i].seq <= seq && memcmp(&queue->skips[i].run_id, run_id, sizeof(pg_uuid_t)) == 0;
+	SpinLockRelease(&queue->mutex);
+	return result;
+}
+
+/*
  * Look at all skipped mail again
  */
 void

@@ -17,6 +17,7 @@ extern void queue_lower(Queue *queue, int64 seq);
 extern void queue_skip(Queue *queue, const pg_uuid_t *run_id, int64 seq);
 extern void queue_release(Queue *queue, const pg_uuid_t *run_ids, int count);
 extern bool queue_any_skipped(Queue *queue);
+extern bool queue_is_skipped(Queue *queue, const pg_uuid_t *run_id, int64 seq);
 extern void queue_release_all(Queue *queue);
 extern void queues_look_again(Oid dbid);
 extern bool queue_has_mail(Queue *queue);

@@ -477,14 +477,6 @@ tell_again(const Past *past, const Reset *reset, int n, const Execution *next, b
 	}
 }
 
-static pg_uuid_t *
-uuid_attribute(const Event *event, const char *key)
-{
-	char	   *value = json_find_text(event->attributes, key);
-
-	return value ? DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(value))) : NULL;
-}
-
 /*
  * Those children that have not ended: become their parent.  Some may just be
  * closing, or may have closed together with the old run or after it.
@@ -504,7 +496,7 @@ adopt_children(const Past *past, int n, Execution *next, bool *ended, int32 last
 		if (event->type == EVENT_CHILD_INITIATED && !ended[event->command])
 			child_adopt(next, event->command, event->name,
 						cstring_to_text(json_find_text(event->attributes, "workflow_id")),
-						uuid_attribute(event, "run_id"));
+						json_find_uuid(event->attributes, "run_id"));
 		next->has_children |= event->type == EVENT_CHILD_INITIATED;
 	}
 }

@@ -27,7 +27,9 @@
  *	  7. An error that may pass (a full disk, a lock) does not end it: it looks at
  *	  everything again after a while (trouble.c).
  *
- *	  8. Where the extension is not installed it leaves, and the database is
+ *	  8. Now and then it looks whether anything stands still (patrol.c).
+ *
+ *	  9. Where the extension is not installed it leaves, and the database is
  *	  forgotten.  Where the tables belong to another database (identity.c) it
  *	  says so and waits.
  *
@@ -49,6 +51,7 @@
 #include "guc.h"
 #include "identity.h"
 #include "miscadmin.h"
+#include "patrol.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -381,12 +384,28 @@ is_busy(void)
 	return due || listener_any_notify() || errands_wait();
 }
 
+/*
+ * See whether work stands still; what was due a moment ago has been dealt with
+ */
+static void
+patrol(void)
+{
+	pgstat_report_activity(STATE_RUNNING, "durable: patrol");
+	begin();
+	check_business();
+	patrol_look(database);
+	end();
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
 static void
 sleep_until_due(Slot *slot)
 {
 	static uint32 event = 0;
 	TimestampTz deadline;
 	long		wait;
+	long		patrol_in = patrol_wait(database);
 
 	SpinLockAcquire(&database->mutex);
 	deadline = database->look ? 0 : database->deadline;
@@ -397,6 +416,8 @@ sleep_until_due(Slot *slot)
 		slot_rest(slot, database, is_busy);
 	wait = deadline == DT_NOEND ? -1 :
 		Min(TimestampDifferenceMilliseconds(durable_now(), deadline), CLOCK_CHECK_MS);
+	if (patrol_in >= 0)
+		wait = wait < 0 ? patrol_in : Min(wait, patrol_in);
 	if (event == 0)
 		event = wait_event("DurableSchedulerMain");
 	slot->idle = true;
@@ -465,6 +486,8 @@ try_work(void)
 			work(from, look);
 			trouble_over(false);
 		}
+		if (patrol_is_due(database))
+			patrol();
 		done = true;
 	}
 	PG_CATCH();

@@ -157,6 +157,10 @@ durable_database(Oid dbid, bool create)
 		result->paused = false;
 		memset(&result->trouble, 0, sizeof(Trouble));
 		snprintf(result->name, NAMEDATALEN, "%u", dbid);
+		result->stirred = true;
+		result->patrol_rests = false;
+		result->looks = 0;
+		result->looked_at = 0;
 	}
 	LWLockRelease(shared->directory);
 	return result;
@@ -260,8 +264,37 @@ durable_look_at_all(Oid dbid)
 		return;
 	SpinLockAcquire(&db->mutex);
 	db->look = true;
+	db->stirred = true;
 	SpinLockRelease(&db->mutex);
 	durable_wake_scheduler(dbid);
+}
+
+/*
+ * A process has come, or a transaction of ours has ended: the patrol is to look,
+ * and is told where it rests.  Mostly it knows already, and this costs nothing.
+ */
+void
+durable_stir(Oid dbid)
+{
+	static Database *last = NULL;
+	bool		wake;
+
+	if (!shared)
+		return;
+	if (!last || last->dbid != dbid)
+		last = durable_database(dbid, false);
+	if (!last)
+		return;
+	/* what was committed is seen by a look that takes the flag after this */
+	pg_memory_barrier();
+	if (last->stirred)
+		return;
+	SpinLockAcquire(&last->mutex);
+	wake = !last->stirred && last->patrol_rests;
+	last->stirred = true;
+	SpinLockRelease(&last->mutex);
+	if (wake)
+		(void) durable_wake_slots(SLOT_SCHEDULER, dbid);
 }
 
 /*

@@ -24,6 +24,7 @@
 #define MAX_FAIR_KEYS	16384
 #define MAX_ERRANDS		128
 #define MAX_SUSPECTS	256
+#define MAX_FINDINGS	256
 #define PRIORITIES		5
 
 #define TROUBLE_MESSAGE	200
@@ -56,6 +57,10 @@ typedef struct Database
 	bool		paused;			/* whether its runs are from elsewhere */
 	Trouble		trouble;
 	char		name[NAMEDATALEN];	/* for the log */
+	bool		stirred;		/* something has happened since the patrol looked (patrol.c) */
+	bool		patrol_rests;	/* it has to be told of that */
+	int64		looks;			/* of the patrol, the last one */
+	TimestampTz looked_at;
 } Database;
 
 /* A run that was locked by someone else when its mail came by. */
@@ -217,6 +222,7 @@ typedef struct Waiter
 	pg_uuid_t	run_id;
 	int64		topic;			/* of task queues; 0: waits for the run */
 	Oid			role;			/* that polls */
+	bool		choosy;			/* takes activities of some names only */
 	uint32		update;			/* hash of the update it waits for; 0: the run's end */
 } Waiter;
 
@@ -242,6 +248,33 @@ typedef struct Suspect
 	char		step[NAMEDATALEN];	/* its code is in, or empty */
 	TimestampTz until;			/* then the owner is none any more */
 } Suspect;
+
+/* What the patrol may find, see patrol.c. */
+typedef enum FindingKind
+{
+	FOUND_MAIL,
+	FOUND_TASK,					/* with a place */
+	FOUND_PARKED,
+	FOUND_TIMER,
+	FOUND_CHECK,				/* of an activity */
+	FOUND_LEASE,
+	FOUND_WAIT,					/* of a run, for what is no more */
+	FOUND_WAITER				/* a session that waits for a run that is closed */
+} FindingKind;
+
+/* Work that could move, and that nobody had in hand. */
+typedef struct Finding
+{
+	Oid			dbid;			/* InvalidOid: free */
+	Oid			owner;
+	FindingKind kind;
+	pg_uuid_t	run_id;
+	int64		number;			/* tells it from others of the run */
+	char		detail[160];
+	TimestampTz first_at;
+	TimestampTz last_at;
+	int64		times;
+} Finding;
 
 /* What a session asks the scheduler to commit for it, see errand.c. */
 typedef enum ErrandState
@@ -286,6 +319,8 @@ typedef struct Shared
 	int			nsuspects;
 	int			next_suspect;	/* overwrites this entry, modulo their number */
 	Suspect		suspects[MAX_SUSPECTS];
+	int			next_finding;	/* the same */
+	Finding		findings[MAX_FINDINGS];
 	pg_atomic_uint32 identities;	/* counts changes of durable.identity in any database, */
 	pg_atomic_uint32 identities_open;	/* and transactions with one that have not ended */
 	int			nwanted;		/* runs that somebody wants; the lock wanting */
@@ -318,5 +353,6 @@ extern bool durable_want_scheduler(Oid dbid);
 extern void durable_look_at_all(Oid dbid);
 extern void durable_look_later(Oid dbid);
 extern void durable_new_deadline(Oid dbid, TimestampTz at);
+extern void durable_stir(Oid dbid);
 
 #endif							/* DURABLE_SHMEM_H */

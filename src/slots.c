@@ -77,6 +77,7 @@ detach(int code, Datum arg)
 	LWLockRelease(shared->directory);
 	STOP_EVENT(slot_detached);
 	durable_wake_launcher();
+	durable_stir(dbid);
 	/* its activity is nobody's now */
 	if (busy)
 		durable_look_at_all(dbid);
@@ -231,6 +232,7 @@ slot_attach(int index)
 	LWLockRelease(shared->directory);
 	if (!ours)
 		return NULL;
+	durable_stir(slot->dbid);
 	before_shmem_exit(detach, (Datum) 0);
 	STOP_EVENT(slot_attached);
 	return slot;

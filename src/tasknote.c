@@ -401,6 +401,15 @@ tell_cancel(const CancelNote *note)
 	}
 }
 
+/*
+ * Is there anything to tell?
+ */
+bool
+tasknote_any(void)
+{
+	return note_count > 0 || cancel_count > 0;
+}
+
 void
 tasknote_forget(void)
 {

@@ -24,6 +24,7 @@ extern void note_task_notified(TaskQueue *queue, uint32 hungry);
 extern bool task_is_notified(TaskQueue *queue);
 extern void note_queue_changed(TaskQueue *queue);
 extern void note_cancel(const pg_uuid_t *run_id, int32 command, int32 lease);
+extern bool tasknote_any(void);
 extern void tasknote_end(bool commit);
 extern void tasknote_prepare(void);
 extern void tasknote_forget(void);

@@ -420,10 +420,21 @@ end_note(const Note *note, bool commit)
 	queue_release(note->queue, note->locked, note->nlocked);
 }
 
+/*
+ * Did the transaction do anything that others may have to go on with?
+ */
+static bool
+has_notes(void)
+{
+	return note_count > 0 || closed_count > 0 || answered_count > 0 || deadline != DT_NOEND || extension_changed ||
+		tasknote_any();
+}
+
 static void
 xact_callback(XactEvent event, void *arg)
 {
 	bool		commit = event == XACT_EVENT_COMMIT;
+	bool		stirs;
 
 	if (event == XACT_EVENT_PRE_COMMIT)
 	{
@@ -439,6 +450,7 @@ xact_callback(XactEvent event, void *arg)
 	if (!commit && event != XACT_EVENT_ABORT)
 		return;
 	end_tracked(commit);
+	stirs = has_notes();
 	STOP_EVENT(txn_ended);
 	for (int i = 0; i < note_count; i++)
 		end_note(&notes[i], commit);
@@ -476,6 +488,8 @@ xact_callback(XactEvent event, void *arg)
 				durable_terminate_slots(SLOT_ACTIVITY_WORKER, MyDatabaseId);
 		}
 	}
+	if (stirs)
+		durable_stir(MyDatabaseId);
 	/* whatever error ended the wait, caught or not */
 	waiter_end();
 	holders_want_no_more();

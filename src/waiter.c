@@ -173,7 +173,7 @@ waiter_begin_update(const pg_uuid_t *run_id, uint32 update)
  * The same for a session that waits for tasks
  */
 void
-waiter_begin_poll(int64 topic, Oid role)
+waiter_begin_poll(int64 topic, Oid role, bool choosy)
 {
 	if (!shared)
 		return;
@@ -181,6 +181,7 @@ waiter_begin_poll(int64 topic, Oid role)
 	{
 		my_waiter->topic = topic;
 		my_waiter->role = role;
+		my_waiter->choosy = choosy;
 	}
 	publish();
 }

@@ -20,7 +20,7 @@ typedef struct AnsweredUpdate
 extern void waiter_begin(const pg_uuid_t *run_id);
 extern void waiter_begin_update(const pg_uuid_t *run_id, uint32 update);
 extern void waiter_wake_updates(const AnsweredUpdate *updates, int n);
-extern void waiter_begin_poll(int64 topic, Oid role);
+extern void waiter_begin_poll(int64 topic, Oid role, bool choosy);
 extern void waiter_end(void);
 extern void waiter_wake_all(void);
 extern void waiter_wake(const pg_uuid_t *run_ids, int n);

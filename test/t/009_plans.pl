@@ -19,7 +19,7 @@ my $tests = "$FindBin::RealBin/../sql";
 # These look at a whole table, and rarely: after a process is gone, to count
 # anew where a queue has limits, what operators ask about a workflow's runs, and
 # to adopt a restored dump.
-my $whole_table = qr/^SELECT (e\.run_id FROM durable\.execution e WHERE e\.function = |n\.clone, n\.function, n\.version, EXISTS )|^SELECT a FROM durable\.activity a WHERE (a\.lease IS NOT NULL AND NOT a\.external|a\.queue = \$1 AND \(a\.lease)|^UPDATE durable\.(identity|activity a|task_queue q) SET (system_identifier|queue) = |^SELECT (i\.system_identifier = |pg_catalog\.setval\('durable\.|s\.value FROM durable\.secret s)/;
+my $whole_table = qr/^SELECT (e\.run_id FROM durable\.execution e WHERE e\.function = |n\.clone, n\.function, n\.version, EXISTS )|^SELECT a FROM durable\.activity a WHERE (a\.queue = \$1 AND \(a\.lease)|^UPDATE durable\.(identity|activity a|task_queue q) SET (system_identifier|queue) = |^SELECT (i\.system_identifier = |pg_catalog\.setval\('durable\.|s\.value FROM durable\.secret s)/;
 
 # Scans that have no condition for an index to start from, in a plan as text;
 # one in the index's order that stops at a limit needs none

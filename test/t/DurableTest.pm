@@ -20,6 +20,8 @@ our @EXPORT = qw(durable_node create_database set_conf quick_ok wait_result wait
   start_act attempts_of kill_postmaster kill_process stop_wal_writer is_dead until_true is_up insist client psql_client
   log_since count_in_log elapsed diag_engine);
 
+my @nodes;
+
 # A node with the library preloaded.  Further settings as one string; init =>
 # [...] goes to init(), start => 0 leaves it stopped.
 sub durable_node
@@ -36,10 +38,26 @@ max_worker_processes = 16
 max_connections = 40
 shared_buffers = 32MB
 timezone = 'UTC'
+durable.patrol_interval = '500ms'
 @{[ $conf // '' ]}
 CONF
+	push @nodes, $node;
 	$node->start if $opt{start} // 1;
 	return $node;
+}
+
+# What the patrol finds is a bug, whatever else the test was about
+our $findings_expected = 0;
+
+END
+{
+	foreach my $node ($findings_expected ? () : @nodes)
+	{
+		my @found = -e $node->logfile ? slurp_file($node->logfile) =~ /durable patrol: .*\n.*/g : ();
+
+		diag('the patrol found in ' . $node->name . ":\n" . join("\n", @found)) if @found;
+		$? ||= 1 if @found;
+	}
 }
 
 # Install the extension and what workflows are made of: effect() is a step
