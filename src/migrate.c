@@ -55,17 +55,19 @@ read_chunk(Chunk *chunk, const pg_uuid_t *ids, int count, bool lock)
 }
 
 /*
- * The rows of one run
+ * The rows of one run, but for those that came after it was read
  */
 static int
-rows_of(const Chunk *chunk, const pg_uuid_t *run_id, HistoryRow **rows)
+rows_of(const Chunk *chunk, const Execution *e, HistoryRow **rows)
 {
+	const pg_uuid_t *run_id = &e->run_id;
 	int			first = 0;
 	int			n = 0;
 
 	while (first < chunk->nrows && memcmp(&chunk->rows[first].run_id, run_id, sizeof(pg_uuid_t)) != 0)
 		first++;
-	while (first + n < chunk->nrows && memcmp(&chunk->rows[first + n].run_id, run_id, sizeof(pg_uuid_t)) == 0)
+	while (first + n < chunk->nrows && memcmp(&chunk->rows[first + n].run_id, run_id, sizeof(pg_uuid_t)) == 0 &&
+		   chunk->rows[first + n].first_event < e->next_event)
 		n++;
 	*rows = &chunk->rows[first];
 	return n;
@@ -112,7 +114,7 @@ take_chunk(const pg_uuid_t *ids, int count, const VersionCode *found, int32 vers
 	{
 		Execution  *e = &chunk.executions[i];
 		HistoryRow *rows;
-		int			nrows = rows_of(&chunk, &e->run_id, &rows);
+		int			nrows = rows_of(&chunk, e, &rows);
 		Misfit		misfit = {0};
 		Code		code;
 
