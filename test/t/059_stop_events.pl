@@ -68,6 +68,7 @@ durable.max_activity_workers = 2
 durable.worker_idle_timeout = '100 ms'
 durable.max_turn_retry_delay = '1 s'
 durable.max_lost_tries = 5
+durable.patrol_interval = '500ms'
 CONF
 $node->start;
 $node->safe_psql('postgres', 'CREATE DATABASE app');

@@ -344,6 +344,7 @@ SELECT coalesce(string_agg(finding, E'\n'), '') FROM (
 	WHERE (is_status, is_result, is_steps) IS DISTINCT FROM (s.status, s.result, s.steps)
 	UNION ALL SELECT format('open: %s %s', e.workflow_id, e.waiting_for) FROM durable.execution e
 	UNION ALL SELECT format('stuck: %s %s', s.workflow_id, s.why) FROM wf_stuck s
+	UNION ALL SELECT format('patrol: %s %s %s', p.what, p.workflow_id, p.detail) FROM wf_patrol p
 	UNION ALL SELECT format('message of %s', m.run_id) FROM durable.message m
 	UNION ALL SELECT format('timer of %s', t.run_id) FROM durable.timer t
 	UNION ALL SELECT format('activity of %s', a.run_id) FROM durable.activity a
