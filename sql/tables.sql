@@ -138,6 +138,7 @@ CREATE TABLE durable.timer (
 	command		int4 NOT NULL,
 	owner		regrole NOT NULL,
 	fire_at		timestamptz NOT NULL,
+	since		timestamptz,					-- what that is counted from; null: a time of the clock
 	CONSTRAINT timer_pkey PRIMARY KEY (run_id, kind, command)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.2);
 CREATE INDEX timer_fire_at_idx ON durable.timer (fire_at, run_id);

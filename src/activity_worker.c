@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "clock.h"
 #include "compat.h"
 #include "executor/spi.h"
 #include "extension.h"
@@ -40,7 +41,7 @@ should_leave(void)
 	if (!durable_enabled || durable_max_activity_workers == 0 || slot->asked)
 		return true;
 	return shared->starving_tasks > 0 &&
-		TimestampDifferenceExceeds(started_at, GetCurrentTimestamp(), SLICE_MS);
+		TimestampDifferenceExceeds(started_at, durable_steady(), SLICE_MS);
 }
 
 /*
@@ -51,7 +52,7 @@ static DriveResult
 work(void)
 {
 	static TaskQueue *queue = NULL;
-	TimestampTz since = GetCurrentTimestamp();
+	TimestampTz since = durable_steady();
 	DriveResult result = DRIVE_IDLE;
 
 	SetCurrentStatementStartTimestamp();
@@ -78,7 +79,7 @@ work(void)
 		CHECK_FOR_INTERRUPTS();
 		process_reload_config();
 		if (result == DRIVE_GONE || result == DRIVE_FAILED || should_leave() ||
-			TimestampDifferenceExceeds(since, GetCurrentTimestamp(), REPORT_MS))
+			TimestampDifferenceExceeds(since, durable_steady(), REPORT_MS))
 			break;
 	}
 	SPI_finish();
@@ -131,7 +132,7 @@ durable_activity_worker_main(Datum arg)
 {
 	slot = process_begin(arg, "durable activity worker");
 	STOP_EVENT(activity_worker_begun);
-	started_at = GetCurrentTimestamp();
+	started_at = durable_steady();
 	for (;;)
 	{
 		DriveResult result = work();

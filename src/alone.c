@@ -116,7 +116,7 @@ static Jsonb *
 call(Activity *a, Jsonb *input)
 {
 	Callable   *function = callable_get(callable_resolve(text_to_cstring(a->name), false));
-	TimestampTz started = GetCurrentTimestamp();
+	TimestampTz started = durable_steady();
 	double		usecs;
 	Jsonb	   *result;
 
@@ -128,7 +128,7 @@ call(Activity *a, Jsonb *input)
 		PushActiveSnapshot(GetTransactionSnapshot());
 		result = callable_call(function, input);
 		PopActiveSnapshot();
-		usecs = GetCurrentTimestamp() - started;
+		usecs = durable_steady() - started;
 		function->usecs = function->usecs < 0 ? usecs : 0.8 * function->usecs + 0.2 * usecs;
 	}
 	payload_check(result, "result");

@@ -102,7 +102,7 @@ wf_start_timer(PG_FUNCTION_ARGS)
 
 	if (!span)
 		(void) arg_text(fcinfo, 0, "duration", true);
-	PG_RETURN_HANDLE(handle_start_timer(turn, durable_add_interval(turn->now, span)));
+	PG_RETURN_HANDLE(handle_start_timer(turn, span));
 }
 
 /* wf_signal_handle(signal) */

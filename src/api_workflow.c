@@ -122,7 +122,7 @@ wf_sleep(PG_FUNCTION_ARGS)
 
 	if (!span)
 		(void) arg_text(fcinfo, 0, "duration", true);
-	command_sleep_until(turn, durable_add_interval(turn->now, span));
+	command_sleep(turn, span);
 	PG_RETURN_VOID();
 }
 

@@ -378,7 +378,7 @@ static bool
 batch_is_full(const Batch *batch, const Turn *turn)
 {
 	return batch->subxids + (turn ? turn->subxids : 0) >= MAX_SUBXIDS ||
-		GetCurrentTimestamp() - batch->started > (int64) durable_batch_time * 1000;
+		durable_steady() - batch->started > (int64) durable_batch_time * 1000;
 }
 
 /*
@@ -483,7 +483,7 @@ take_turn(Batch *batch, BatchRun *run, Turn *turn)
 		return TURN_MAIL_ONLY;	/* batch_run() drops it */
 	/* that is done once, and nobody's finished work has waited for it */
 	if (turn->looked_up && batch->turns == 0)
-		batch->started = GetCurrentTimestamp();
+		batch->started = durable_steady();
 	end = run_code(batch, turn);
 	if (end == TURN_STUCK && pinned_move_on(turn))
 		end = run_code(batch, turn);

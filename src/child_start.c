@@ -225,14 +225,17 @@ static bool
 add_start(Batch *batch, const NewChild *child)
 {
 	if (child->run_deadline != DT_NOEND)
-		timer_add(&batch->timers, &child->run_id, MESSAGE_RUN_TIMEOUT, 0, batch->owner, child->run_deadline);
+		timer_add(&batch->timers, &child->run_id, MESSAGE_RUN_TIMEOUT, 0, batch->owner,
+				  (DueTime) {child->run_deadline, child->started_at});
 	if (child->execution_deadline != DT_NOEND)
-		timer_add(&batch->timers, &child->run_id, MESSAGE_EXECUTION_TIMEOUT, 0, batch->owner, child->execution_deadline);
+		timer_add(&batch->timers, &child->run_id, MESSAGE_EXECUTION_TIMEOUT, 0, batch->owner,
+				  (DueTime) {child->execution_deadline, child->started_at});
 	if (!child->first_event)
 		return true;
 	(void) history_add(&batch->history, &child->run_id, batch->owner, 1, child->started_at, 1, false, false,
 					   unconstify(Datum *, &child->first_event), 1);
-	timer_add(&batch->timers, &child->run_id, MESSAGE_START_DELAY, 0, batch->owner, child->not_before);
+	timer_add(&batch->timers, &child->run_id, MESSAGE_START_DELAY, 0, batch->owner,
+			  (DueTime) {child->not_before, child->started_at});
 	return false;
 }
 

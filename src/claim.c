@@ -54,7 +54,7 @@ room_for(Claim *claim, TimestampTz now)
 	{
 		/* a tenth of a second's tasks may come in a burst */
 		double		most = Max(queue->limits.rate / 10, 1);
-		double		came = (now - queue->tokens_at) * (queue->limits.rate / USECS_PER_SEC);
+		double		came = Max(now - queue->tokens_at, 0) * (queue->limits.rate / USECS_PER_SEC);
 
 		queue->tokens = Min(queue->tokens + came, most);
 		queue->tokens_at = now;

@@ -42,6 +42,16 @@ durable_monotonic(void)
 }
 
 /*
+ * The same as a timestamp, of no calendar: to be compared with others of this
+ * server, in this process or another
+ */
+TimestampTz
+durable_steady(void)
+{
+	return (TimestampTz) durable_monotonic();
+}
+
+/*
  * at + span by the calendar, as SQL's operator does it
  */
 TimestampTz

@@ -156,7 +156,7 @@ command_record(Turn *turn, EventType type, int32 command, const text *name, Json
 }
 
 static void
-change_timer(Turn *turn, int32 command, TimestampTz fire_at)
+change_timer(Turn *turn, int32 command, DueTime due)
 {
 	if (turn->ntimers % 8 == 0)
 	{
@@ -165,30 +165,30 @@ change_timer(Turn *turn, int32 command, TimestampTz fire_at)
 		turn->timers = turn->timers ? repalloc(turn->timers, size) :
 			MemoryContextAlloc(turn->context, size);
 	}
-	turn->timers[turn->ntimers++] = (NewTimer) {MESSAGE_TIMER, command, fire_at};
+	turn->timers[turn->ntimers++] = (NewTimer) {MESSAGE_TIMER, command, due};
 }
 
 /*
  * Start the timer of a wait; `wait' says for what, NULL: nothing, or a signal
  */
 void
-command_start_wait_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at, const char *wait)
+command_start_wait_timer(Turn *turn, int32 command, text *name, DueTime due, const char *wait)
 {
 	JsonBuilder b;
 
 	command_check_limits(turn);
 	json_begin(&b);
-	json_add_time(&b, "fire_at", fire_at);
+	json_add_time(&b, "fire_at", due.at);
 	if (wait)
 		json_add_text(&b, "wait", wait);
 	command_record(turn, EVENT_TIMER_STARTED, command, name, json_end(&b));
-	change_timer(turn, command, fire_at);
+	change_timer(turn, command, due);
 }
 
 void
-command_start_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at)
+command_start_timer(Turn *turn, int32 command, text *name, DueTime due)
 {
-	command_start_wait_timer(turn, command, name, fire_at, NULL);
+	command_start_wait_timer(turn, command, name, due, NULL);
 }
 
 /*
@@ -201,7 +201,7 @@ command_cancel_timer(Turn *turn, int32 command)
 	if (turn->commands[command - 1].resolution >= 0)
 		return;
 	command_record(turn, EVENT_TIMER_CANCELED, command, NULL, NULL);
-	change_timer(turn, command, DT_NOBEGIN);
+	change_timer(turn, command, (DueTime) {DT_NOBEGIN, DT_NOEND});
 }
 
 /*
@@ -337,22 +337,29 @@ command_step(Turn *turn, const StepRequest *request)
 	return command_activity_outcome(turn, command_step_end(turn, request));
 }
 
-void
-command_sleep_until(Turn *turn, TimestampTz until)
+/*
+ * A span from now on: by the clock as it is, which may be behind the time that
+ * the run has seen
+ */
+DueTime
+command_due_after(const Turn *turn, const Interval *span)
 {
-	Command    *command;
-	int32		number;
+	TimestampTz now = Min(turn->now, durable_now());
+
+	return (DueTime) {durable_add_interval(now, span), now};
+}
+
+static void
+sleep_until(Turn *turn, DueTime due)
+{
+	Command    *command = turn_match(turn, EVENT_TIMER_STARTED, "timer", NULL);
+	int32		number = turn->next_command - 1;
 	int			fire;
 	int			cancel;
 
-	command_raise_if_cancelled(turn);
-	if (until <= turn->now)
-		return;
-	command = turn_match(turn, EVENT_TIMER_STARTED, "timer", NULL);
-	number = turn->next_command - 1;
 	if (!command)
 	{
-		command_start_timer(turn, number, NULL, until);
+		command_start_timer(turn, number, NULL, due);
 		command = &turn->commands[number - 1];
 	}
 	fire = command_fired(turn, command);
@@ -365,6 +372,22 @@ command_sleep_until(Turn *turn, TimestampTz until)
 		command_cancel_timer(turn, number);
 		command_raise_cancelled(turn, NULL);
 	}
+}
+
+void
+command_sleep(Turn *turn, const Interval *span)
+{
+	command_raise_if_cancelled(turn);
+	if (durable_add_interval(turn->now, span) > turn->now)
+		sleep_until(turn, command_due_after(turn, span));
+}
+
+void
+command_sleep_until(Turn *turn, TimestampTz until)
+{
+	command_raise_if_cancelled(turn);
+	if (until > turn->now)
+		sleep_until(turn, (DueTime) {until, DT_NOEND});
 }
 
 /*
@@ -418,7 +441,7 @@ command_wait_signal(Turn *turn, text *name, const Interval *timeout)
 		number = turn->next_command - 1;
 		if (!command)
 		{
-			command_start_timer(turn, number, name, durable_add_interval(turn->now, timeout));
+			command_start_timer(turn, number, name, command_due_after(turn, timeout));
 			command = &turn->commands[number - 1];
 		}
 		fire = command_fired(turn, command);

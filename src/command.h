@@ -23,8 +23,9 @@ extern int	command_record(Turn *turn, EventType type, int32 command, const text 
 extern Jsonb *command_event_payload(const Event *event);
 extern Jsonb *command_activity_outcome(Turn *turn, Command *command);
 
-extern void command_start_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at);
-extern void command_start_wait_timer(Turn *turn, int32 command, text *name, TimestampTz fire_at, const char *wait);
+extern DueTime command_due_after(const Turn *turn, const Interval *span);
+extern void command_start_timer(Turn *turn, int32 command, text *name, DueTime due);
+extern void command_start_wait_timer(Turn *turn, int32 command, text *name, DueTime due, const char *wait);
 extern void command_cancel_timer(Turn *turn, int32 command);
 extern int	command_fired(Turn *turn, const Command *command);
 extern int	command_next_signal(SignalQueue *queue);
@@ -36,6 +37,7 @@ extern Activity *activity_of_request(Execution *e, const TaskRequest *request, i
 extern Jsonb *command_activity(Turn *turn, const TaskRequest *request);
 extern int32 command_start_activity(Turn *turn, const TaskRequest *request);
 extern Jsonb *command_step(Turn *turn, const StepRequest *request);
+extern void command_sleep(Turn *turn, const Interval *span);
 extern void command_sleep_until(Turn *turn, TimestampTz until);
 extern Jsonb *command_wait_signal(Turn *turn, text *name, const Interval *timeout);
 extern Jsonb *command_poll_signal(Turn *turn, text *name);

@@ -26,7 +26,7 @@ add_timers(Batch *batch, Turn *turn)
 	{
 		NewTimer   *timer = &turn->timers[i];
 
-		if (timer->fire_at != DT_NOBEGIN)
+		if (timer->due.at != DT_NOBEGIN)
 		{
 			bool		undone = false;
 
@@ -34,7 +34,7 @@ add_timers(Batch *batch, Turn *turn)
 				undone = turn->timers[j].command == timer->command;
 			if (undone)
 				continue;
-			timer_add(&batch->timers, &e->run_id, timer->kind, timer->command, e->owner, timer->fire_at);
+			timer_add(&batch->timers, &e->run_id, timer->kind, timer->command, e->owner, timer->due);
 			e->has_timers = true;
 		}
 		else
@@ -87,7 +87,7 @@ add_activities(Batch *batch, Turn *turn)
 	{
 		activity_add(&batch->activities, turn->pending);
 		timer_add(&batch->timers, &e->run_id, MESSAGE_ACTIVITY_RETRY, turn->pending->command,
-				  e->owner, turn->pending->next_attempt_at);
+				  e->owner, (DueTime) {turn->pending->next_attempt_at, durable_now()});
 		e->has_timers = true;
 	}
 	if (turn->pending_done)

@@ -336,3 +336,16 @@ fairness_ready_keys(TaskQueue *queue, TimestampTz now, ReadyKey *keys, int room)
 	LWLockRelease(shared->fairness);
 	return count;
 }
+
+/*
+ * The clock was set back
+ */
+void
+fairness_set_back(TaskQueue *queue, int64 by)
+{
+	LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
+	for (int i = 0; i < MAX_FAIR_KEYS; i++)
+		if (shared->fair_keys[i].queue == queue)
+			shared->fair_keys[i].next_at -= by;
+	LWLockRelease(shared->fairness);
+}

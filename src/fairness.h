@@ -29,6 +29,7 @@ extern void fairness_unpark(TaskQueue *queue, uint32 hash, double weight, Timest
 extern void fairness_count(TaskQueue *queue, uint32 hash, int running, int parked);
 extern void fairness_end_open(TaskQueue *queue, uint32 hash);
 extern void fairness_forget_counts(TaskQueue *queue);
+extern void fairness_set_back(TaskQueue *queue, int64 by);
 extern bool fairness_may_go_on(TaskQueue *queue, uint32 hash, TimestampTz now);
 extern int	fairness_ready_keys(TaskQueue *queue, TimestampTz now, ReadyKey *keys, int room);
 

@@ -58,7 +58,7 @@ batch_init(Batch *batch, Oid owner)
 	batch->owner = owner;
 	batch->queue = durable_queue(owner);
 	batch->context = AllocSetContextCreate(CurrentMemoryContext, "durable batch", ALLOCSET_DEFAULT_SIZES);
-	batch->started = GetCurrentTimestamp();
+	batch->started = durable_steady();
 	batch->lock_timeout = LockTimeout;
 	rows_init(&batch->children, TABLE_EXECUTION, batch->context);
 	rows_init(&batch->child_mail, TABLE_MESSAGE, batch->context);
@@ -375,7 +375,7 @@ keep_open(Batch *batch, Turn *turn, TurnEnd end, bool upserts)
 		e->compensates |= saga_is_open(turn);
 		e->turn_retry_at = from_now(turn) + turn_retry_delay(turn->problem, e->turn_failures);
 		e->has_timers = true;
-		timer_add(&batch->timers, &e->run_id, MESSAGE_WAKE, 0, e->owner, e->turn_retry_at);
+		timer_add(&batch->timers, &e->run_id, MESSAGE_WAKE, 0, e->owner, (DueTime) {e->turn_retry_at, from_now(turn)});
 		STOP_EVENT(turn_stuck);
 	}
 	else if (end != TURN_MAIL_ONLY)

@@ -162,14 +162,14 @@ is_open(Turn *turn, Handle handle)
 }
 
 Handle
-handle_start_timer(Turn *turn, TimestampTz fire_at)
+handle_start_timer(Turn *turn, const Interval *span)
 {
 	Command    *command;
 
 	command_raise_if_cancelled(turn);
 	command = turn_match(turn, EVENT_TIMER_STARTED, "timer", NULL);
 	if (!command)
-		command_start_timer(turn, turn->next_command - 1, NULL, fire_at);
+		command_start_timer(turn, turn->next_command - 1, NULL, command_due_after(turn, span));
 	return handle_make(HANDLE_TIMER, turn->next_command - 1);
 }
 

@@ -26,7 +26,7 @@ extern HandleKind handle_kind(Handle handle);
 extern int32 handle_number(Handle handle);
 extern const char *handle_kind_name(HandleKind kind);
 
-extern Handle handle_start_timer(Turn *turn, TimestampTz fire_at);
+extern Handle handle_start_timer(Turn *turn, const Interval *span);
 extern Handle handle_of_signal(Turn *turn, text *name);
 extern bool handle_is_done(Turn *turn, Handle handle);
 extern void handle_cancel(Turn *turn, Handle handle);

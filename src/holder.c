@@ -28,6 +28,7 @@
  */
 #include "postgres.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "holder.h"
 #include "miscadmin.h"
@@ -136,7 +137,7 @@ holder_take(const pg_uuid_t *run_ids, int count)
 	holder->count = count;
 	memcpy(holder->runs, run_ids, count * sizeof(pg_uuid_t));
 	LWLockRelease(&holder->lock);
-	holder->since = GetCurrentTimestamp();
+	holder->since = durable_steady();
 	pg_memory_barrier();
 	if (shared->nwanted == 0)
 		return;
@@ -154,7 +155,7 @@ holder_alone(bool busy)
 {
 	if (!my_holder())
 		return;
-	mine->since = GetCurrentTimestamp();
+	mine->since = durable_steady();
 	mine->alone = busy;
 }
 

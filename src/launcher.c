@@ -43,6 +43,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_database.h"
+#include "clock.h"
 #include "compat.h"
 #include "guc.h"
 #include "launcher.h"
@@ -53,6 +54,7 @@
 #include "process.h"
 #include "queue.h"
 #include "roles.h"
+#include "setback.h"
 #include "shares.h"
 #include "stopevent.h"
 #include "storage/ipc.h"
@@ -187,7 +189,7 @@ in_vain(Oid dbid, Oid owner, int *failures, TimestampTz *launched_at, bool *owne
 		roles_log(owner, dbid, state);
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 	(*failures)++;
-	*launched_at = GetCurrentTimestamp();
+	*launched_at = durable_steady();
 	LWLockRelease(shared->directory);
 	return true;
 }
@@ -213,9 +215,9 @@ needs_scheduler(Round *round, Database *db)
 	SpinLockRelease(&db->mutex);
 	if (at == DT_NOEND)
 		return false;
-	left = at == DT_NOBEGIN ? 0 : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), at);
+	left = at == DT_NOBEGIN || setback_happened(db) ? 0 : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), at);
 	if (left > 0)
-		round->wait = sooner(round->wait, Min(left, MAX_RESTART_DELAY_MS));
+		round->wait = sooner(round->wait, Min(left, CLOCK_CHECK_MS));
 	return left == 0;
 }
 
@@ -226,7 +228,7 @@ static void
 start_schedulers(Round *round)
 {
 	long		left;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = durable_steady();
 
 	for (int i = 0; i < MAX_DATABASES; i++)
 	{
@@ -294,7 +296,7 @@ may_run(Oid dbid)
 static bool
 all_absorbed(int queue)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = durable_steady();
 	bool		result = true;
 
 	LWLockAcquire(shared->directory, LW_SHARED);
@@ -389,7 +391,7 @@ start_workers(Round *round)
 {
 	static int	first = 0;		/* so that no queue is always the last */
 	int			room = durable_max_workers - slot_count(SLOT_WORKER);
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = durable_steady();
 
 	/* those without any worker come first */
 	for (int extra = 0; extra <= 1; extra++)
@@ -461,7 +463,7 @@ static void
 start_activity_worker(Round *round, int index, bool extra, int room)
 {
 	TaskQueue  *queue = &shared->task_queues[index];
-	long		delay = extra ? 0 : restart_delay(queue->dbid, queue->failures, queue->launched_at, GetCurrentTimestamp());
+	long		delay = extra ? 0 : restart_delay(queue->dbid, queue->failures, queue->launched_at, durable_steady());
 
 	if (delay > 0)
 	{
@@ -512,7 +514,7 @@ start_activity_workers(Round *round)
 static TimestampTz
 since_when(TimestampTz before, int count)
 {
-	return count == 0 ? 0 : before != 0 ? before : GetCurrentTimestamp();
+	return count == 0 ? 0 : before != 0 ? before : durable_steady();
 }
 
 /*

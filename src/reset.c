@@ -380,7 +380,7 @@ static void
 set_timer_again(const Execution *next, const Event *event, RowBatch *timers)
 {
 	timer_add(timers, &next->run_id, MESSAGE_TIMER, event->command, next->owner,
-			  json_find_time(event->attributes, "fire_at"));
+			  (DueTime) {json_find_time(event->attributes, "fire_at"), DT_NOEND});
 }
 
 /*

@@ -27,9 +27,11 @@
  *	  7. An error that may pass (a full disk, a lock) does not end it: it looks at
  *	  everything again after a while (trouble.c).
  *
- *	  8. Now and then it looks whether anything stands still (patrol.c).
+ *	  8. It looks after the clock, too (setback.c).
  *
- *	  9. Where the extension is not installed it leaves, and the database is
+ *	  9. Now and then it looks whether anything stands still (patrol.c).
+ *
+ *	  10. Where the extension is not installed it leaves, and the database is
  *	  forgotten.  Where the tables belong to another database (identity.c) it
  *	  says so and waits.
  *
@@ -57,6 +59,7 @@
 #include "postmaster/interrupt.h"
 #include "process.h"
 #include "queue.h"
+#include "setback.h"
 #include "stopevent.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -72,8 +75,6 @@
 
 /* Timers that somebody has locked are looked at again after this */
 #define LOCKED_RETRY_USECS	USECS_PER_SEC
-/* Sleep is not by the clock, which may be set, nor does it go on while the machine is suspended */
-#define CLOCK_CHECK_MS		60000L
 
 pg_noreturn PGDLLEXPORT extern void durable_scheduler_main(Datum arg);
 
@@ -381,7 +382,7 @@ is_busy(void)
 	SpinLockAcquire(&database->mutex);
 	due = database->look || Min(database->deadline, database->look_at) <= durable_now();
 	SpinLockRelease(&database->mutex);
-	return due || listener_any_notify() || errands_wait();
+	return due || listener_any_notify() || errands_wait() || setback_is_due(database);
 }
 
 /*
@@ -439,6 +440,24 @@ know_nothing(void)
 	SpinLockRelease(&database->mutex);
 }
 
+/*
+ * The clock was set back: nothing falls due when it was said to
+ */
+static void
+set_back(void)
+{
+	pgstat_report_activity(STATE_RUNNING, "durable: the clock was set back");
+	begin();
+	check_business();
+	if (!database->paused)
+		setback_work(database);
+	end();
+	setback_done(database);
+	STOP_EVENT(setback_done);
+	know_nothing();
+	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
 static bool
 soon_passes(int sqlstate)
 {
@@ -480,6 +499,9 @@ try_work(void)
 		TimestampTz from;
 		bool		look;
 
+		if (setback_is_due(database))
+			set_back();
+		setback_note(database);
 		errands_serve();
 		if (take_request(&from, &look))
 		{

@@ -284,7 +284,7 @@ settings_restore(const SessionSettings *kept)
 	if (GetSessionUserId() != kept->user)
 		(void) set_config_option("session_authorization", GetUserNameFromId(kept->user, false), PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_SET, true, ERROR, false);
-	if (GetUserId() != kept->user)
+	if (GetUserId() != kept->user || OidIsValid(GetCurrentRoleId()))
 		(void) set_config_option("role", "none", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, ERROR, false);
 	ResetAllOptions();
 	forboth(name, kept->names, value, kept->values)

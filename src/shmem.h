@@ -61,6 +61,10 @@ typedef struct Database
 	bool		patrol_rests;	/* it has to be told of that */
 	int64		looks;			/* of the patrol, the last one */
 	TimestampTz looked_at;
+	int64		clock_zero;		/* how the clocks went together (setback.c); 0: not known */
+	int64		clock_before;	/* the same before the clock was set forward, */
+	TimestampTz clock_forward_at;	/* to this; 0: it was not */
+	TimestampTz clock_noted;	/* by durable_steady() */
 } Database;
 
 /* A run that was locked by someone else when its mail came by. */

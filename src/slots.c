@@ -15,6 +15,7 @@
 
 #include <signal.h>
 
+#include "clock.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "queue.h"
@@ -119,7 +120,7 @@ reserve(SlotKind kind, Oid dbid, Oid owner, int queue, SlotTicket *ticket)
 		slot->dbid = dbid;
 		slot->owner = owner;
 		slot->queue = queue;
-		slot->reserved_at = GetCurrentTimestamp();
+		slot->reserved_at = durable_steady();
 		slot->proc = NULL;
 		slot->dismissed = false;
 		slot->idle = false;
@@ -171,7 +172,7 @@ static void
 warn_of_shortage(void)
 {
 	static TimestampTz warned_at = 0;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = durable_steady();
 
 	if (warned_at != 0 && !TimestampDifferenceExceeds(warned_at, now, WARNING_INTERVAL_MS))
 		return;
@@ -344,7 +345,7 @@ slot_count(SlotKind kind)
 void
 slots_reclaim(bool all)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = durable_steady();
 
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_SLOTS; i++)

@@ -116,7 +116,7 @@ work(void *arg)
 	Activity   *a = arg;
 	Callable   *function = function_of(a);
 	RunningAttempt running = {.activity = a, .context = CurrentMemoryContext};
-	TimestampTz started = GetCurrentTimestamp();
+	TimestampTz started = durable_steady();
 	int			nestlevel = NewGUCNestLevel();
 	double		usecs;
 	Jsonb	   *result;
@@ -132,7 +132,7 @@ work(void *arg)
 	running_attempt = NULL;
 	payload_check(result, "result");
 	AtEOXact_GUC(false, nestlevel);
-	usecs = GetCurrentTimestamp() - started;
+	usecs = durable_steady() - started;
 	function->usecs = 0.8 * function->usecs + 0.2 * usecs;
 	return result;
 }
@@ -213,7 +213,7 @@ run_claimed(TaskBatch *batch)
 	{
 		Activity   *a = &claim->rows[i];
 
-		if (i > 0 && GetCurrentTimestamp() - batch->started > (int64) durable_batch_time * 1000)
+		if (i > 0 && durable_steady() - batch->started > (int64) durable_batch_time * 1000)
 			break;
 		CHECK_FOR_INTERRUPTS();
 		if (!use_settings(a))
@@ -247,7 +247,7 @@ do_batch(TaskBatch *batch, TaskQueue *queue, Slot *slot, MemoryContext context)
 
 	settings_forget_applied();
 	batch->claim = (Claim) {.queue = queue, .max = alone_left > 0 ? 1 : MAX_BATCH, .context = context};
-	batch->started = GetCurrentTimestamp();
+	batch->started = durable_steady();
 	batch->any_alone = false;
 	batch->done = 0;
 	attempt_ends_init(&batch->ends, context);

@@ -184,9 +184,9 @@ void
 run_set_timeouts(const Execution *e, TimestampTz not_before)
 {
 	if (e->run_timeout)
-		timer_set(&e->run_id, MESSAGE_RUN_TIMEOUT, 0, e->owner, run_deadline(e, not_before));
+		timer_set(&e->run_id, MESSAGE_RUN_TIMEOUT, 0, e->owner, (DueTime) {run_deadline(e, not_before), e->started_at});
 	if (e->execution_deadline != DT_NOEND)
-		timer_set(&e->run_id, MESSAGE_EXECUTION_TIMEOUT, 0, e->owner, e->execution_deadline);
+		timer_set(&e->run_id, MESSAGE_EXECUTION_TIMEOUT, 0, e->owner, (DueTime) {e->execution_deadline, e->started_at});
 }
 
 /*
@@ -258,7 +258,7 @@ run_start(Execution *e, Jsonb *input, TimestampTz not_before, int64 *seq)
 	if (delayed)
 	{
 		write_start_event(e, not_before, input, input_id);
-		timer_set(&e->run_id, MESSAGE_START_DELAY, 0, e->owner, not_before);
+		timer_set(&e->run_id, MESSAGE_START_DELAY, 0, e->owner, (DueTime) {not_before, e->started_at});
 	}
 	else
 	{

@@ -142,9 +142,9 @@ run_function(const StepRequest *step)
 	Oid			function = OidIsValid(step->function) ? step->function :
 		callable_resolve(text_to_cstring(step->name), false);
 	Callable   *callable = callable_get(function);
-	TimestampTz started = GetCurrentTimestamp();
+	TimestampTz started = durable_steady();
 	Jsonb	   *result = callable_call(callable, step->input);
-	double		usecs = GetCurrentTimestamp() - started;
+	double		usecs = durable_steady() - started;
 
 	callable->usecs = callable->usecs < 0 ? usecs : 0.8 * callable->usecs + 0.2 * usecs;
 	return result;

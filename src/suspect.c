@@ -38,6 +38,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "compat.h"
 #include "libpq/pqsignal.h"
 #include "mb/pg_wchar.h"
@@ -88,7 +89,7 @@ add_suspect(const Suspect *suspect)
 	shared->nsuspects += !OidIsValid(entry->dbid);
 	*entry = *suspect;
 	entry->step[sizeof(entry->step) - 1] = '\0';
-	entry->until = GetCurrentTimestamp() + AMONG_USECS;
+	entry->until = durable_steady() + AMONG_USECS;
 }
 
 static bool
@@ -308,7 +309,7 @@ suspect_among(Oid owner)
 
 	if (!shared || shared->nsuspects == 0)
 		return false;
-	now = GetCurrentTimestamp();
+	now = durable_steady();
 	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_SUSPECTS; i++)
 	{

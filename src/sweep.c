@@ -30,7 +30,7 @@
 void
 sweep_later(const pg_uuid_t *run_id, int32 command, Oid owner)
 {
-	timer_set(run_id, TIMER_SWEEP, command, owner, durable_now() + SWEEP_DELAY);
+	timer_set(run_id, TIMER_SWEEP, command, owner, (DueTime) {durable_now() + SWEEP_DELAY, DT_NOEND});
 }
 
 /*

@@ -53,6 +53,7 @@
 #include "postgres.h"
 
 #include "clock.h"
+#include "fairness.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "storage/latch.h"
@@ -73,7 +74,7 @@ init_entry(TaskQueue *queue, const TaskQueueName *name)
 {
 	TaskQueue	entry = {
 		.dbid = MyDatabaseId, .id = name->id, .topic = name->topic, .owner = name->owner, .external = name->external,
-		.used_at = GetCurrentTimestamp(), .state = TASK_QUEUE_UNKNOWN, .seq = durable_now(), .throttled_until = DT_NOEND,
+		.used_at = durable_steady(), .state = TASK_QUEUE_UNKNOWN, .seq = durable_now(), .throttled_until = DT_NOEND,
 		.freed_at = DT_NOEND
 	};
 
@@ -98,7 +99,7 @@ init_entry(TaskQueue *queue, const TaskQueueName *name)
 static bool
 is_free(TaskQueue *queue)
 {
-	if (GetCurrentTimestamp() - queue->used_at < KEEP_USECS || queue->open > 0)
+	if (durable_steady() - queue->used_at < KEEP_USECS || queue->open > 0)
 		return false;
 	if (queue->external && queue->limits.concurrency == 0 && queue->limits.rate == 0 && !task_queue_limits_keys(queue))
 		return true;
@@ -122,7 +123,7 @@ find_entry(int64 id)
 
 		if (!queue || queue->dbid != MyDatabaseId || queue->id != id)
 			continue;
-		queue->used_at = GetCurrentTimestamp();
+		queue->used_at = durable_steady();
 		return last = queue;
 	}
 	return NULL;
@@ -172,7 +173,7 @@ make_known(const TaskQueueName *name)
 {
 	static Oid	refused = InvalidOid;
 	static TimestampTz refused_at;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = durable_steady();
 	TaskQueue  *result;
 
 	if (refused == name->owner && now - refused_at < REFUSED_USECS && now >= refused_at)
@@ -428,7 +429,7 @@ task_queue_next(Oid dbid, Oid owner, TaskQueue *last)
 
 		if (queue->dbid == dbid && queue->owner == owner && !queue->external && task_queue_ready(queue))
 		{
-			queue->used_at = GetCurrentTimestamp();
+			queue->used_at = durable_steady();
 			return queue;
 		}
 	}
@@ -589,4 +590,28 @@ task_queues_look_again(Oid dbid)
 	for (int i = 0; i < shared->task_queue_end; i++)
 		if (shared->task_queues[i].dbid == dbid)
 			task_queue_look_again(&shared->task_queues[i]);
+}
+
+/*
+ * The clock was set back, so that much later comes what the queues of a database
+ * wait for
+ */
+void
+task_queues_set_back(Oid dbid, int64 by)
+{
+	for (int i = 0; i < shared->task_queue_end; i++)
+	{
+		TaskQueue  *queue = &shared->task_queues[i];
+
+		if (queue->dbid != dbid)
+			continue;
+		SpinLockAcquire(&queue->mutex);
+		queue->tokens_at -= by;
+		if (queue->throttled_until != DT_NOEND)
+			queue->throttled_until -= by;
+		if (queue->freed_at != DT_NOEND)
+			queue->freed_at -= by;
+		SpinLockRelease(&queue->mutex);
+		fairness_set_back(queue, by);
+	}
 }

@@ -19,12 +19,12 @@
 
 enum
 {
-	T_RUN_ID, T_KIND, T_COMMAND, T_OWNER, T_FIRE_AT, TIMER_COLUMNS
+	T_RUN_ID, T_KIND, T_COMMAND, T_OWNER, T_FIRE_AT, T_SINCE, TIMER_COLUMNS
 };
 
 void
 timer_add(RowBatch *batch, const pg_uuid_t *run_id, MessageKind kind, int32 command,
-		  Oid owner, TimestampTz fire_at)
+		  Oid owner, DueTime due)
 {
 	Datum		values[TIMER_COLUMNS];
 	bool		nulls[TIMER_COLUMNS] = {0};
@@ -33,9 +33,11 @@ timer_add(RowBatch *batch, const pg_uuid_t *run_id, MessageKind kind, int32 comm
 	values[T_KIND] = Int16GetDatum(kind);
 	values[T_COMMAND] = Int32GetDatum(command);
 	values[T_OWNER] = ObjectIdGetDatum(owner);
-	values[T_FIRE_AT] = TimestampTzGetDatum(fire_at);
+	values[T_FIRE_AT] = TimestampTzGetDatum(due.at);
+	values[T_SINCE] = TimestampTzGetDatum(due.since);
+	nulls[T_SINCE] = due.since == DT_NOEND;
 	rows_add(batch, values, nulls);
-	txn_deadline(fire_at);
+	txn_deadline(due.at);
 }
 
 /*
@@ -46,7 +48,7 @@ timer_write(RowBatch *batch)
 {
 	static Statement statement = {
 		"INSERT INTO durable.timer SELECT n.* FROM pg_catalog.unnest($1) n"
-		" ON CONFLICT (run_id, kind, command) DO UPDATE SET fire_at = excluded.fire_at",
+		" ON CONFLICT (run_id, kind, command) DO UPDATE SET fire_at = excluded.fire_at, since = excluded.since",
 		1, {ROWS_OF(TABLE_TIMER)}
 	};
 
@@ -54,12 +56,12 @@ timer_write(RowBatch *batch)
 }
 
 void
-timer_set(const pg_uuid_t *run_id, MessageKind kind, int32 command, Oid owner, TimestampTz fire_at)
+timer_set(const pg_uuid_t *run_id, MessageKind kind, int32 command, Oid owner, DueTime due)
 {
 	RowBatch	batch;
 
 	rows_init(&batch, TABLE_TIMER, CurrentMemoryContext);
-	timer_add(&batch, run_id, kind, command, owner, fire_at);
+	timer_add(&batch, run_id, kind, command, owner, due);
 	timer_write(&batch);
 }
 

@@ -8,6 +8,7 @@
 #ifndef DURABLE_TIMER_H
 #define DURABLE_TIMER_H
 
+#include "clock.h"
 #include "mailbox.h"
 #include "utils/array.h"
 
@@ -19,9 +20,9 @@ typedef struct TimerPlace
 } TimerPlace;
 
 extern void timer_add(RowBatch *batch, const pg_uuid_t *run_id, MessageKind kind, int32 command,
-					  Oid owner, TimestampTz fire_at);
+					  Oid owner, DueTime due);
 extern void timer_write(RowBatch *batch);
-extern void timer_set(const pg_uuid_t *run_id, MessageKind kind, int32 command, Oid owner, TimestampTz fire_at);
+extern void timer_set(const pg_uuid_t *run_id, MessageKind kind, int32 command, Oid owner, DueTime due);
 extern void timer_cancel(const pg_uuid_t *run_id, MessageKind kind, int32 command);
 extern bool timer_is_set(const pg_uuid_t *run_id, MessageKind kind, int32 command);
 extern void timer_clear(const pg_uuid_t *run_ids, int count);

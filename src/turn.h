@@ -10,6 +10,7 @@
 
 #include "activity.h"
 #include "callable.h"
+#include "clock.h"
 #include "common/pg_prng.h"
 #include "execution.h"
 #include "history.h"
@@ -161,7 +162,7 @@ typedef struct NewTimer
 {
 	MessageKind kind;
 	int32		command;
-	TimestampTz fire_at;		/* DT_NOBEGIN: cancel it */
+	DueTime		due;			/* at DT_NOBEGIN: cancel it */
 } NewTimer;
 
 /* A handle of the next signal of a name */

@@ -98,7 +98,7 @@ timeout_timer(Turn *turn, text *name, const Interval *timeout, int *fire)
 
 	if (!command)
 	{
-		command_start_wait_timer(turn, number, label, durable_add_interval(turn->now, timeout), "update");
+		command_start_wait_timer(turn, number, label, command_due_after(turn, timeout), "update");
 		command = &turn->commands[number - 1];
 	}
 	*fire = command_fired(turn, command);

@@ -21,6 +21,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "clock.h"
 #include "holder.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -58,7 +59,7 @@ end_process(void)
 static void
 tick(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = durable_steady();
 
 	if (bitten != WATCHDOG_NONE)
 	{
@@ -164,7 +165,7 @@ watchdog_guard(int64 usecs, WatchdogReason reason)
 {
 	bitten = WATCHDOG_NONE;
 	guard_reason = reason;
-	guard_until = usecs > 0 ? GetCurrentTimestamp() + usecs : 0;
+	guard_until = usecs > 0 ? durable_steady() + usecs : 0;
 }
 
 /*

@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
+#include "clock.h"
 #include "guc.h"
 #include "identity.h"
 #include "miscadmin.h"
@@ -115,7 +116,7 @@ waits_for_others(Oid owner, bool activities)
 	SlotKind	kind = activities ? SLOT_ACTIVITY_WORKER : SLOT_WORKER;
 	bool		has_worker = false;
 
-	if (since == 0 || GetCurrentTimestamp() - since < LONG_USECS)
+	if (since == 0 || durable_steady() - since < LONG_USECS)
 		return false;
 	LWLockAcquire(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS; i++)

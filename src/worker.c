@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "clock.h"
 #include "compat.h"
 #include "drive.h"
 #include "executor/spi.h"
@@ -53,7 +54,7 @@ should_leave(void)
 	if (!durable_enabled || durable_max_workers == 0 || slot->asked)
 		return true;
 	return shared->starving > 0 &&
-		TimestampDifferenceExceeds(started_at, GetCurrentTimestamp(), SLICE_MS);
+		TimestampDifferenceExceeds(started_at, durable_steady(), SLICE_MS);
 }
 
 /*
@@ -63,7 +64,7 @@ should_leave(void)
 static DriveResult
 work(void)
 {
-	TimestampTz since = GetCurrentTimestamp();
+	TimestampTz since = durable_steady();
 	DriveResult result;
 
 	SetCurrentStatementStartTimestamp();
@@ -75,7 +76,7 @@ work(void)
 		int			turns = 0;
 
 		STOP_EVENT(worker_drives);
-		slot->batch_at = GetCurrentTimestamp();
+		slot->batch_at = durable_steady();
 		result = durable_drive(slot->owner, &turns);
 		if (result == DRIVE_IDLE)
 			slot->batch_at = 0;	/* there is nothing left (slots.c) */
@@ -93,7 +94,7 @@ work(void)
 		CHECK_FOR_INTERRUPTS();
 		process_reload_config();
 	} while ((result == DRIVE_BUSY || result == DRIVE_MORE) && !should_leave() &&
-			 !TimestampDifferenceExceeds(since, GetCurrentTimestamp(), REPORT_MS));
+			 !TimestampDifferenceExceeds(since, durable_steady(), REPORT_MS));
 	SPI_finish();
 	CommitTransactionCommand();
 	txn_settle();
@@ -139,7 +140,7 @@ durable_worker_main(Datum arg)
 	slot = process_begin(arg, "durable worker");
 	queue = &shared->queues[slot->queue];
 	STOP_EVENT(worker_begun);
-	started_at = GetCurrentTimestamp();
+	started_at = durable_steady();
 	for (;;)
 	{
 		DriveResult result = work();
