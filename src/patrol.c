@@ -30,6 +30,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "check.h"
 #include "child.h"
 #include "clock.h"
@@ -47,6 +48,7 @@
 #include "timer.h"
 #include "trouble.h"
 #include "txn.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "waiter.h"
@@ -55,6 +57,9 @@
 #define GRACE_USECS		(5 * USECS_PER_SEC)
 #define MAX_SIGHTS		512
 #define MAX_WAITERS		128
+/* Roles that have more queues than a look goes through */
+#define MAX_OWNERS		64
+#define QUEUES_IN_A_ROW	256
 
 static Sight sights[2][MAX_SIGHTS];
 static int	counts[2];
@@ -176,17 +181,38 @@ look_at_queue(const Activity *a, int64 now)
 	}
 }
 
+/*
+ * Of a role's queues some are looked at, so that who has many does not keep it
+ */
 static void
-look_at_tasks(int64 now)
+look_at_queues(bool external, int64 now)
 {
 	int64		after = PG_INT64_MIN;
+	Datum		enough[MAX_OWNERS];
+	int			nenough = 0;
+	Oid			owner = InvalidOid;
+	int			count = 0;
+	ArrayType  *except = construct_empty_array(OIDOID);
 	Activity	a;
 
-	while (activity_next_queue(after, &a))
+	while (nenough < MAX_OWNERS && activity_next_queue(after, external, InvalidOid, except, &a))
 	{
 		after = a.queue;
 		look_at_queue(&a, now);
+		count = a.owner == owner ? count + 1 : 1;
+		owner = a.owner;
+		if (count < QUEUES_IN_A_ROW)
+			continue;
+		enough[nenough++] = ObjectIdGetDatum(owner);
+		except = construct_array(enough, nenough, OIDOID, sizeof(Oid), true, TYPALIGN_INT);
 	}
+}
+
+static void
+look_at_tasks(int64 now)
+{
+	look_at_queues(false, now);
+	look_at_queues(true, now);
 }
 
 static void
