@@ -211,8 +211,8 @@ sub cpu
 	}
 	return $ticks;
 }
-# the sessions above report their statistics as they end
-ok(until_true(sub { my $before = $node->safe_psql('postgres', $seen); usleep(200_000); $before eq $node->safe_psql('postgres', $seen) }),
+# the sessions above report their statistics as they end, and the patrol looks once more
+ok(until_true(sub { my $before = $node->safe_psql('postgres', $seen); usleep(700_000); $before eq $node->safe_psql('postgres', $seen) }),
 	'the engine comes to rest');
 my ($before, $ticks) = ($node->safe_psql('postgres', $seen), cpu());
 sleep(2);
