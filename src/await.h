@@ -20,7 +20,7 @@ typedef struct Outcome
 } Outcome;
 
 extern bool await_closed(Found *run, const char *name, int64 until);
-extern void refuse_deleted(const char *name) pg_attribute_noreturn();
+pg_noreturn extern void refuse_deleted(const char *name);
 extern void await_outcome(const Found *run, const char *name, Outcome *outcome);
 extern Jsonb *await_result(Found *run, const char *name, int64 until);
 
