@@ -185,7 +185,7 @@ copy_slots(Slot *slots, int *pids)
 {
 	int			n = 0;
 
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS; i++)
 		if (shared->slots[i].in_use)
 		{

@@ -273,7 +273,7 @@ durable_external_workers(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (!shared)
 		return (Datum) 0;
-	LWLockAcquire(shared->waiting, LW_SHARED);
+	shared_lock(shared->waiting, LW_SHARED);
 	memcpy(pollers, shared->pollers, MAX_POLLERS * sizeof(Poller));
 	LWLockRelease(shared->waiting);
 	for (int i = 0; i < MAX_POLLERS; i++)
@@ -315,7 +315,7 @@ durable_polled_since(PG_FUNCTION_ARGS)
 
 	if (!shared || shared->started_at > since)
 		PG_RETURN_BOOL(true);
-	LWLockAcquire(shared->waiting, LW_SHARED);
+	shared_lock(shared->waiting, LW_SHARED);
 	for (int i = 0; i < MAX_POLLERS && !found; i++)
 		found = shared->pollers[i].dbid == MyDatabaseId && shared->pollers[i].topic == topic &&
 			shared->pollers[i].seen_at > since;

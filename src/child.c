@@ -37,6 +37,7 @@
 #include "failure.h"
 #include "family.h"
 #include "find.h"
+#include "holder.h"
 #include "json.h"
 #include "outside.h"
 #include "payload.h"
@@ -273,12 +274,20 @@ children_cancel(const pg_uuid_t *parent, const int32 *commands, int count, Oid o
 void
 children_sweep(const pg_uuid_t *parent, int32 command, Oid owner)
 {
+	pg_uuid_t  *left;
+	int			n;
+
 	if (command > 0)
 		children_cancel(parent, &command, 1, owner);
 	else if (command == SWEEP_CANCEL_CHILDREN)
 		cancel_children(parent, 1, owner);
 	else
+	{
 		terminate_all(parent, 1, owner, false);
+		/* who has them in a step gives them away */
+		n = family_left(parent, 1, CLOSE_TERMINATE, MAX_DOOMED, &left);
+		holders_doom(left, n);
+	}
 }
 
 /*

@@ -100,7 +100,7 @@ change_block(Oid dbid, int by)
 
 	if (!db)
 		return;
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	db->blocked += by;
 	LWLockRelease(shared->directory);
 }

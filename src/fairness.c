@@ -53,7 +53,7 @@ fairness_forget_keys(TaskQueue *queue)
 {
 	if (!shared)
 		return;
-	LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
+	shared_lock(shared->fairness, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_FAIR_KEYS; i++)
 		if (shared->fair_keys[i].queue == queue)
 			memset(&shared->fair_keys[i], 0, sizeof(FairKey));
@@ -139,7 +139,7 @@ fairness_place(TaskQueue *queue, int priority, const text *key, double weight, i
 
 	if (keyed)
 	{
-		LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
+		shared_lock(shared->fairness, LW_EXCLUSIVE);
 		entry = find_key(queue, fairness_hash(key), true);
 	}
 	SpinLockAcquire(&queue->mutex);
@@ -179,7 +179,7 @@ fairness_admit(TaskQueue *queue, uint32 hash, double weight, TimestampTz now)
 	FairKey    *key;
 	bool		result = true;
 
-	LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
+	shared_lock(shared->fairness, LW_EXCLUSIVE);
 	key = find_key(queue, hash, true);
 	if (key)
 	{
@@ -205,7 +205,7 @@ fairness_unpark(TaskQueue *queue, uint32 hash, double weight, TimestampTz now)
 {
 	FairKey    *key;
 
-	LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
+	shared_lock(shared->fairness, LW_EXCLUSIVE);
 	key = find_key(queue, hash, true);
 	if (key)
 		key->open++;
@@ -225,7 +225,7 @@ fairness_count(TaskQueue *queue, uint32 hash, int running, int parked)
 
 	if (!shared)
 		return;
-	LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
+	shared_lock(shared->fairness, LW_EXCLUSIVE);
 	key = find_key(queue, hash, running > 0 || parked > 0);
 	if (key)
 	{
@@ -252,7 +252,7 @@ fairness_end_open(TaskQueue *queue, uint32 hash)
 
 	if (!shared)
 		return;
-	LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
+	shared_lock(shared->fairness, LW_EXCLUSIVE);
 	key = find_key(queue, hash, false);
 	if (key)
 		key->open = Max(key->open - 1, 0);
@@ -268,7 +268,7 @@ fairness_forget_counts(TaskQueue *queue)
 {
 	if (!shared)
 		return;
-	LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
+	shared_lock(shared->fairness, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_FAIR_KEYS; i++)
 		if (shared->fair_keys[i].queue == queue)
 		{
@@ -290,7 +290,7 @@ fairness_may_go_on(TaskQueue *queue, uint32 hash, TimestampTz now)
 	FairKey    *key;
 	bool		result = true;
 
-	LWLockAcquire(shared->fairness, LW_SHARED);
+	shared_lock(shared->fairness, LW_SHARED);
 	key = find_key(queue, hash, false);
 	if (key)
 		result = key->next_at <= now &&
@@ -311,7 +311,7 @@ fairness_ready_keys(TaskQueue *queue, TimestampTz now, ReadyKey *keys, int room)
 
 	if (!shared || queue->freed_at > now)
 		return 0;
-	LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
+	shared_lock(shared->fairness, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_FAIR_KEYS; i++)
 	{
 		FairKey    *key = &shared->fair_keys[i];
@@ -343,7 +343,7 @@ fairness_ready_keys(TaskQueue *queue, TimestampTz now, ReadyKey *keys, int room)
 void
 fairness_set_back(TaskQueue *queue, int64 by)
 {
-	LWLockAcquire(shared->fairness, LW_EXCLUSIVE);
+	shared_lock(shared->fairness, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_FAIR_KEYS; i++)
 		if (shared->fair_keys[i].queue == queue)
 			shared->fair_keys[i].next_at -= by;

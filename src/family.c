@@ -140,6 +140,26 @@ family_parents(const pg_uuid_t *parents, int count, int policy, pg_uuid_t **havi
 }
 
 /*
+ * The open children of some runs of a policy, at most `limit'
+ */
+int
+family_left(const pg_uuid_t *parents, int count, int policy, int limit, pg_uuid_t **children)
+{
+	static Statement statement = {
+		"SELECT e.run_id FROM durable.execution e WHERE e.parent_run_id = ANY ($1) AND e.parent_run_id IS NOT NULL"
+		" AND e.parent_close_policy = $2 LIMIT $3",
+		3, {UUIDARRAYOID, INT2OID, INT4OID}
+	};
+	Datum		values[3] = {uuid_array(parents, count), Int16GetDatum(policy), Int32GetDatum(limit)};
+	int			n = (int) store_execute(&statement, values, NULL);
+
+	*children = palloc(Max(n, 1) * sizeof(pg_uuid_t));
+	for (int i = 0; i < n; i++)
+		(*children)[i] = *DatumGetUUIDP(store_value(i, 1));
+	return n;
+}
+
+/*
  * Make open children of a run, of its commands up to one, those of another.
  * Returns how many, and by which commands they were started.
  */

@@ -42,7 +42,7 @@ finding_note(const Finding *finding)
 	TimestampTz now = GetCurrentTimestamp();
 	Finding    *entry = NULL;
 
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_FINDINGS && !entry; i++)
 		if (is_same(&shared->findings[i], finding))
 			entry = &shared->findings[i];
@@ -71,7 +71,7 @@ findings_copy(Finding *findings)
 {
 	int			n = 0;
 
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_FINDINGS; i++)
 		if (shared->findings[i].dbid == MyDatabaseId)
 			findings[n++] = shared->findings[i];

@@ -15,7 +15,12 @@
  *	  a run of its is wanted after it has noted them, and who wants it looks at
  *	  the entries after he has said so: one of the two sees the other.
  *
- *	  3. The launcher asks a worker of a role that has more than its share to
+ *	  3. The scheduler does not wait.  Of a run that it is to terminate, the child
+ *	  of one that is closed, it says that it is doomed (holders_doom), which is the
+ *	  same for a while, and comes back.  A run whose time is over is only taken out
+ *	  of its step (holders_interrupt): its next turn has the mail that says so.
+ *
+ *	  4. The launcher asks a worker of a role that has more than its share to
  *	  leave when others want workers (launcher.c).  It does so after its batch,
  *	  or after YIELD_MS in the middle of one, which is undone then.
  *
@@ -36,6 +41,8 @@
 #include "storage/latch.h"
 #include "storage/shmem.h"
 
+/* The scheduler comes back long before (sweep.c) */
+#define DOOMED_USECS	(2 * USECS_PER_SEC)
 /* Of a batch that is larger the first ones are known */
 #define HOLDER_RUNS		64
 
@@ -111,11 +118,26 @@ my_holder(void)
 }
 
 static bool
+any_wanted(void)
+{
+	return shared->nwanted > 0 || (shared->doomed_until != 0 && shared->doomed_until > durable_steady());
+}
+
+static bool
+is_doomed(const Doomed *doomed, const pg_uuid_t *run_id)
+{
+	return doomed->dbid == MyDatabaseId && memcmp(&doomed->run_id, run_id, sizeof(pg_uuid_t)) == 0;
+}
+
+static bool
 is_wanted(const pg_uuid_t *run_id)
 {
+	TimestampTz now = durable_steady();
 	bool		result = false;
 
-	for (int i = 0; i < MaxBackends && !result; i++)
+	for (int i = 0; i < MAX_DOOMED && !result; i++)
+		result = shared->doomed[i].until > now && is_doomed(&shared->doomed[i], run_id);
+	for (int i = 0; i < MaxBackends && !result && shared->nwanted > 0; i++)
 		result = holders[i].want_dbid == MyDatabaseId &&
 			memcmp(&holders[i].want_run, run_id, sizeof(pg_uuid_t)) == 0;
 	return result;
@@ -139,9 +161,9 @@ holder_take(const pg_uuid_t *run_ids, int count)
 	LWLockRelease(&holder->lock);
 	holder->since = durable_steady();
 	pg_memory_barrier();
-	if (shared->nwanted == 0)
+	if (!any_wanted())
 		return;
-	LWLockAcquire(shared->wanting, LW_SHARED);
+	shared_lock(shared->wanting, LW_SHARED);
 	for (int i = 0; i < count && !holder->wanted; i++)
 		holder->wanted = is_wanted(&run_ids[i]);
 	LWLockRelease(shared->wanting);
@@ -209,6 +231,53 @@ holder_init(bool leave)
 }
 
 /*
+ * Whoever has one of these runs in hand is to undo what he is at
+ */
+void
+holders_interrupt(const pg_uuid_t *run_ids, int count)
+{
+	pg_memory_barrier();
+	for (int i = 0; holders && i < MaxBackends; i++)
+	{
+		Holder	   *holder = &holders[i];
+
+		if (holder->count == 0 || holder == mine)
+			continue;
+		LWLockAcquire(&holder->lock, LW_SHARED);
+		for (int j = 0; holder->dbid == MyDatabaseId && j < holder->count && !holder->wanted; j++)
+			for (int k = 0; k < count && !holder->wanted; k++)
+				holder->wanted = memcmp(&holder->runs[j], &run_ids[k], sizeof(pg_uuid_t)) == 0;
+		LWLockRelease(&holder->lock);
+	}
+}
+
+/*
+ * The same, and no batch takes these runs for a while.  Of more than there is
+ * room for the last ones.
+ */
+void
+holders_doom(const pg_uuid_t *run_ids, int count)
+{
+	TimestampTz now = durable_steady();
+
+	if (!shared)
+		return;
+	shared_lock(shared->wanting, LW_EXCLUSIVE);
+	for (int i = 0; i < count; i++)
+	{
+		Doomed	   *place = &shared->doomed[0];
+
+		for (int j = 0; j < MAX_DOOMED && !is_doomed(place, &run_ids[i]); j++)
+			if (is_doomed(&shared->doomed[j], &run_ids[i]) || shared->doomed[j].until < place->until)
+				place = &shared->doomed[j];
+		*place = (Doomed) {MyDatabaseId, run_ids[i], now + DOOMED_USECS};
+	}
+	shared->doomed_until = now + DOOMED_USECS;
+	LWLockRelease(shared->wanting);
+	holders_interrupt(run_ids, count);
+}
+
+/*
  * We are going to wait for a run that somebody has locked: if it is a batch, it
  * is to give the run away
  */
@@ -217,24 +286,12 @@ holders_want(const pg_uuid_t *run_id)
 {
 	if (!my_holder())
 		return;
-	LWLockAcquire(shared->wanting, LW_EXCLUSIVE);
+	shared_lock(shared->wanting, LW_EXCLUSIVE);
 	shared->nwanted += !OidIsValid(mine->want_dbid);
 	mine->want_dbid = MyDatabaseId;
 	mine->want_run = *run_id;
 	LWLockRelease(shared->wanting);
-	pg_memory_barrier();
-	for (int i = 0; i < MaxBackends; i++)
-	{
-		Holder	   *holder = &holders[i];
-
-		if (holder->count == 0 || holder == mine)
-			continue;
-		LWLockAcquire(&holder->lock, LW_SHARED);
-		for (int j = 0; holder->dbid == MyDatabaseId && j < holder->count; j++)
-			if (memcmp(&holder->runs[j], run_id, sizeof(pg_uuid_t)) == 0)
-				holder->wanted = true;
-		LWLockRelease(&holder->lock);
-	}
+	holders_interrupt(run_id, 1);
 }
 
 /*
@@ -245,7 +302,7 @@ holders_want_no_more(void)
 {
 	if (!mine || !OidIsValid(mine->want_dbid))
 		return;
-	LWLockAcquire(shared->wanting, LW_EXCLUSIVE);
+	shared_lock(shared->wanting, LW_EXCLUSIVE);
 	mine->want_dbid = InvalidOid;
 	shared->nwanted--;
 	LWLockRelease(shared->wanting);
@@ -259,9 +316,9 @@ holders_keep_off(const pg_uuid_t *run_id)
 {
 	bool		result;
 
-	if (!shared || shared->nwanted == 0)
+	if (!shared || !any_wanted())
 		return false;
-	LWLockAcquire(shared->wanting, LW_SHARED);
+	shared_lock(shared->wanting, LW_SHARED);
 	result = is_wanted(run_id);
 	LWLockRelease(shared->wanting);
 	return result;

@@ -21,6 +21,8 @@ extern void holder_release(void);
 extern bool holder_must_give_way(TimestampTz now);
 extern void holder_ask_to_leave(PGPROC *proc, bool leave);
 extern void holder_init(bool leave);
+extern void holders_interrupt(const pg_uuid_t *run_ids, int count);
+extern void holders_doom(const pg_uuid_t *run_ids, int count);
 extern void holders_want(const pg_uuid_t *run_id);
 extern void holders_want_no_more(void);
 extern bool holders_keep_off(const pg_uuid_t *run_id);

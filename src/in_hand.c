@@ -42,7 +42,7 @@ count_hands(SlotKind kind, int queue, Oid owner)
 {
 	Hands		hands = {0};
 
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS; i++)
 	{
 		Slot	   *slot = &shared->slots[i];
@@ -86,7 +86,7 @@ waiting_roles(int64 topic, Oid *roles, int room)
 {
 	int			n = 0;
 
-	LWLockAcquire(shared->waiting, LW_SHARED);
+	shared_lock(shared->waiting, LW_SHARED);
 	for (int i = 0; i < MaxBackends && n < room && shared->nwaiters > 0; i++)
 	{
 		Waiter	   *waiter = &shared->waiters[i];
@@ -153,7 +153,7 @@ waiting_sessions(pg_uuid_t *run_ids, int *pids, int room)
 {
 	int			n = 0;
 
-	LWLockAcquire(shared->waiting, LW_SHARED);
+	shared_lock(shared->waiting, LW_SHARED);
 	for (int i = 0; i < MaxBackends && n < room && shared->nwaiters > 0; i++)
 	{
 		Waiter	   *waiter = &shared->waiters[i];

@@ -187,7 +187,7 @@ in_vain(Oid dbid, Oid owner, int *failures, TimestampTz *launched_at, bool *owne
 	/* the first time, and when the delay is as long as it gets */
 	if (*ownerless || *failures == 1 || RESTART_DELAY_MS << Min(*failures - 1, 10) >= MAX_RESTART_DELAY_MS)
 		roles_log(owner, dbid, state);
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	(*failures)++;
 	*launched_at = durable_steady();
 	LWLockRelease(shared->directory);
@@ -236,7 +236,7 @@ start_schedulers(Round *round)
 		Oid			dbid;
 		bool		wanted;
 
-		LWLockAcquire(shared->directory, LW_SHARED);
+		shared_lock(shared->directory, LW_SHARED);
 		dbid = db->dbid;
 		wanted = needs_scheduler(round, db);
 		LWLockRelease(shared->directory);
@@ -255,7 +255,7 @@ start_schedulers(Round *round)
 		}
 		STOP_EVENT(launcher_scheduler);
 		/* it says so itself if it is wanted on */
-		LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+		shared_lock(shared->directory, LW_EXCLUSIVE);
 		db->wanted = db->resting = false;
 		db->failures++;
 		db->launched_at = now;
@@ -273,7 +273,7 @@ may_run(Oid dbid)
 	bool		result = false;
 	bool		known = false;
 
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_DATABASES; i++)
 	{
 		Database   *db = &shared->databases[i];
@@ -299,7 +299,7 @@ all_absorbed(int queue)
 	TimestampTz now = durable_steady();
 	bool		result = true;
 
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS && result; i++)
 	{
 		Slot	   *slot = &shared->slots[i];
@@ -369,7 +369,7 @@ lacks_workers(Queue *queue, bool extra)
 static void
 wake_idle_workers(SlotKind kind, int count)
 {
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS && count > 0; i++)
 	{
 		Slot	   *slot = &shared->slots[i];
@@ -440,7 +440,7 @@ has_free_activity_worker(TaskQueue *queue, int *workers)
 	bool		result = false;
 
 	*workers = 0;
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS; i++)
 	{
 		Slot	   *slot = &shared->slots[i];
@@ -598,7 +598,7 @@ durable_launcher_init(void)
 	memset(&worker, 0, sizeof(worker));
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = 5;
+	worker.bgw_restart_time = 1;
 	strlcpy(worker.bgw_library_name, "durable", BGW_MAXLEN);
 	strlcpy(worker.bgw_function_name, "durable_launcher_main", BGW_MAXLEN);
 	strlcpy(worker.bgw_name, "durable launcher", BGW_MAXLEN);

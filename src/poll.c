@@ -93,7 +93,7 @@ see_worker(const Poll *poll, int64 topic, int tasks)
 	if (!shared)
 		return;
 	clip_text(name, text_to_cstring(poll->worker), NAMEDATALEN);
-	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	shared_lock(shared->waiting, LW_EXCLUSIVE);
 	if (mine && !is_poller(mine, poll->role, topic, name))
 		mine = NULL;
 	for (int i = 0; i < MAX_POLLERS && !mine; i++)

@@ -62,7 +62,7 @@ durable_queue(Oid owner)
 	if (last && last->dbid == MyDatabaseId && last->owner == owner)
 		return last;
 
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_QUEUES && !result; i++)
 	{
 		Queue	   *queue = &shared->queues[i];
@@ -291,7 +291,7 @@ queue_wake(Queue *queue)
 	if (!shared || queue == &local_queue)
 		return;
 	index = queue - shared->queues;
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	workers = queue->workers;
 	for (int i = 0; workers > 0 && !woken && i < MAX_SLOTS; i++)
 	{

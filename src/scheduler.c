@@ -107,7 +107,7 @@ end(void)
 static void
 want_on(bool wanted)
 {
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	database->wanted = wanted;
 	LWLockRelease(shared->directory);
 }
@@ -120,7 +120,7 @@ forget_failures(void)
 {
 	if (database->failures == 0)
 		return;
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	database->failures = 0;
 	LWLockRelease(shared->directory);
 }

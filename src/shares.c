@@ -124,7 +124,7 @@ shares_ask(SlotKind kind, int needed, int room)
 	int			n = 0;
 	int			share = durable_workers_per_role > 0 ? durable_workers_per_role : (room + 1) / 2;
 
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_SLOTS && needed == 0; i++)
 		if (shared->slots[i].in_use && shared->slots[i].kind == kind && shared->slots[i].asked)
 			ask(&shared->slots[i], false);

@@ -11,6 +11,13 @@
  *	  is held for a look through an array at most, never while waiting.  What
  *	  changes at every commit has a spinlock of its own.
  *
+ *	  The locks that the block names are taken in its order, if a process holds more
+ *	  than one: directory, waiting, fairness, wanting.  shared_lock() holds that
+ *	  in builds with assertions.  Below them are the locks of single entries, LWLocks
+ *	  (Queue.skipping, those of holder.c) before spinlocks, of which a process holds one
+ *	  of each at most.  A spinlock is held for a few straight lines: nothing is
+ *	  searched, called or raised meanwhile.
+ *
  *	  3. Nothing here is truth.  After a crash the block starts empty, and each
  *	  scheduler finds out from the tables what there is to do.
  *
@@ -109,6 +116,23 @@ durable_shmem_init(void)
 }
 
 /*
+ * Take one of the locks that Shared names, in their order
+ */
+void
+shared_lock(LWLock *lock, LWLockMode mode)
+{
+#ifdef USE_ASSERT_CHECKING
+	LWLock	   *const ordered[] = {shared->directory, shared->waiting, shared->fairness, shared->wanting};
+	int			i = lengthof(ordered) - 1;
+
+	while (ordered[i] != lock)
+		Assert(!LWLockHeldByMe(ordered[i--]));
+	Assert(!LWLockHeldByMe(lock));
+#endif
+	LWLockAcquire(lock, mode);
+}
+
+/*
  * Text for a place of a fixed size: what does not fit is cut off, but not in the
  * middle of a character
  */
@@ -132,7 +156,7 @@ durable_database(Oid dbid, bool create)
 
 	if (!shared)
 		return NULL;
-	LWLockAcquire(shared->directory, create ? LW_EXCLUSIVE : LW_SHARED);
+	shared_lock(shared->directory, create ? LW_EXCLUSIVE : LW_SHARED);
 	for (int i = 0; i < MAX_DATABASES && !result; i++)
 	{
 		if (shared->databases[i].dbid == dbid)
@@ -186,7 +210,7 @@ durable_wake_slots(SlotKind kind, Oid dbid)
 
 	if (!shared)
 		return false;
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS; i++)
 	{
 		Slot	   *slot = &shared->slots[i];
@@ -209,7 +233,7 @@ durable_terminate_slots(SlotKind kind, Oid dbid)
 {
 	if (!shared)
 		return;
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS; i++)
 	{
 		Slot	   *slot = &shared->slots[i];
@@ -245,7 +269,7 @@ durable_want_scheduler(Oid dbid)
 
 	if (!db)
 		return false;
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	db->wanted = true;
 	LWLockRelease(shared->directory);
 	durable_wake_launcher();

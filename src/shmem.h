@@ -25,6 +25,7 @@
 #define MAX_ERRANDS		128
 #define MAX_SUSPECTS	256
 #define MAX_FINDINGS	256
+#define MAX_DOOMED		64
 #define PRIORITIES		5
 
 #define TROUBLE_MESSAGE	200
@@ -280,6 +281,14 @@ typedef struct Finding
 	int64		times;
 } Finding;
 
+/* A run that is to be terminated as soon as who has it gives it away, see holder.c. */
+typedef struct Doomed
+{
+	Oid			dbid;
+	pg_uuid_t	run_id;
+	TimestampTz until;			/* past: free */
+} Doomed;
+
 /* What a session asks the scheduler to commit for it, see errand.c. */
 typedef enum ErrandState
 {
@@ -328,6 +337,8 @@ typedef struct Shared
 	pg_atomic_uint32 identities;	/* counts changes of durable.identity in any database, */
 	pg_atomic_uint32 identities_open;	/* and transactions with one that have not ended */
 	int			nwanted;		/* runs that somebody wants; the lock wanting */
+	TimestampTz doomed_until;	/* the latest of the following; likewise */
+	Doomed		doomed[MAX_DOOMED];
 	int			nwaiters;
 	int			nlisteners;
 	int			listeners_missing;	/* found no room: then everything notifies */
@@ -347,6 +358,7 @@ typedef struct Shared
 extern Shared *shared;
 
 extern void durable_shmem_init(void);
+extern void shared_lock(LWLock *lock, LWLockMode mode);
 extern Database *durable_database(Oid dbid, bool create);
 extern void clip_text(char *to, const char *from, size_t size);
 extern void durable_wake_launcher(void);

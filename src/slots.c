@@ -70,7 +70,7 @@ detach(int code, Datum arg)
 	STOP_EVENT(slot_detaching);
 	dbid = my_slot->dbid;
 	busy = my_slot->lease != 0;
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	if (my_slot->kind == SLOT_WORKER && my_slot->batch_at != 0)
 		queue_doubt(&shared->queues[my_slot->queue]);
 	release(my_slot);
@@ -107,7 +107,7 @@ reserve(SlotKind kind, Oid dbid, Oid owner, int queue, SlotTicket *ticket)
 {
 	int			index = -1;
 
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_SLOTS && index < 0; i++)
 		if (!shared->slots[i].in_use)
 			index = i;
@@ -203,7 +203,7 @@ slot_start(SlotKind kind, Oid dbid, Oid owner, int queue)
 		STOP_EVENT(slot_registered);
 		return true;
 	}
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	count_start(&shared->slots[index], -1);
 	release(&shared->slots[index]);
 	LWLockRelease(shared->directory);
@@ -223,7 +223,7 @@ slot_attach(int index)
 	bool		ours;
 
 	memcpy(&ticket, MyBgworkerEntry->bgw_extra, sizeof(ticket));
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	ours = slot->in_use && slot->generation == ticket.generation && slot->proc == NULL;
 	if (ours)
 	{
@@ -272,7 +272,7 @@ slot_leave_if_idle(Slot *slot)
 {
 	bool		has_work;
 
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	if (slot->kind == SLOT_WORKER)
 		has_work = queue_has_mail(&shared->queues[slot->queue]) || queue_any_skipped(&shared->queues[slot->queue]);
 	else
@@ -298,7 +298,7 @@ slot_leave_if_idle(Slot *slot)
 void
 slot_rest(Slot *slot, Database *db, bool (*busy) (void))
 {
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	if (!busy())
 	{
 		db->resting = true;
@@ -318,7 +318,7 @@ slot_exists(SlotKind kind, Oid dbid)
 {
 	bool		found = false;
 
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS && !found; i++)
 		found = shared->slots[i].in_use && shared->slots[i].kind == kind && shared->slots[i].dbid == dbid;
 	LWLockRelease(shared->directory);
@@ -330,7 +330,7 @@ slot_count(SlotKind kind)
 {
 	int			count = 0;
 
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS; i++)
 		count += shared->slots[i].in_use && shared->slots[i].kind == kind;
 	LWLockRelease(shared->directory);
@@ -347,7 +347,7 @@ slots_reclaim(bool all)
 {
 	TimestampTz now = durable_steady();
 
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_SLOTS; i++)
 	{
 		Slot	   *slot = &shared->slots[i];
@@ -370,7 +370,7 @@ slots_terminate(Oid dbid)
 {
 	int			count = 0;
 
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS; i++)
 	{
 		Slot	   *slot = &shared->slots[i];
@@ -394,7 +394,7 @@ slots_terminate(Oid dbid)
 void
 slots_forget_database(Oid dbid, bool force)
 {
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_DATABASES; i++)
 		if (shared->databases[i].dbid == dbid)
 		{

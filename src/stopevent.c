@@ -392,7 +392,7 @@ durable_stop_shared(PG_FUNCTION_ARGS)
 		waiters += shared->waiters[i].proc != NULL;
 	for (int i = 0; i < MAX_ERRANDS; i++)
 		errands += shared->errands[i].state != ERRAND_FREE;
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS; i++)
 	{
 		const Slot *slot = &shared->slots[i];

@@ -208,7 +208,7 @@ leave(int code, Datum arg)
 	if (!OidIsValid(mine->dbid))
 		return;
 	STOP_EVENT(hand_leaving);
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	if (!is_dismissed())
 		add_suspect(mine);
 	/* that the next process starts late would not help: it does not meet it */
@@ -285,7 +285,7 @@ suspect_find(const pg_uuid_t *run_id, char *step)
 
 	if (!shared || shared->nsuspects == 0)
 		return false;
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SUSPECTS && !found; i++)
 	{
 		Suspect    *suspect = &shared->suspects[i];
@@ -310,7 +310,7 @@ suspect_among(Oid owner)
 	if (!shared || shared->nsuspects == 0)
 		return false;
 	now = durable_steady();
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_SUSPECTS; i++)
 	{
 		Suspect    *suspect = &shared->suspects[i];
@@ -337,7 +337,7 @@ suspect_clear(const pg_uuid_t *run_id)
 {
 	if (!shared || shared->nsuspects == 0)
 		return;
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_SUSPECTS; i++)
 		if (shared->suspects[i].dbid == MyDatabaseId &&
 			memcmp(&shared->suspects[i].run_id, run_id, sizeof(pg_uuid_t)) == 0)

@@ -178,7 +178,7 @@ make_known(const TaskQueueName *name)
 
 	if (refused == name->owner && now - refused_at < REFUSED_USECS && now >= refused_at)
 		return NULL;
-	LWLockAcquire(shared->directory, LW_EXCLUSIVE);
+	shared_lock(shared->directory, LW_EXCLUSIVE);
 	result = find_entry(name->id);
 	if (!result && (result = free_entry(name->owner)) != NULL)
 		init_entry(result, name);
@@ -198,7 +198,7 @@ task_queue_find(int64 id)
 
 	if (!shared)
 		return NULL;
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	result = find_entry(id);
 	LWLockRelease(shared->directory);
 	return result;
@@ -493,7 +493,7 @@ wake_activity_worker(TaskQueue *queue)
 {
 	bool		woken = false;
 
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS && !woken; i++)
 	{
 		Slot	   *slot = &shared->slots[i];

@@ -144,8 +144,8 @@ timer_fire(TimerPlace *place, TimestampTz now, int limit, ArrayType *except, Oid
 		" sent AS (INSERT INTO durable.message (owner, seq, run_id, kind, alone, at, command)"
 		" SELECT f.owner, pg_catalog.nextval('durable.message_seq'), f.run_id, f.kind, false, $2,"
 		"  CASE WHEN f.command > 0 THEN f.command END"
-		" FROM (SELECT * FROM fired ORDER BY fired.fire_at) f RETURNING owner, seq)"
-		" SELECT s.owner, s.seq, l.fire_at, l.run_id FROM sent s CROSS JOIN"
+		" FROM (SELECT * FROM fired ORDER BY fired.fire_at) f RETURNING owner, seq, kind, run_id)"
+		" SELECT s.owner, s.seq, l.fire_at, l.run_id, s.kind, s.run_id FROM sent s CROSS JOIN"
 		" (SELECT f.fire_at, f.run_id FROM fired f ORDER BY f.fire_at DESC, f.run_id DESC LIMIT 1) l",
 		5, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, UUIDOID, OIDARRAYOID}
 	};
@@ -154,12 +154,16 @@ timer_fire(TimerPlace *place, TimestampTz now, int limit, ArrayType *except, Oid
 		PointerGetDatum(except)
 	};
 	int			n = (int) store_execute(&statement, values, NULL);
+	MessageKind kind;
 
 	STOP_EVENT(timers_fired);
 	for (int i = 0; i < n; i++)
 	{
 		owners[i] = DatumGetObjectId(store_value(i, 1));
 		txn_mail(owners[i], DatumGetInt64(store_value(i, 2)));
+		kind = (MessageKind) DatumGetInt16(store_value(i, 5));
+		if (kind == MESSAGE_RUN_TIMEOUT || kind == MESSAGE_EXECUTION_TIMEOUT)
+			txn_interrupt(DatumGetUUIDP(store_value(i, 6)));
 	}
 	if (n > 0)
 	{

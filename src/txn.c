@@ -55,12 +55,19 @@ typedef struct Note
 	int			locked_room;
 } Note;
 
+/* Runs */
+typedef struct Ids
+{
+	pg_uuid_t  *ids;
+	int			count;
+	int			room;
+} Ids;
+
 static Note *notes = NULL;
 static int	note_count = 0;
 static int	note_room = 0;
-static pg_uuid_t *closed = NULL;
-static int	closed_count = 0;
-static int	closed_room = 0;
+static Ids	closed;
+static Ids	interrupted;		/* whoever is in a step of theirs is to leave it */
 static AnsweredUpdate *answered = NULL;
 static int	answered_count = 0;
 static int	answered_room = 0;
@@ -164,20 +171,35 @@ txn_deadline(TimestampTz at)
 	deadline = Min(deadline, at);
 }
 
-void
-txn_closed(const pg_uuid_t *run_id)
+static void
+add_id(Ids *to, const pg_uuid_t *run_id)
 {
 	if (!shared)
 		return;
-	if (closed_count == closed_room)
+	if (to->count == to->room)
 	{
-		int			room = closed_room ? closed_room * 2 : 64;
+		int			room = to->room ? to->room * 2 : 64;
 
-		closed = closed ? repalloc(closed, room * sizeof(pg_uuid_t)) :
+		to->ids = to->ids ? repalloc(to->ids, room * sizeof(pg_uuid_t)) :
 			MemoryContextAlloc(TopMemoryContext, room * sizeof(pg_uuid_t));
-		closed_room = room;
+		to->room = room;
 	}
-	closed[closed_count++] = *run_id;
+	to->ids[to->count++] = *run_id;
+}
+
+void
+txn_closed(const pg_uuid_t *run_id)
+{
+	add_id(&closed, run_id);
+}
+
+/*
+ * Mail of a run was written for which its step must not be waited for
+ */
+void
+txn_interrupt(const pg_uuid_t *run_id)
+{
+	add_id(&interrupted, run_id);
 }
 
 /*
@@ -298,12 +320,12 @@ relax_commit(void)
 		synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
 		return;
 	/* what is told later waits for the disk then, but could not for standbys */
-	if ((durability < TXN_FORGETTABLE || closed_count > 0) && standbys_count())
+	if ((durability < TXN_FORGETTABLE || closed.count > 0) && standbys_count())
 		return;
 	saved_synchronous_commit = synchronous_commit;
 	synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
 	relaxed = true;
-	tracked = (turns || closed_count > 0) && shared;
+	tracked = (turns || closed.count > 0) && shared;
 	if (tracked)
 		pg_atomic_fetch_add_u32(&shared->turns_committing, 1);
 }
@@ -392,7 +414,7 @@ forget_all(void)
 		if (notes[i].locked)
 			pfree(notes[i].locked);
 	note_count = 0;
-	closed_count = 0;
+	closed.count = interrupted.count = 0;
 	answered_count = 0;
 	deadline = DT_NOEND;
 	extension_changed = false;
@@ -426,7 +448,7 @@ end_note(const Note *note, bool commit)
 static bool
 has_notes(void)
 {
-	return note_count > 0 || closed_count > 0 || answered_count > 0 || deadline != DT_NOEND || extension_changed ||
+	return note_count > 0 || closed.count > 0 || answered_count > 0 || deadline != DT_NOEND || extension_changed ||
 		tasknote_any();
 }
 
@@ -438,7 +460,7 @@ xact_callback(XactEvent event, void *arg)
 
 	if (event == XACT_EVENT_PRE_COMMIT)
 	{
-		if (note_count > 0 || closed_count > 0 || deadline != DT_NOEND)
+		if (note_count > 0 || closed.count > 0 || deadline != DT_NOEND)
 			STOP_EVENT(txn_pre_commit);
 		relax_commit();
 	}
@@ -465,18 +487,20 @@ xact_callback(XactEvent event, void *arg)
 			durable_new_deadline(MyDatabaseId, deadline);
 			STOP_EVENT(txn_deadline);
 		}
-		if (closed_count > 0)
+		if (closed.count > 0)
 		{
-			waiter_wake(closed, closed_count);
+			waiter_wake(closed.ids, closed.count);
 			STOP_EVENT(txn_waiters);
 		}
-		for (int i = 0; i < closed_count; i++)
-			suspect_clear(&closed[i]);
+		for (int i = 0; i < closed.count; i++)
+			suspect_clear(&closed.ids[i]);
 		if (answered_count > 0)
 		{
 			waiter_wake_updates(answered, answered_count);
 			STOP_EVENT(txn_answered);
 		}
+		if (interrupted.count > 0)
+			holders_interrupt(interrupted.ids, interrupted.count);
 		if (OidIsValid(new_database))
 			durable_want_scheduler(new_database);
 		if (extension_changed)

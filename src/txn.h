@@ -28,6 +28,7 @@ extern void txn_claimed(Queue *queue, int64 seq);
 extern void txn_locked(Oid owner, const pg_uuid_t *run_id);
 extern void txn_deadline(TimestampTz at);
 extern void txn_closed(const pg_uuid_t *run_id);
+extern void txn_interrupt(const pg_uuid_t *run_id);
 extern void txn_update(const pg_uuid_t *run_id, uint32 update);
 extern void txn_extension_changed(void);
 extern void txn_identity_changed(void);

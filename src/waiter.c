@@ -66,7 +66,7 @@ release_listeners(bool all, bool commit)
 {
 	int			kept = 0;
 
-	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	shared_lock(shared->waiting, LW_EXCLUSIVE);
 	for (int i = 0; i < my_listener_count; i++)
 	{
 		MyListener *mine = &my_listeners[i];
@@ -113,7 +113,7 @@ static Waiter *
 take_entry(void)
 {
 	register_exit();
-	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	shared_lock(shared->waiting, LW_EXCLUSIVE);
 	for (int i = 0; i < MaxBackends && !my_waiter; i++)
 		if (shared->waiters[i].proc == NULL)
 		{
@@ -191,7 +191,7 @@ waiter_end(void)
 {
 	if (!my_waiter)
 		return;
-	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	shared_lock(shared->waiting, LW_EXCLUSIVE);
 	my_waiter->proc = NULL;
 	my_waiter->topic = 0;
 	my_waiter = NULL;
@@ -212,7 +212,7 @@ waiter_wake_for_tasks(int64 topic, Oid owner)
 
 	if (shared->nwaiters == 0)
 		return false;
-	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	shared_lock(shared->waiting, LW_EXCLUSIVE);
 	left = shared->nwaiters;
 	for (int i = 0; i < MaxBackends && left > 0 && !woken; i++)
 	{
@@ -242,7 +242,7 @@ waiter_wake(const pg_uuid_t *run_ids, int n)
 
 	if (!shared || shared->nwaiters == 0)
 		return;
-	LWLockAcquire(shared->waiting, LW_SHARED);
+	shared_lock(shared->waiting, LW_SHARED);
 	left = shared->nwaiters;
 	for (int i = 0; i < MaxBackends && left > 0; i++)
 	{
@@ -271,7 +271,7 @@ waiter_wake_all(void)
 {
 	if (!shared || shared->nwaiters == 0)
 		return;
-	LWLockAcquire(shared->waiting, LW_SHARED);
+	shared_lock(shared->waiting, LW_SHARED);
 	for (int i = 0; i < MaxBackends; i++)
 		if (shared->waiters[i].proc && shared->waiters[i].dbid == MyDatabaseId)
 			SetLatch(&shared->waiters[i].proc->procLatch);
@@ -288,7 +288,7 @@ waiter_wake_updates(const AnsweredUpdate *updates, int n)
 
 	if (!shared || shared->nwaiters == 0)
 		return;
-	LWLockAcquire(shared->waiting, LW_SHARED);
+	shared_lock(shared->waiting, LW_SHARED);
 	left = shared->nwaiters;
 	for (int i = 0; i < MaxBackends && left > 0; i++)
 	{
@@ -402,7 +402,7 @@ listener_add(const char *channel)
 		my_listeners = my_listeners ? repalloc(my_listeners, size) :
 			MemoryContextAlloc(TopMemoryContext, size);
 	}
-	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	shared_lock(shared->waiting, LW_EXCLUSIVE);
 	if (!has_room(key))
 	{
 		LWLockRelease(shared->waiting);
@@ -463,7 +463,7 @@ listener_hungry(uint64 key)
 
 	if (!shared || shared->nlisteners == 0)
 		return 0;
-	LWLockAcquire(shared->waiting, LW_SHARED);
+	shared_lock(shared->waiting, LW_SHARED);
 	listener = find_listener(key);
 	result = listener ? listener->hungry : shared->listeners_missing > 0;
 	LWLockRelease(shared->waiting);
@@ -482,7 +482,7 @@ listener_set_hungry(uint64 key)
 
 	if (!shared || shared->nlisteners == 0)
 		return false;
-	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	shared_lock(shared->waiting, LW_EXCLUSIVE);
 	listener = find_listener(key);
 	if (listener)
 	{
@@ -508,7 +508,7 @@ listener_tell(uint64 key, uint32 notified)
 
 	if (shared->nlisteners == 0)
 		return false;
-	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	shared_lock(shared->waiting, LW_EXCLUSIVE);
 	listener = find_listener(key);
 	if (listener && notified)
 	{
@@ -551,7 +551,7 @@ listener_take_notify(int from, uint64 *key)
 {
 	int			result = -1;
 
-	LWLockAcquire(shared->waiting, LW_EXCLUSIVE);
+	shared_lock(shared->waiting, LW_EXCLUSIVE);
 	for (int i = from; i < MAX_LISTENERS && result < 0; i++)
 	{
 		Listener   *listener = &shared->listeners[i];
@@ -582,7 +582,7 @@ waiting_workers(int64 topic, int64 *notified)
 	*notified = 0;
 	if (!shared)
 		return 0;
-	LWLockAcquire(shared->waiting, LW_SHARED);
+	shared_lock(shared->waiting, LW_SHARED);
 	listener = find_listener((uint64) topic);
 	count = listener ? listener->sessions : 0;
 	*notified = listener ? listener->notified : 0;
@@ -610,7 +610,7 @@ listener_wants(uint64 key)
 
 	if (!shared || shared->listeners_missing > 0)
 		return true;
-	LWLockAcquire(shared->waiting, LW_SHARED);
+	shared_lock(shared->waiting, LW_SHARED);
 	found = find_listener(key) != NULL;
 	LWLockRelease(shared->waiting);
 	return found;

@@ -118,7 +118,7 @@ waits_for_others(Oid owner, bool activities)
 
 	if (since == 0 || durable_steady() - since < LONG_USECS)
 		return false;
-	LWLockAcquire(shared->directory, LW_SHARED);
+	shared_lock(shared->directory, LW_SHARED);
 	for (int i = 0; i < MAX_SLOTS; i++)
 		has_worker |= shared->slots[i].in_use && shared->slots[i].kind == kind &&
 			shared->slots[i].dbid == MyDatabaseId && shared->slots[i].owner == owner;
