@@ -167,7 +167,7 @@ look_at_assignment(PLpgSQL_execstate *estate, PLpgSQL_stmt_assign *assign)
 		return;
 	from = TupleDescAttr(source->resultDesc, 0)->atttypid;
 	to = ((PLpgSQL_var *) target)->datatype->typoid;
-	if (from != to && (from >= FirstNormalObjectId || to >= FirstNormalObjectId || to == TIMETZOID))
+	if (from != to && (from >= FirstNormalObjectId || to >= FirstNormalObjectId || to == TIMETZOID || to == TIMETZARRAYOID))
 		fence_check_cast(from, to);
 }
 

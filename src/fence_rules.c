@@ -45,6 +45,7 @@ static const FenceRule rules[] = {
 	{"timetz", false, "takes the offset that the time zone has today", "timestamptz", 0, TIMEOID},
 	{"timezone", false, "takes the offset that the time zone has today", "timestamptz", 0, TIMETZOID},
 	{"timetz_in", false, "takes the offset that the time zone has today", "timestamptz"},
+	{"jsonb_path_*_tz", false, "may take the offset that the time zone has today, for a time", "jsonb_path_query() and timestamptz"},
 	{"random random_normal setseed array_sample array_shuffle", false, "chance", "wf_random()"},
 	{"gen_random_uuid uuidv4 uuidv7", false, "chance", "wf_uuid()"},
 	{"pg_sleep pg_sleep_for", false, "keeps the worker", "wf_sleep()"},

@@ -140,6 +140,75 @@ fence_check_type(Oid type)
 	}
 }
 
+static bool
+is_date(Oid type)
+{
+	char		category;
+	bool		preferred;
+
+	get_type_category_preferred(type, &category, &preferred);
+	return category == TYPCATEGORY_DATETIME;
+}
+
+static bool
+is_time(Oid type)
+{
+	return type == TIMETZOID;
+}
+
+/*
+ * Is it such a type, or is one in it?
+ */
+static bool
+has(Oid type, bool (*such) (Oid type))
+{
+	bool		result = false;
+	TupleDesc	desc;
+
+	check_stack_depth();
+	type = getBaseType(type);
+	if (such(type))
+		return true;
+	if (OidIsValid(get_element_type(type)))
+		return has(get_element_type(type), such);
+	if (OidIsValid(get_multirange_range(type)))
+		type = get_multirange_range(type);
+	if (OidIsValid(get_range_subtype(type)))
+		return has(get_range_subtype(type), such);
+	if (!type_is_rowtype(type) || type == RECORDOID)
+		return false;
+	desc = lookup_rowtype_tupdesc_copy(type, -1);
+	for (int i = 0; i < desc->natts && !result; i++)
+		result = !TupleDescAttr(desc, i)->attisdropped && has(TupleDescAttr(desc, i)->atttypid, such);
+	FreeTupleDesc(desc);
+	return result;
+}
+
+static void
+refuse_time(void)
+{
+	fence_refuse("a time that takes the offset that the time zone has today", "timestamptz");
+}
+
+/*
+ * Values of the type are made of text, or of JSON
+ */
+static void
+check_made_of_text(Oid type)
+{
+	if (has(type, is_time))
+		refuse_time();
+}
+
+static void
+check_columns(List *types)
+{
+	ListCell   *cell;
+
+	foreach(cell, types)
+		check_made_of_text(lfirst_oid(cell));
+}
+
 /*
  * A conversion by way of text: functions of types that no hook is told of
  */
@@ -150,8 +219,7 @@ check_conversion(Oid from, Oid to)
 	Oid			param;
 	bool		varlena;
 
-	if (getBaseType(to) == TIMETZOID)
-		fence_refuse("a time that takes the offset that the time zone has today", "timestamptz");
+	check_made_of_text(to);
 	getTypeInputInfo(to, &function, &param);
 	fence_check_function(function);
 	getTypeOutputInfo(from, &function, &varlena);
@@ -177,48 +245,19 @@ check_value_function(SQLValueFunction *function)
 }
 
 /*
- * Is it a type of dates or times, or is such a one in it?
- */
-static bool
-has_dates(Oid type)
-{
-	char		category;
-	bool		preferred;
-	bool		result = false;
-	TupleDesc	desc;
-
-	check_stack_depth();
-	type = getBaseType(type);
-	get_type_category_preferred(type, &category, &preferred);
-	if (category == TYPCATEGORY_DATETIME)
-		return true;
-	if (OidIsValid(get_element_type(type)))
-		return has_dates(get_element_type(type));
-	if (OidIsValid(get_multirange_range(type)))
-		type = get_multirange_range(type);
-	if (OidIsValid(get_range_subtype(type)))
-		return has_dates(get_range_subtype(type));
-	if (!type_is_rowtype(type) || type == RECORDOID)
-		return false;
-	desc = lookup_rowtype_tupdesc_copy(type, -1);
-	for (int i = 0; i < desc->natts && !result; i++)
-		result = !TupleDescAttr(desc, i)->attisdropped && has_dates(TupleDescAttr(desc, i)->atttypid);
-	FreeTupleDesc(desc);
-	return result;
-}
-
-/*
- * A literal that was analysed before the code ran: now, today ...
+ * A literal that was analysed before the code ran: now, today ..., or a time
+ * without an offset
  */
 static void
 check_literal(Const *literal, const char *source)
 {
 	if (!source || literal->location < 0 || literal->constisnull ||
-		strnlen(source, literal->location + 1) <= literal->location ||
-		!words_in_literal(source, literal->location))
+		strnlen(source, literal->location + 1) <= literal->location)
 		return;
-	if (has_dates(literal->consttype))
+	if (words_in_literal(source, literal->location) && has(literal->consttype, is_date))
 		fence_refuse("the current date or time", "wf_now()");
+	if (!offset_in_literal(source, literal->location) && has(literal->consttype, is_time))
+		refuse_time();
 }
 
 /*
@@ -273,6 +312,15 @@ walk(Node *node, Walk *context)
 		case T_FuncExpr:
 			check_call(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args);
 			fence_check_type(((FuncExpr *) node)->funcresulttype);
+			/* jsonb_populate_record() and its kin */
+			if (((FuncExpr *) node)->funcid < FirstNormalObjectId && ((FuncExpr *) node)->funcresulttype >= FirstNormalObjectId)
+				check_made_of_text(((FuncExpr *) node)->funcresulttype);
+			break;
+		case T_RangeTblFunction:
+			check_columns(((RangeTblFunction *) node)->funccoltypes);
+			break;
+		case T_TableFunc:
+			check_columns(((TableFunc *) node)->coltypes);
 			break;
 		case T_OpExpr:
 		case T_DistinctExpr:
@@ -346,7 +394,10 @@ fence_check_cast(Oid from, Oid to)
 	CaseTestExpr *value;
 
 	if (find_coercion_pathway(to, from, COERCION_PLPGSQL, &function) != COERCION_PATH_FUNC)
+	{
+		check_made_of_text(to);
 		return;
+	}
 	value = makeNode(CaseTestExpr);
 	value->typeId = from;
 	value->typeMod = -1;

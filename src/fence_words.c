@@ -14,6 +14,10 @@
  *	  refusal of its own.  It is a second table of abbreviations, made of the
  *	  session's.
  *
+ *	  Settings of abbreviations that code makes meanwhile, a SET clause of a
+ *	  function in the middle of an expression, are installed later: with the next
+ *	  statement, and merged.
+ *
  *	  3. A literal in a query that was analysed before the code ran is a constant
  *	  by now.  words_in_literal() reads it in the source.
  *
@@ -38,11 +42,28 @@ static TimeZoneAbbrevTable *forbidding = NULL;
 static TimeZoneAbbrevTable *made_from = NULL;
 static char *made_from_name = NULL;
 
+static bool forbidden = false;
+static GucStringAssignHook assign = NULL;
+
+static void
+assign_unless_forbidden(const char *value, void *extra)
+{
+	if (!forbidden)
+		assign(value, extra);
+}
+
 static TimeZoneAbbrevTable *
 sessions_table(void)
 {
 	if (!setting)
+	{
 		setting = (struct config_string *) guc_record("timezone_abbreviations");
+		if (setting)
+		{
+			assign = setting->assign_hook;
+			setting->assign_hook = assign_unless_forbidden;
+		}
+	}
 	return setting ? (TimeZoneAbbrevTable *) setting->gen.extra : NULL;
 }
 
@@ -106,9 +127,8 @@ make_table(TimeZoneAbbrevTable *from)
 }
 
 /*
- * From here on the words are an error, or they are again: whoever sets the
- * abbreviations meanwhile, as a function's SET clause does, installs his own table,
- * and the session's at the function's end
+ * From here on the words are an error, or they still are, beside what the
+ * abbreviations are by now
  */
 void
 words_forbid(void)
@@ -120,6 +140,7 @@ words_forbid(void)
 	if (table != made_from || strcmp(*setting->variable, made_from_name) != 0)
 		make_table(table);
 	InstallTimeZoneAbbrevs(forbidding);
+	forbidden = true;
 }
 
 void
@@ -127,6 +148,7 @@ words_allow(void)
 {
 	TimeZoneAbbrevTable *table = sessions_table();
 
+	forbidden = false;
 	if (table)
 		InstallTimeZoneAbbrevs(table);
 }
@@ -162,14 +184,13 @@ is_word(const char *text, int len)
 }
 
 /*
- * Is there a literal at this place of the source, and one of the words in it?
- * Of a date's literal, that is; of others it would mean nothing.
+ * Is there a literal at this place of the source?  *start and *end are what is
+ * in its quotes.
  */
-bool
-words_in_literal(const char *source, int location)
+static bool
+find_literal(const char *source, int location, const char **start, const char **end)
 {
 	const char *p = source + location;
-	const char *end;
 
 	/* E'...', U&'...', $tag$...$tag$ */
 	if (*p == 'e' || *p == 'E')
@@ -177,18 +198,27 @@ words_in_literal(const char *source, int location)
 	else if (*p == 'u' || *p == 'U')
 		p += p[1] == '&' ? 2 : 1;
 	if (*p == '\'')
-	{
-		for (end = ++p; *end && *end != '\''; end++)
-			;
-	}
-	else if (*p == '$' && (end = strchr(p + 1, '$')) != NULL)
-	{
-		p = end + 1;
-		end = strchr(p, '$');
-		if (!end)
-			end = p + strlen(p);
-	}
+		*end = *start = p + 1;
+	else if (*p == '$' && (*end = strchr(p + 1, '$')) != NULL)
+		*end = *start = *end + 1;
 	else
+		return false;
+	while (**end && **end != *p)
+		(*end)++;
+	return true;
+}
+
+/*
+ * Is there one of the words in a literal?  Of a date's literal, that is; of
+ * others it would mean nothing.
+ */
+bool
+words_in_literal(const char *source, int location)
+{
+	const char *p;
+	const char *end;
+
+	if (!find_literal(source, location, &p, &end))
 		return false;
 	while (p < end)
 	{
@@ -199,6 +229,33 @@ words_in_literal(const char *source, int location)
 		if (len > 0 && is_word(p, len))
 			return true;
 		p += Max(len, 1);
+	}
+	return false;
+}
+
+/*
+ * Has a time's literal an offset of its own, or a zone?
+ */
+bool
+offset_in_literal(const char *source, int location)
+{
+	const char *p;
+	const char *end;
+
+	if (!find_literal(source, location, &p, &end))
+		return true;
+	for (; p < end; p++)
+	{
+		int			len = 0;
+
+		if ((*p == '+' || *p == '-') && isdigit((unsigned char) p[1]))
+			return true;
+		while (p + len < end && isalpha((unsigned char) p[len]))
+			len++;
+		/* but for 04:05 PM, T0405 and allballs */
+		if (len > 0 && !(len == 1 && (*p == 't' || *p == 'T')) && !(len == 2 && (p[1] == 'm' || p[1] == 'M')))
+			return true;
+		p += len > 0 ? len - 1 : 0;
 	}
 	return false;
 }

@@ -119,20 +119,29 @@ SELECT count(*) = (SELECT 3 * count(*) FROM tried) AS all FROM wf_executions WHE
 -- function of its own, cold and after it was called seven times.
 CREATE TYPE mood AS ENUM ('good', 'bad');
 CREATE TYPE noted AS (note text, mood mood);
+CREATE TYPE timed AS (n int, t timetz);
+CREATE FUNCTION abbreviates_sql() RETURNS text LANGUAGE sql SET timezone_abbreviations = 'Australia' AS $$ SELECT 'done' $$;
+CREATE FUNCTION abbreviates_and(w text) RETURNS timestamptz LANGUAGE sql SET timezone_abbreviations = 'Australia' AS $$ SELECT w::timestamptz $$;
 CREATE TABLE expression (n serial, refused boolean, e text);
 INSERT INTO expression (refused, e) SELECT true, unnest(ARRAY[
   $$w::date$$, $$w::time$$, $$w::timestamp$$, $$(w || ' ')::timestamptz$$, $$(' ' || upper(w))::timestamptz$$, $$(jsonb_build_object('a', w)->>'a')::timestamptz$$,
   $$('{' || w || '}')::timestamptz[]$$, $$('[' || w || ',)')::tstzrange$$, $$('{[' || w || ',)}')::tstzmultirange$$, $$('(1,' || w || ')')::test.dated$$,
   $$(SELECT at FROM jsonb_to_record(jsonb_build_object('at', w)) r(at timestamptz))$$, $$(json_populate_record(NULL::test.dated, json_build_object('at', w))).at$$,
   $$(SELECT at FROM XMLTABLE('/a' PASSING xmlparse(content '<a>' || w || '</a>') COLUMNS at timestamptz PATH '.') x)$$,
-  $$'12:00'::text::timetz$$, $$'12:00'::time::timetz$$, $$timetz '12:00+00' AT TIME ZONE 'Europe/Berlin'$$, $$age(xmin) FROM (SELECT '3'::xid AS xmin) x$$,
+  $$'12:00'::text::timetz$$, $$'12:00'::timetz$$, $$timetz '12:00 PM'$$, $$'{12:00}'::timetz[]$$, $$('{12:' || '00}')::timetz[]$$, $$(jsonb_populate_record(NULL::test.timed, '{"t": "12:00"}')).t$$,
+  $$('(1,12:' || '00)')::test.timed$$, $$t FROM jsonb_to_record('{"t": "12:00"}') r(t timetz)$$, $$t FROM XMLTABLE('/a' PASSING '<a>12:00</a>' COLUMNS t timetz PATH '.') x$$,
+  $$jsonb_path_exists_tz('["12:00:00", "12:00:00+01"]', '$[0].datetime() < $[1].datetime()')$$,
+  $$test.abbreviates_sql() || (w::timestamptz)::text$$, $$(w::timestamptz)::text || test.abbreviates_sql() || (w::timestamptz)::text$$, $$test.abbreviates_and(w)$$,
+  $$set_config('timezone_abbreviations', 'Australia', true) || (w::timestamptz)::text$$,
+  $$'12:00'::time::timetz$$, $$timetz '12:00+00' AT TIME ZONE 'Europe/Berlin'$$, $$age(xmin) FROM (SELECT '3'::xid AS xmin) x$$,
   $$version()$$, $$current_setting('work_mem')$$, $$current_setting('is_superuser')$$, $$current_setting(lower('TIMEZONE'))$$, $$current_setting('durable.clock_offset', true)$$,
   $$has_table_privilege('test.tried', 'select')$$, $$has_schema_privilege('test', 'usage')$$, $$pg_has_role(current_user, 'usage')$$, $$pg_table_is_visible('test.tried'::regclass)$$,
   $$pg_relation_size('test.tried')$$, $$pg_get_functiondef('test.calls'::regproc)$$, $$pg_get_userbyid(10)$$, $$obj_description(1, 'pg_class')$$, $$pg_column_size('x'::text)$$, $$row_security_active('test.tried')$$,
   $$count(*) FROM pg_class$$, $$count(*) FROM pg_settings$$, $$count(*) FROM pg_stat_activity$$, $$count(*) FROM information_schema.tables$$, $$count(*) FROM durable.execution$$, $$count(*) FROM wf_workers$$,
   $$count(*) FROM pg_timezone_names$$, $$txid_status(1)$$, $$inet_server_port()$$, $$pg_trigger_depth()$$, $$query_to_xml('SELECT 1', true, true, '')$$, $$lo_get(0) FROM generate_series(1, 0)$$]);
 INSERT INTO expression (refused, e) SELECT false, unnest(ARRAY[
-  $$'epoch'::timestamptz$$, $$('infi' || 'nity')::date$$, $$('2026-01-01 12:00 ' || 'CET')::timestamptz$$, $$('2026-07-01 12:00 ' || 'MSK')::timestamptz$$, $$'2026-01-01 12:00 Europe/Berlin'::timestamptz$$,
+  $$'epoch'::timestamptz$$, $$'12:00+01'::timetz$$, $$timetz '04:05 PM -2'$$, $$'12:00 UTC'::timetz$$, $$jsonb_path_query_array('["12:00:00"]', '$[*] ? (@ == "12:00:00")')$$, $$test.abbreviates_sql()$$,
+  $$('infi' || 'nity')::date$$, $$('2026-01-01 12:00 ' || 'CET')::timestamptz$$, $$('2026-07-01 12:00 ' || 'MSK')::timestamptz$$, $$'2026-01-01 12:00 Europe/Berlin'::timestamptz$$,
   $$w || ' is now a word, today'$$, $$'now' = w OR w IN ('today', 'tomorrow')$$, $$'{now,today}'::text[]$$, $$'{"at": "now"}'::jsonb$$, $$to_json(w)$$, $$(jsonb_populate_record(NULL::test.dated, '{"at": "2026-01-01"}')).at$$,
   $$current_setting('TimeZone')$$, $$current_setting('datestyle', true)$$, $$to_char('2026-01-01'::timestamptz, 'YYYY')$$, $$'2026-01-01'::timestamptz AT TIME ZONE 'Asia/Tokyo'$$, $$age('2026-01-01'::date, '2025-01-01'::date)$$,
   $$generate_series('2026-01-01'::timestamptz, '2026-01-02', '1 day')$$, $$to_regclass('tried')$$, $$'test.tried'::regclass$$, $$pg_typeof(w)$$, $$format_type(23, NULL)$$, $$current_user = session_user$$, $$current_schema()$$,
@@ -221,14 +230,15 @@ SELECT workflow_id, result FROM wf_executions WHERE status <> 'running' AND (wor
 CREATE FUNCTION to_mood(t timestamptz) RETURNS mood STABLE LANGUAGE sql AS $$ SELECT CASE WHEN t < CURRENT_TIMESTAMP THEN 'good'::test.mood ELSE 'bad' END $$;
 CREATE CAST (timestamptz AS mood) WITH FUNCTION to_mood AS ASSIGNMENT;
 CREATE FUNCTION assigns() RETURNS text LANGUAGE plpgsql AS $$ DECLARE m mood; BEGIN m := '2026-01-01'::timestamptz; RETURN m; END $$;
+CREATE FUNCTION assigns_time() RETURNS text LANGUAGE plpgsql AS $$ DECLARE t timetz; w text = '12:00'; BEGIN t := w; RETURN t; END $$;
 CREATE FUNCTION in_domain() RETURNS text LANGUAGE plpgsql AS $$ DECLARE d past; BEGIN d := '2026-01-01'; RETURN d; END $$;
 CREATE FUNCTION steps_and(f text) RETURNS text LANGUAGE plpgsql AS $$ DECLARE r text; BEGIN PERFORM wf_activity(f); EXECUTE format('SELECT %I()', f) INTO r; RETURN r; END $$;
-SELECT count(wf_start('steps_and', jsonb_build_object('f', f), id => f)) FROM unnest('{assigns,in_domain}'::text[]) f;
+SELECT count(wf_start('steps_and', jsonb_build_object('f', f), id => f)) FROM unnest('{assigns,assigns_time,in_domain}'::text[]) f;
 -- The same in the rehearsal of a history, and in the test kit
 CREATE FUNCTION rehearsed() RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_wait_signal('go'); RETURN 'old'; END $$;
 SELECT wf_start('rehearsed', id => 'rehearsed') \gset
 CALL wf_work();
-SELECT workflow_id, why FROM wf_stuck WHERE workflow_id IN ('assigns', 'in_domain') ORDER BY run_id;
+SELECT workflow_id, why FROM wf_stuck WHERE workflow_id ~ '^(assigns|in_domain)' ORDER BY run_id;
 CREATE OR REPLACE FUNCTION rehearsed() RETURNS text LANGUAGE plpgsql AS $$ BEGIN IF in_plpgsql() > '2026-01-01' THEN PERFORM wf_wait_signal('go'); END IF; RETURN 'new'; END $$;
 SELECT ok, problem FROM wf_check_replay('rehearsed');
 BEGIN;
