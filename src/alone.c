@@ -27,6 +27,7 @@
 #include "executor/spi.h"
 #include "extension.h"
 #include "failure.h"
+#include "held_locks.h"
 #include "holder.h"
 #include "leftovers.h"
 #include "miscadmin.h"
@@ -323,7 +324,7 @@ alone_run(Activity *a, Slot *slot)
 
 	STOP_EVENT(alone_begin);
 	settings_keep(&kept);
-	leftovers_note_locks(&held);
+	held_locks_note(&held);
 	portal = portal_begin();
 	edata = try_run(a, &running, &kept, &failure);
 	MemoryContextSwitchTo(context);
@@ -337,7 +338,7 @@ alone_run(Activity *a, Slot *slot)
 		SPI_commit();
 		recorded = try_record_failure(a, &failure, context);
 	}
-	leftovers_end_transaction(&held);
+	held_locks_release(&held);
 	STOP_EVENT(alone_over);
 	alone_withdraw(slot);
 	if (!recorded)

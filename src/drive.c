@@ -35,6 +35,7 @@
 #include "clock.h"
 #include "compat.h"
 #include "drive.h"
+#include "held_locks.h"
 #include "stopevent.h"
 #include "unwind.h"
 #include "extension.h"
@@ -205,7 +206,7 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 	HeldLocks	held;
 
 	memset(report, 0, sizeof(BatchReport));
-	leftovers_note_locks(&held);
+	held_locks_note(&held);
 	(void) watchdog_gave_way();
 	PG_TRY();
 	{
@@ -235,7 +236,7 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 	LockTimeout = lock_timeout;
 	watchdog_stop();
 	MemoryContextSwitchTo(context);
-	leftovers_end_transaction(&held);
+	held_locks_release(&held);
 	STOP_EVENT(batch_over);
 	if (end == BATCH_ERROR && report->edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !in_background_worker())
 	{

@@ -33,6 +33,7 @@
 #include "fence.h"
 #include "fence_plpgsql.h"
 #include "fence_walk.h"
+#include "leftovers.h"
 #include "fence_words.h"
 #include "plpgsql.h"
 #include "utils/builtins.h"
@@ -387,6 +388,22 @@ pass_on_function(void (*callback) (PLpgSQL_execstate *, PLpgSQL_function *), PLp
 	PG_END_TRY();
 }
 
+/*
+ * A step has no cursors but its own
+ */
+static void
+look_at_step(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
+{
+	PLpgSQL_var *cursor = NULL;
+
+	if (stmt->cmd_type == PLPGSQL_STMT_FETCH)
+		cursor = (PLpgSQL_var *) estate->datums[((PLpgSQL_stmt_fetch *) stmt)->curvar];
+	else if (stmt->cmd_type == PLPGSQL_STMT_CLOSE)
+		cursor = (PLpgSQL_var *) estate->datums[((PLpgSQL_stmt_close *) stmt)->curvar];
+	if (cursor && !cursor->isnull)
+		leftovers_check_cursor(TextDatumGetCString(cursor->value));
+}
+
 static void
 statement_begins(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 {
@@ -395,6 +412,8 @@ statement_begins(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 		words_forbid();
 		look_at_statement(estate, stmt);
 	}
+	else if (leftovers_active())
+		look_at_step(estate, stmt);
 	if (other)
 		pass_on_statement(other->stmt_beg, estate, stmt);
 }

@@ -37,14 +37,9 @@
  */
 #include "postgres.h"
 
-#include "access/heapam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
-#include "access/xact.h"
-#include "catalog/pg_database.h"
 #include "clock.h"
 #include "compat.h"
+#include "databases.h"
 #include "guc.h"
 #include "launcher.h"
 #include "miscadmin.h"
@@ -89,50 +84,6 @@ static void
 leave(int code, Datum arg)
 {
 	shared->launcher = NULL;
-}
-
-/* Databases in which no scheduler was wanted yet, for lack of room */
-static List *unseen = NIL;
-
-/*
- * Note every database one can connect to
- */
-static void
-find_databases(void)
-{
-	Relation	rel;
-	TableScanDesc scan;
-	HeapTuple	tuple;
-
-	StartTransactionCommand();
-	(void) GetTransactionSnapshot();
-	rel = table_open(DatabaseRelationId, AccessShareLock);
-	scan = table_beginscan_catalog(rel, 0, NULL);
-	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
-	{
-		Form_pg_database db = (Form_pg_database) GETSTRUCT(tuple);
-
-		if (db->datallowconn && !db->datistemplate)
-		{
-			MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-
-			unseen = lappend_oid(unseen, db->oid);
-			MemoryContextSwitchTo(old);
-		}
-	}
-	table_endscan(scan);
-	table_close(rel, AccessShareLock);
-	CommitTransactionCommand();
-}
-
-/*
- * Want schedulers in them, as far as there is room
- */
-static void
-want_databases(void)
-{
-	while (unseen != NIL && durable_want_scheduler(linitial_oid(unseen)))
-		unseen = list_delete_first(unseen);
 }
 
 /*
@@ -556,7 +507,7 @@ durable_launcher_main(Datum arg)
 	shared->launcher = MyProc;
 	slots_reclaim(true);
 	event = wait_event("DurableLauncherMain");
-	find_databases();
+	databases_find();
 	pgstat_report_activity(STATE_IDLE, NULL);
 
 	for (;;)
@@ -569,7 +520,7 @@ durable_launcher_main(Datum arg)
 		pg_memory_barrier();
 		STOP_EVENT(launcher_round);
 		slots_reclaim(false);
-		want_databases();
+		databases_want();
 		if (durable_enabled && watch_queues())
 			round.wait = ABSORBED_MS;
 		if (durable_enabled)

@@ -27,13 +27,12 @@
  *	  5. Sequences, large objects, the seed of random(): their state is thrown
  *	  away; that costs nothing where there is none.  setseed() shows in a hook.
  *
- *	  6. Session-level advisory locks are to last longer than the transaction, or
- *	  they would protect nothing; they are released after it.
+ *	  6. Session-level advisory locks have a file of their own (held_locks.c).
  *
  *	  A session that is a client's (wf_work, wf_execute) has a state of its own
  *	  that steps must neither see nor lose.  There, names are looked for among its
  *	  temporary objects last (settings.c), a step that uses temporary objects while
- *	  the session has some is refused, prepared statements are those that the step
+ *	  the session has some is refused, before it commits anything, prepared statements are those that the step
  *	  made, locks that were held before are kept.  currval() and lastval() are the
  *	  session's.  A test (testmode.c) is the session's own, and sees it all.
  *
@@ -60,6 +59,7 @@
 #include "commands/trigger.h"
 #include "common/pg_prng.h"
 #include "compat.h"
+#include "fence_plpgsql.h"
 #include "leftovers.h"
 #include "libpq/be-fsstubs.h"
 #include "nodes/parsenodes.h"
@@ -284,6 +284,8 @@ leftovers_begin(void)
 	/* the engine draws numbers, too */
 	if (in_background_worker())
 		ResetSequenceCaches();
+	else
+		fence_watch_plpgsql();
 	first_portal = portals()->firstchild;
 	nown = in_background_worker() ? 0 : temp_objects(&own);
 	created = set_constraints = want_alone = false;
@@ -398,68 +400,19 @@ leftovers_abort_sub(void)
 }
 
 /*
- * Before steps are run: note the locks that the session holds
+ * A procedure that commits must not have changed the session's own temporary
+ * objects by then
  */
-void
-leftovers_note_locks(HeldLocks *held)
+static void
+leftovers_xact(XactEvent event, void *arg)
 {
-	PROCLOCK   *lock;
-	int			room = 0;
-
-	held->tags = NULL;
-	held->count = 0;
-	if (in_background_worker())
-		return;
-	for (int i = 0; i < NUM_LOCK_PARTITIONS; i++)
+	if (!active && (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT))
+		seeded = false;
+	if (event == XACT_EVENT_PRE_COMMIT && active && touched_temp() && nown > 0 && !test_mode)
 	{
-		LWLockAcquire(LockHashPartitionLockByIndex(i), LW_SHARED);
-		for (lock = own_lock_next(i, NULL); lock; lock = own_lock_next(i, lock))
-			room += lock->tag.myLock->tag.locktag_lockmethodid == USER_LOCKMETHOD && lock->holdMask != 0;
-		LWLockRelease(LockHashPartitionLockByIndex(i));
+		refused = uses_temp;
+		leftovers_check_refused();
 	}
-	if (room == 0)
-		return;
-	held->tags = palloc(room * sizeof(LOCKTAG));
-	for (int i = 0; i < NUM_LOCK_PARTITIONS; i++)
-	{
-		LWLockAcquire(LockHashPartitionLockByIndex(i), LW_SHARED);
-		for (lock = own_lock_next(i, NULL); lock; lock = own_lock_next(i, lock))
-			if (lock->tag.myLock->tag.locktag_lockmethodid == USER_LOCKMETHOD && lock->holdMask != 0 &&
-				held->count < room)
-				held->tags[held->count++] = lock->tag.myLock->tag;
-		LWLockRelease(LockHashPartitionLockByIndex(i));
-	}
-}
-
-static bool
-is_held(const HeldLocks *held, const LOCKTAG *tag)
-{
-	for (int i = 0; i < held->count; i++)
-		if (memcmp(&held->tags[i], tag, sizeof(LOCKTAG)) == 0)
-			return true;
-	return false;
-}
-
-/*
- * The transaction of steps has ended: release what locks they left
- */
-void
-leftovers_end_transaction(const HeldLocks *held)
-{
-	HeldLocks	now;
-
-	seeded = false;
-	if (held->count == 0)
-	{
-		LockReleaseSession(USER_LOCKMETHOD);
-		return;
-	}
-	leftovers_note_locks(&now);
-	for (int i = 0; i < now.count; i++)
-		for (LOCKMODE mode = ShareLock; mode <= ExclusiveLock; mode++)
-			while (!is_held(held, &now.tags[i]) && own_lock_held(&now.tags[i], mode))
-				if (!LockRelease(&now.tags[i], mode, true))
-					break;
 }
 
 static void
@@ -497,8 +450,8 @@ check_prepared(const char *name)
 /*
  * The same for cursors
  */
-static void
-check_cursor(const char *name)
+void
+leftovers_check_cursor(const char *name)
 {
 	Portal		portal = GetPortalByName(name);
 
@@ -553,10 +506,10 @@ look_at(Node *stmt)
 		case T_ClosePortalStmt:
 			if (!castNode(ClosePortalStmt, stmt)->portalname)
 				refuse_statement(stmt);
-			check_cursor(castNode(ClosePortalStmt, stmt)->portalname);
+			leftovers_check_cursor(castNode(ClosePortalStmt, stmt)->portalname);
 			break;
 		case T_FetchStmt:
-			check_cursor(castNode(FetchStmt, stmt)->portalname);
+			leftovers_check_cursor(castNode(FetchStmt, stmt)->portalname);
 			break;
 		case T_ConstraintsSetStmt:
 			set_constraints = true;
@@ -626,4 +579,5 @@ durable_leftovers_init(void)
 	ProcessUtility_hook = leftovers_utility;
 	prev_object_access_hook = object_access_hook;
 	object_access_hook = leftovers_object_access;
+	RegisterXactCallback(leftovers_xact, NULL);
 }

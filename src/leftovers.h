@@ -8,8 +8,6 @@
 #ifndef DURABLE_LEFTOVERS_H
 #define DURABLE_LEFTOVERS_H
 
-#include "storage/lock.h"
-
 /* What a step that ends is followed by */
 typedef enum LeftoverScope
 {
@@ -17,13 +15,6 @@ typedef enum LeftoverScope
 	LEFT_ALONE,					/* the end of its transaction */
 	LEFT_COMMITTED				/* the same, and it may have had several */
 } LeftoverScope;
-
-/* Session-level advisory locks that are not ours to release */
-typedef struct HeldLocks
-{
-	LOCKTAG    *tags;
-	int			count;
-} HeldLocks;
 
 extern bool session_has_temp(void);
 extern void check_constraints(void);
@@ -33,10 +24,9 @@ extern void leftovers_abort(void);
 extern void leftovers_abort_sub(void);
 extern void leftovers_drop_temp(void);
 extern bool leftovers_active(void);
+extern void leftovers_check_cursor(const char *name);
 extern bool leftovers_want_alone(void);
 extern void leftovers_check_refused(void);
-extern void leftovers_note_locks(HeldLocks *held);
-extern void leftovers_end_transaction(const HeldLocks *held);
 extern void durable_leftovers_init(void);
 
 #endif							/* DURABLE_LEFTOVERS_H */

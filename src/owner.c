@@ -27,6 +27,7 @@
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "mailbox.h"
+#include "notify.h"
 #include "outside.h"
 #include "owner.h"
 #include "stopevent.h"
@@ -158,6 +159,8 @@ run_change_owner(const Found *run, Oid owner, bool *closed_meanwhile)
 	if (e.owner == owner)
 		return false;
 	STOP_EVENT(owner_locked);
+	/* who LISTENs does so to a channel of this owner, and nothing more comes there */
+	notify_status(&e, STATUS_RUNNING);
 	change_activities_of(&e, owner);
 	STOP_EVENT(owner_activities);
 	change_rows(&run->run_id, owner);

@@ -35,6 +35,7 @@
 #include "failure.h"
 #include "guarded.h"
 #include "guc.h"
+#include "held_locks.h"
 #include "identity.h"
 #include "leftovers.h"
 #include "miscadmin.h"
@@ -297,7 +298,7 @@ sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks)
 	volatile DriveResult result = DRIVE_BUSY;
 	ErrorData  *volatile edata = NULL;
 
-	leftovers_note_locks(&held);
+	held_locks_note(&held);
 	PG_TRY();
 	{
 		if (!durable_lock_installed() || !durable_identity_holds())
@@ -316,7 +317,7 @@ sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
-	leftovers_end_transaction(&held);
+	held_locks_release(&held);
 	STOP_EVENT(tasks_over);
 	if (edata)
 	{

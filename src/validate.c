@@ -27,6 +27,7 @@
 #include "extension.h"
 #include "failure.h"
 #include "find.h"
+#include "held_locks.h"
 #include "json.h"
 #include "leftovers.h"
 #include "miscadmin.h"
@@ -177,7 +178,7 @@ validate_update(const Found *run, const char *workflow_id, const text *update, J
 
 	if (!find_validator(run, update_name, &type, &settings))
 		return;
-	leftovers_note_locks(&held);
+	held_locks_note(&held);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
@@ -194,7 +195,7 @@ validate_update(const Found *run, const char *workflow_id, const text *update, J
 	RollbackAndReleaseCurrentSubTransaction();
 	/* what a step's validator leaves is the step's */
 	if (!leftovers_active())
-		leftovers_end_transaction(&held);
+		held_locks_release(&held);
 	settings_forget_applied();
 	store_forget(depth);
 	MemoryContextSwitchTo(context);

@@ -174,8 +174,11 @@ DECLARE held CURSOR WITH HOLD FOR SELECT 'mine';
 COMMIT;
 CREATE FUNCTION sees_client() RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'EXECUTE other'; RETURN 'seen'; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$;
 CREATE FUNCTION takes_cursor() RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'CLOSE held'; RETURN 'seen'; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$;
+CREATE FUNCTION fetches_cursor() RETURNS text LANGUAGE plpgsql AS $$ DECLARE c refcursor = 'held'; r text; BEGIN FETCH c INTO r; RETURN r; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$;
+CREATE FUNCTION closes_cursor() RETURNS text LANGUAGE plpgsql AS $$ DECLARE c refcursor = 'held'; BEGIN CLOSE c; RETURN 'closed'; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$;
+CREATE FUNCTION own_cursor() RETURNS text LANGUAGE plpgsql AS $$ DECLARE c refcursor; r text; BEGIN OPEN c FOR SELECT 'own'; FETCH c INTO r; CLOSE c; RETURN r; END $$;
 CREATE FUNCTION takes_other() RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DEALLOCATE other'; RETURN 'seen'; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$;
-SELECT count(wf_start('one_step', jsonb_build_object('f', f), id => 'client ' || f)) FROM unnest('{sees_client,takes_other,takes_cursor}'::text[]) f;
+SELECT count(wf_start('one_step', jsonb_build_object('f', f), id => 'client ' || f)) FROM unnest('{sees_client,takes_other,takes_cursor,fetches_cursor,closes_cursor,own_cursor}'::text[]) f;
 SELECT wf_start('one_step', '{"f": "leave_statement"}', id => 'client statement') \g /dev/null
 SELECT wf_start('one_step', '{"f": "leave_settings"}', id => 'client settings'), wf_start('one_step', '{"f": "leave_lock"}', id => 'client lock'),
   wf_start('over', '{"fails": false}', id => 'client over') \g /dev/null
@@ -208,6 +211,13 @@ CREATE FUNCTION takes_mine() RETURNS text LANGUAGE plpgsql AS $$ BEGIN INSERT IN
 SELECT count(wf_start('one_step', jsonb_build_object('f', f), id => 'refused ' || f)) FROM unnest('{leave_table,leave_drop,takes_mine}'::text[]) f;
 CALL wf_work();
 SELECT workflow_id, why, error->>'hint' AS hint FROM wf_stuck ORDER BY 1;
+-- nor does one that commits leave anything there before that is noticed
+CREATE PROCEDURE commits_mine() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO mine VALUES (2); COMMIT; INSERT INTO mine VALUES (3); END $$;
+CREATE FUNCTION commits() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN wf_activity('commits_mine', mode => 'queued', retry => wf_retry(max_attempts => 1)); EXCEPTION WHEN SQLSTATE 'WF001' THEN RETURN SQLERRM; END $$;
+SELECT wf_start('commits', id => 'commits') IS NOT NULL AS started;
+CALL wf_work();
+SELECT id, status, result FROM runs('commits');
+SELECT * FROM mine;
 -- what it starts itself resolves names as it does
 CREATE FUNCTION starts() RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_start('sleeps', id => 'started'); RETURN 'x'; END $$;
 CREATE FUNCTION sleeps() RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM wf_sleep('1 day'); RETURN 'x'; END $$;
