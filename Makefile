@@ -53,7 +53,7 @@ endif
 # Every object depends on every header: few files, and never a stale build.
 $(OBJS): $(wildcard src/*.h src/*.def)
 
-.PHONY: check-regress check-isolation check-tap check-stop-events check-conformance check-fuzz check-hostile
+.PHONY: check-regress check-isolation check-tap check-stop-events check-storm check-conformance check-fuzz check-hostile
 check-regress: submake
 	$(pg_regress_installcheck) $(REGRESS_OPTS) $(REGRESS)
 check-isolation: submake
@@ -63,6 +63,9 @@ check-tap:
 # All actions at all stop events, STOP_SHARD=1/3 for a part of them.
 check-stop-events:
 	STOP_EVENTS=$${STOP_EVENTS:-all} $(MAKE) check-tap PROVE_TESTS=test/t/059_stop_events.pl
+# A hundred strikes for each of three seeds: SEEDS="4 5" KILLS=300 MINUTES=30
+check-storm:
+	bench/storm $(or $(KILLS),100) "$(MINUTES)" $(SEEDS)
 check-conformance:
 	test/conformance/run $(bindir) $(CONFORMANCE)
 # A minute; N=1000000 makes so many calls, SEED=1 draws those of another time again.

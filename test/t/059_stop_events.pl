@@ -73,7 +73,7 @@ CONF
 $node->start;
 $node->safe_psql('postgres', 'CREATE DATABASE app');
 $node->safe_psql('app', 'CREATE EXTENSION durable');
-$node->safe_psql('app', slurp_file("$FindBin::RealBin/stop_events.sql"));
+$node->safe_psql('app', slurp_file("$FindBin::RealBin/$_.sql")) for qw(load stop_events);
 $node->safe_psql('postgres', 'CREATE DATABASE copied');
 
 my @events = split /\n/, $node->safe_psql('app', "SELECT event FROM stop_events()");
@@ -109,28 +109,6 @@ sub walk
 		@walk[ $i, $j ] = @walk[ $j, $i ];
 	}
 	return @walk;
-}
-
-# A client that repeats its script, of statements that may be repeated, until all
-# of it has gone through
-sub script
-{
-	my ($db, $sql, $errors) = @_;
-	my $until = time() + 40;
-
-	while (time() < $until)
-	{
-		my ($out, $err) = ('', '');
-		my $rc = eval { $node->psql($db, $sql, stdout => \$out, stderr => \$err, on_error_stop => 1, timeout => 60) };
-
-		return if defined $rc && $rc == 0;
-		append_to_file("$errors.repeated", "$err\n");
-		append_to_file($errors, "$err\n")
-		  if $err =~ /\S/ && $err !~ /stop event|canceling|terminat|starting up|recovery|shutting down|server closed|connection to server|not yet accepting|crash|is being accessed|already exists|does not exist|already closed/;
-		last if -e $errors && -s $errors > 3000;
-		usleep(30_000);
-	}
-	append_to_file($errors, "gave up: $sql\n");
 }
 
 # One row of text, by a server that may just be restarting
@@ -171,7 +149,7 @@ sub walk_one
 	push @scripts, [ 'postgres', "DROP DATABASE IF EXISTS copy_$tag; CREATE DATABASE copy_$tag TEMPLATE copied; DROP DATABASE copy_$tag;" ],
 	  [ 'copied', 'CREATE EXTENSION IF NOT EXISTS durable; DROP EXTENSION durable;' ]
 	  if $event =~ $ddl;
-	my @pids = map { my $s = $_; client(sub { script(@$s, $errors) }, $errors) } @scripts;
+	my @pids = map { my ($db, $sql) = @$_; client(sub { repeat_script($node, $db, $sql, $errors, also => qr/stop event/) }, $errors) } @scripts;
 	waitpid($_, 0) for @pids;
 	push @wrong, 'clients: ' . substr(slurp_file($errors), 0, 1500) if -e $errors;
 	# some come only when all is quiet again

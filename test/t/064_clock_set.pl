@@ -12,30 +12,13 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $tmp = $PostgreSQL::Test::Utils::tmp_check;
 my $db = 'postgres';
 my $node = durable_node('set', <<'CONF', start => 0);
 autovacuum = off
 durable.max_workers = 3
 CONF
 
-# The server's clock runs so many seconds ahead; nobody else's does
-sub set_clock
-{
-	my ($seconds) = @_;
-
-	open my $file, (-e "$tmp/clock" ? '+<' : '>'), "$tmp/clock" or die "$tmp/clock: $!";
-	syswrite($file, pack('q', $seconds)) == 8 or die "$tmp/clock: $!";
-	close $file;
-	return;
-}
-
-system_or_bail('cc', '-shared', '-fPIC', '-O1', '-o', "$tmp/set_clock.so", "$FindBin::RealBin/set_clock.c", '-ldl');
-set_clock(0);
-{
-	local %ENV = (%ENV, LD_PRELOAD => "$tmp/set_clock.so", SET_CLOCK => "$tmp/clock");
-	$node->start;
-}
+start_with_clock($node);
 create_database($node, $db);
 sub sql { return $node->safe_psql($db, shift); }
 

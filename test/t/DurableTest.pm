@@ -17,8 +17,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(durable_node create_database set_conf quick_ok wait_result wait_result_again status_of
-  start_act attempts_of kill_postmaster kill_process stop_wal_writer is_dead until_true is_up insist client psql_client
-  log_since count_in_log elapsed diag_engine);
+  start_act attempts_of kill_postmaster kill_process stop_wal_writer is_dead until_true is_up insist repeat_script client psql_client
+  start_with_clock set_clock log_since count_in_log elapsed diag_engine);
 
 my @nodes;
 
@@ -58,6 +58,32 @@ END
 		diag('the patrol found in ' . $node->name . ":\n" . join("\n", @found)) if @found;
 		$? ||= 1 if @found;
 	}
+}
+
+# The server's clock runs so many seconds ahead; nobody else's does
+sub set_clock
+{
+	my ($seconds) = @_;
+	my $path = "$PostgreSQL::Test::Utils::tmp_check/clock";
+
+	open my $file, (-e $path ? '+<' : '>'), $path or die "$path: $!";
+	syswrite($file, pack('q', $seconds)) == 8 or die "$path: $!";
+	close $file;
+	return;
+}
+
+# Start a server whose clock set_clock() sets (set_clock.c)
+sub start_with_clock
+{
+	my ($node) = @_;
+	my $tmp = $PostgreSQL::Test::Utils::tmp_check;
+	my $source = __FILE__ =~ s,[^/]*$,set_clock.c,r;
+
+	system_or_bail('cc', '-shared', '-fPIC', '-O1', '-o', "$tmp/set_clock.so", $source, '-ldl') unless -e "$tmp/set_clock.so";
+	set_clock(0) unless -e "$tmp/clock";
+	local %ENV = (%ENV, LD_PRELOAD => "$tmp/set_clock.so", SET_CLOCK => "$tmp/clock");
+	$node->start;
+	return;
 }
 
 # Install the extension and what workflows are made of: effect() is a step
@@ -249,6 +275,16 @@ sub is_dead
 	return $line =~ /\)\s+[ZX]\s/ ? 1 : 0;
 }
 
+sub title_of
+{
+	my ($pid) = @_;
+
+	open(my $fh, '<', "/proc/$pid/cmdline") or return '';
+	my $title = <$fh> // '';
+	$title =~ tr/\0/ /;
+	return $title;
+}
+
 sub children_of
 {
 	my ($parent) = @_;
@@ -272,10 +308,11 @@ sub kill_postmaster
 	my $file = $node->data_dir . '/postmaster.pid';
 	my @lines = split /\n/, slurp_file($file);
 	my @pids = ($lines[0], children_of($lines[0]));
+	my %title = map { $_ => title_of($_) } @pids;
 
 	$node->kill9;
-	until_true(sub { !grep { !is_dead($_) } @pids })
-	  or die "processes of the killed postmaster are still there: @pids";
+	until_true(sub { @pids = grep { !is_dead($_) } @pids; !@pids })
+	  or die 'processes of the killed postmaster are still there: ' . join(', ', map { "$_ $title{$_}" } @pids) . "\n";
 	return unless kill(0, $lines[0]);
 	unlink $file, "$lines[4]/.s.PGSQL.$lines[3].lock", "$lines[4]/.s.PGSQL.$lines[3]";
 	if (defined $lines[6] && $lines[6] =~ /^\s*\d+\s+(\d+)/)
@@ -335,6 +372,35 @@ sub insist
 	}
 }
 
+# What may be said to clients of whom others do something to the server, or to
+# what their script is about
+my $beside = qr/canceling|terminat|starting up|recovery|shutting down|server closed|connection to server|not yet accepting|crash|is being accessed|already exists|does not exist|already closed/;
+
+# A client that repeats its script, of statements that may be repeated, until all
+# of it has gone through.  Errors other than those, and than option also, go to
+# the file; options are also user and seconds (40).  Returns whether it did.
+sub repeat_script
+{
+	my ($node, $db, $sql, $errors, %opt) = @_;
+	my $until = time() + ($opt{seconds} // 40);
+	my $also = $opt{also} // qr/(?!)/;
+
+	while (time() < $until)
+	{
+		my ($out, $err) = ('', '');
+		my $rc = eval { $node->psql($db, $sql, stdout => \$out, stderr => \$err, on_error_stop => 1, timeout => 60,
+				extra_params => [ $opt{user} ? ('-U', $opt{user}) : () ]) };
+
+		return 1 if defined $rc && $rc == 0;
+		append_to_file("$errors.repeated", "$err\n");
+		append_to_file($errors, "$err\n") if $err =~ /\S/ && $err !~ /$beside|$also/;
+		last if -e $errors && -s $errors > 3000;
+		usleep(30_000);
+	}
+	append_to_file($errors, "gave up: $sql\n");
+	return 0;
+}
+
 # A client is a process of its own.  Returns its pid.
 sub client
 {
@@ -351,7 +417,7 @@ sub client
 # Its output, with the errors, goes to the file.  Returns its pid.
 sub psql_client
 {
-	my ($node, $db, $script, $output) = @_;
+	my ($node, $db, $script, $output, @params) = @_;
 	my $pid = fork();
 
 	die "fork: $!" unless defined $pid;
@@ -359,7 +425,7 @@ sub psql_client
 	open(STDIN, '<', $script) or POSIX::_exit(1);
 	open(STDOUT, '>>', $output) or POSIX::_exit(1);
 	open(STDERR, '>&', \*STDOUT) or POSIX::_exit(1);
-	exec($node->installed_command('psql'), '-XAtq', '-d', $node->connstr($db), '-f', '-') or POSIX::_exit(1);
+	exec($node->installed_command('psql'), '-XAtq', '-d', $node->connstr($db), @params, '-f', '-') or POSIX::_exit(1);
 }
 
 sub log_since
