@@ -215,13 +215,25 @@ look_at_tasks(int64 now)
 	look_at_queues(true, now);
 }
 
+/*
+ * Where more is due than a slice of time has room for (due.c), the scheduler goes
+ * on after this look, and has it all in hand
+ */
 static void
-look_at_due(int64 now)
+look_at_due(Database *database, int64 now)
 {
 	Sight		seen[SIGHTS_EACH];
+	TimestampTz time = durable_now();
+	bool		goes_on;
 
-	see_all(seen, patrol_scan_timers(durable_now(), seen), now);
-	see_all(seen, patrol_scan_checks(durable_now(), seen), now);
+	SpinLockAcquire(&database->mutex);
+	goes_on = database->look || database->deadline <= time;
+	SpinLockRelease(&database->mutex);
+	unsettled |= goes_on;
+	if (goes_on)
+		return;
+	see_all(seen, patrol_scan_timers(time, seen), now);
+	see_all(seen, patrol_scan_checks(time, seen), now);
 }
 
 static void
@@ -476,7 +488,7 @@ patrol_look(Database *database)
 	store_begin(&scope);
 	look_at_mail(now);
 	look_at_tasks(now);
-	look_at_due(now);
+	look_at_due(database, now);
 	look_at_leases(now);
 	look_at_waits(now);
 	look_at_waiters(now);
