@@ -201,11 +201,11 @@ queue_is_skipped(Queue *queue, const pg_uuid_t *run_id, int64 seq)
 {
 	bool		result;
 
-	SpinLockAcquire(&queue->mutex);
+	LWLockAcquire(&queue->skipping, LW_SHARED);
 	result = queue->skipped <= seq;
 	for (int i = 0; i < queue->nskips && !result; i++)
 		result = queue->skips[i].seq <= seq && memcmp(&queue->skips[i].run_id, run_id, sizeof(pg_uuid_t)) == 0;
-	SpinLockRelease(&queue->mutex);
+	LWLockRelease(&queue->skipping);
 	return result;
 }
 

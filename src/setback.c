@@ -186,6 +186,8 @@ move_all(Database *database, int64 lost)
 	move_rows(&(Move) {lost, forward_at, DT_NOEND, lo, now});
 	if (lost_before > 0)
 		move_rows(&(Move) {lost_before, DT_NOBEGIN, forward_at, lo, now});
+	/* what was begun before the server was is not of its processes */
+	shared->started_at = now - (durable_steady() - shared->started_steady);
 	task_queues_set_back(MyDatabaseId, lost);
 	set_back_heartbeats(now);
 	ereport(LOG,

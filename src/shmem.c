@@ -32,6 +32,7 @@
 
 #include "holder.h"
 #include "mb/pg_wchar.h"
+#include "clock.h"
 #include "miscadmin.h"
 #include "shmem.h"
 #include "storage/ipc.h"
@@ -78,6 +79,7 @@ shmem_startup(void)
 
 		memset(shared, 0, shared_size());
 		shared->started_at = GetCurrentTimestamp();
+		shared->started_steady = durable_steady();
 		shared->directory = &locks[0].lock;
 		shared->waiting = &locks[1].lock;
 		shared->fairness = &locks[2].lock;

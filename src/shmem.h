@@ -318,6 +318,7 @@ typedef struct Shared
 	LWLock	   *fairness;		/* fairness keys */
 	LWLock	   *wanting;		/* which runs somebody wants (holder.c) */
 	TimestampTz started_at;		/* the server, or since its last crash */
+	TimestampTz started_steady; /* the same by durable_steady() */
 	PGPROC	   *launcher;
 	bool		starts_workers; /* durable.max_workers is not 0, as the launcher knows it */
 	bool		out_of_workers; /* the server has no free background worker */
