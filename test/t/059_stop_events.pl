@@ -36,7 +36,7 @@ my %with = (
 	slot_detached => [ [ 'worker_driven', 'terminate', 1, '' ] ],
 	map { $_ => [ [ 'scheduler_committed', 'terminate', 1, '' ] ] } qw(launcher_scheduler scheduler_attached scheduler_mail scheduler_tasks));
 # The load does not get there (yet): they are walked over only when asked for by name
-my %unreached = map { $_ => 1 } qw(patrol_found problem_recording notify_sent activity_cancel ddl_blocked ddl_sent_away ddl_done setback_timers setback_activities setback_done);
+my %unreached = map { $_ => 1 } qw(patrol_found due_others problem_recording notify_sent activity_cancel ddl_blocked ddl_sent_away ddl_done setback_timers setback_activities setback_done);
 # These need statements that take their time
 my $ddl = qr/^(ddl|extension)_/;
 
