@@ -195,6 +195,7 @@ CREATE INDEX activity_place_idx ON durable.activity (queue, place, seq) WHERE pl
 CREATE INDEX activity_parked_idx ON durable.activity (queue, parked, priority, seq) WHERE parked IS NOT NULL;
 CREATE INDEX activity_check_idx ON durable.activity (check_at) WHERE check_at IS NOT NULL;
 CREATE INDEX activity_attempt_idx ON durable.activity (attempt) WHERE attempt > 4;	-- durable.tell_attempts is more
+CREATE INDEX activity_retry_idx ON durable.activity (next_attempt_at) WHERE queue IS NULL;
 CREATE INDEX activity_lease_idx ON durable.activity (lease) WHERE lease IS NOT NULL AND NOT external;
 COMMENT ON TABLE durable.activity IS 'activities that are not done';
 

@@ -156,7 +156,7 @@ command_record(Turn *turn, EventType type, int32 command, const text *name, Json
 }
 
 static void
-change_timer(Turn *turn, int32 command, DueTime due)
+change_timer(Turn *turn, MessageKind kind, int32 command, DueTime due)
 {
 	if (turn->ntimers % 8 == 0)
 	{
@@ -165,7 +165,7 @@ change_timer(Turn *turn, int32 command, DueTime due)
 		turn->timers = turn->timers ? repalloc(turn->timers, size) :
 			MemoryContextAlloc(turn->context, size);
 	}
-	turn->timers[turn->ntimers++] = (NewTimer) {MESSAGE_TIMER, command, due};
+	turn->timers[turn->ntimers++] = (NewTimer) {kind, command, due};
 }
 
 /*
@@ -182,7 +182,7 @@ command_start_wait_timer(Turn *turn, int32 command, text *name, DueTime due, con
 	if (wait)
 		json_add_text(&b, "wait", wait);
 	command_record(turn, EVENT_TIMER_STARTED, command, name, json_end(&b));
-	change_timer(turn, command, due);
+	change_timer(turn, MESSAGE_TIMER, command, due);
 }
 
 void
@@ -201,7 +201,7 @@ command_cancel_timer(Turn *turn, int32 command)
 	if (turn->commands[command - 1].resolution >= 0)
 		return;
 	command_record(turn, EVENT_TIMER_CANCELED, command, NULL, NULL);
-	change_timer(turn, command, (DueTime) {DT_NOBEGIN, DT_NOEND});
+	change_timer(turn, MESSAGE_TIMER, command, (DueTime) {DT_NOBEGIN, DT_NOEND});
 }
 
 /*
@@ -266,6 +266,7 @@ static Command *
 want_step(Turn *turn, const StepRequest *request, int32 command, bool recorded)
 {
 	int			cancel = command_pending_cancel(turn);
+	DueTime		timer;
 
 	if (recorded && cancel != NEVER)
 	{
@@ -274,9 +275,13 @@ want_step(Turn *turn, const StepRequest *request, int32 command, bool recorded)
 		turn_see(turn, cancel);
 		command_raise_cancelled(turn, NULL);
 	}
-	if (recorded && !step_is_due(turn, command))
+	if (recorded && !step_is_due(turn, command, &timer))
+	{
+		if (timer.at != DT_NOBEGIN)
+			change_timer(turn, MESSAGE_ACTIVITY_RETRY, command, timer);
 		command_wait_for(turn, command, NULL,
 				 psprintf("next attempt of activity %s", text_to_cstring(request->name)));
+	}
 	if (!recorded)
 		command_check_limits(turn);
 	keep_request(turn, request);

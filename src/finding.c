@@ -20,7 +20,7 @@ const char *
 finding_name(FindingKind kind)
 {
 	static const char *const names[] = {
-		"mail", "task", "limited task", "timer", "activity timeout", "lease", "wait", "waiting session"
+		"mail", "task", "limited task", "timer", "activity timeout", "lease", "retry", "wait", "waiting session"
 	};
 
 	return names[kind];

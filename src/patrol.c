@@ -234,6 +234,7 @@ look_at_due(Database *database, int64 now)
 		return;
 	see_all(seen, patrol_scan_timers(time, seen), now);
 	see_all(seen, patrol_scan_checks(time, seen), now);
+	see_all(seen, patrol_scan_retries(time, seen), now);
 }
 
 static void
@@ -321,7 +322,7 @@ lock_run(const Sight *sight, Execution **run)
 {
 	if (execution_claim(&sight->run_id, 1, CurrentMemoryContext, run) > 0)
 		txn_locked((*run)->owner, &sight->run_id);
-	else if (sight->kind == FOUND_WAIT || execution_is_open(&sight->run_id))
+	else if (sight->kind != FOUND_MAIL || execution_is_open(&sight->run_id))
 		return false;
 	return patrol_still(sight);
 }
@@ -335,6 +336,7 @@ confirm(const Sight *sight, Execution **run)
 	switch (sight->kind)
 	{
 		case FOUND_MAIL:
+		case FOUND_RETRY:
 		case FOUND_WAIT:
 			return lock_run(sight, run);
 		case FOUND_TIMER:
@@ -374,6 +376,7 @@ describe(const Sight *sight, char *detail, Size size)
 					 timestamptz_to_str(sight->number));
 			break;
 		case FOUND_CHECK:
+		case FOUND_RETRY:
 			snprintf(detail, size, "command %d, due at %s", sight->command, timestamptz_to_str(sight->number));
 			break;
 		case FOUND_LEASE:
@@ -414,6 +417,10 @@ set_going(const Sight *sight, Execution *run)
 		case FOUND_CHECK:
 		case FOUND_LEASE:
 			durable_look_at_all(MyDatabaseId);
+			break;
+		case FOUND_RETRY:
+			timer_set(&sight->run_id, MESSAGE_ACTIVITY_RETRY, sight->command, sight->owner,
+					  (DueTime) {sight->number, sight->number});
 			break;
 		case FOUND_WAIT:
 			children_tell_again(run);

@@ -149,6 +149,36 @@ patrol_scan_leases(MemoryContext context, Activity **result)
 }
 
 /*
+ * An inline activity whose next attempt is overdue, and whose run has neither mail
+ * nor a timer for it, nor one for the next try of a failed turn
+ */
+#define NOBODY_RETRIES(now) \
+	"a.queue IS NULL AND a.next_attempt_at <= " now " AND e.wait_command = a.command AND e.paused_at IS NULL" \
+	" AND NOT EXISTS (SELECT FROM durable.message m WHERE m.run_id = e.run_id)" \
+	" AND NOT EXISTS (SELECT FROM durable.timer t WHERE t.run_id = e.run_id AND t.kind <> 14" \
+	"  AND (t.command = a.command OR t.kind = 5))"
+
+int
+patrol_scan_retries(TimestampTz now, Sight *sights)
+{
+	static Statement statement = {
+		"SELECT a.run_id, a.command, a.owner, a.next_attempt_at FROM"
+		" (SELECT * FROM durable.activity d WHERE d.queue IS NULL AND d.next_attempt_at <= $1"
+		"  ORDER BY d.next_attempt_at LIMIT $2 * 10) a JOIN durable.execution e ON e.run_id = a.run_id WHERE "
+		NOBODY_RETRIES("$1") " ORDER BY a.next_attempt_at LIMIT $2",
+		2, {TIMESTAMPTZOID, INT4OID}
+	};
+	Datum		values[2] = {TimestampTzGetDatum(now), Int32GetDatum(SIGHTS_EACH)};
+	int			n = (int) store_execute(&statement, values, NULL);
+
+	for (int i = 0; i < n; i++)
+		sights[i] = (Sight) {.kind = FOUND_RETRY, .run_id = *DatumGetUUIDP(store_value(i, 1)),
+		.command = DatumGetInt32(store_value(i, 2)), .owner = DatumGetObjectId(store_value(i, 3)),
+		.number = DatumGetTimestampTz(store_value(i, 4))};
+	return n;
+}
+
+/*
  * Is this one of the commands that a run waits for?
  */
 #define IN_WAIT(command) \
@@ -195,7 +225,8 @@ patrol_scan_waits(const pg_uuid_t *after, Sight *sights, pg_uuid_t *last, int *l
 }
 
 /*
- * Is a message still there, or a wait that is in vain, whose run we have locked?
+ * Is a message still there, an attempt that nobody will make, or a wait that is in
+ * vain, whose run we have locked?
  */
 bool
 patrol_still(const Sight *sight)
@@ -206,10 +237,25 @@ patrol_still(const Sight *sight)
 	static Statement wait = {
 		"SELECT 1 FROM durable.execution e WHERE e.run_id = $1 AND " WAITS_IN_VAIN, 1, {UUIDOID}
 	};
-	Datum		values[2] = {ObjectIdGetDatum(sight->owner), Int64GetDatum(sight->number)};
-	Datum		id = UUIDPGetDatum(&sight->run_id);
+	static Statement retry = {
+		"SELECT 1 FROM durable.activity a JOIN durable.execution e ON e.run_id = a.run_id"
+		" WHERE a.run_id = $1 AND a.command = $2 AND " NOBODY_RETRIES("$3"),
+		3, {UUIDOID, INT4OID, TIMESTAMPTZOID}
+	};
+	Datum		number[2] = {ObjectIdGetDatum(sight->owner), Int64GetDatum(sight->number)};
+	Datum		command[3] = {
+		UUIDPGetDatum(&sight->run_id), Int32GetDatum(sight->command), TimestampTzGetDatum(sight->number)
+	};
 
-	return sight->kind == FOUND_MAIL ? store_execute(&mail, values, NULL) > 0 : store_execute(&wait, &id, NULL) > 0;
+	switch (sight->kind)
+	{
+		case FOUND_MAIL:
+			return store_execute(&mail, number, NULL) > 0;
+		case FOUND_RETRY:
+			return store_execute(&retry, command, NULL) > 0;
+		default:
+			return store_execute(&wait, command, NULL) > 0;
+	}
 }
 
 /*

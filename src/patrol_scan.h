@@ -32,6 +32,7 @@ extern bool patrol_scan_parked(int64 queue, int64 after, Sight *sight);
 extern int	patrol_scan_timers(TimestampTz now, Sight *sights);
 extern int	patrol_scan_checks(TimestampTz now, Sight *sights);
 extern int	patrol_scan_leases(MemoryContext context, Activity **result);
+extern int	patrol_scan_retries(TimestampTz now, Sight *sights);
 extern int	patrol_scan_waits(const pg_uuid_t *after, Sight *sights, pg_uuid_t *last, int *looked_at);
 extern bool patrol_still(const Sight *sight);
 extern bool patrol_lock_timer(const Sight *sight);

@@ -263,6 +263,7 @@ typedef enum FindingKind
 	FOUND_TIMER,
 	FOUND_CHECK,				/* of an activity */
 	FOUND_LEASE,
+	FOUND_RETRY,				/* of an inline activity */
 	FOUND_WAIT,					/* of a run, for what is no more */
 	FOUND_WAITER				/* a session that waits for a run that is closed */
 } FindingKind;

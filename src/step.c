@@ -59,6 +59,7 @@
 #include "suspect.h"
 #include "tell.h"
 #include "testmode.h"
+#include "timer.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
@@ -69,21 +70,27 @@
 
 /*
  * Is it time for the next attempt of a step?  The row tells, not the message
- * that came when the time was over: that may have found the run busy.
+ * that came when the time was over: that may have found the run busy.  It may
+ * also have come by a clock that was set back since.  So where it is not time and
+ * no timer is set, *timer says for when one is needed; else it is DT_NOBEGIN.
  */
 bool
-step_is_due(Turn *turn, int32 command)
+step_is_due(Turn *turn, int32 command, DueTime *timer)
 {
 	ActivityKey key = {turn->execution->run_id, command, 0};
 	Activity	pending;
 	StoreScope	scope;
 	bool		due;
 
+	*timer = (DueTime) {DT_NOBEGIN, DT_NOBEGIN};
 	if (turn->pending && turn->pending->command == command)
 		return false;
 	store_begin(&scope);
 	due = !activity_read(&key, CurrentMemoryContext, &pending) ||
 		pending.next_attempt_at <= durable_now();
+	/* begun when the activity was, so that setback.c moves both or none */
+	if (!due && !timer_is_set(&key.run_id, MESSAGE_ACTIVITY_RETRY, command))
+		*timer = (DueTime) {pending.next_attempt_at, pending.scheduled_at};
 	store_end(&scope);
 	return due;
 }

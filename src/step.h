@@ -31,6 +31,6 @@ extern StepEnd step_run(Turn *turn);
 extern bool step_in_place(Turn *turn);
 extern bool step_wants_to_be_alone(int sqlstate, WatchdogReason watchdog);
 extern bool step_is_slow(const StepRequest *step);
-extern bool step_is_due(Turn *turn, int32 command);
+extern bool step_is_due(Turn *turn, int32 command, DueTime *timer);
 
 #endif							/* DURABLE_STEP_H */

@@ -40,3 +40,21 @@ RESET durable.clock_offset;
 SELECT wf_signal('turn', 'go'), wf_signal('run', 'go') \gset
 CALL wf_work();
 SELECT workflow_id, kind, fire_at < now() + interval '1 min' AS soon FROM wf_timers WHERE workflow_id IN ('turn', 'run') ORDER BY 1;
+-- The next attempt of a step: its timer has fired, and then the clock went back.  It is set again.
+CREATE FUNCTION not_at_first() RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF (wf_activity_info()->>'attempt')::int = 1 THEN RAISE 'not yet'; END IF; RETURN 7; END $$;
+CREATE FUNCTION step_later() RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RETURN wf_activity('not_at_first', retry => wf_retry(initial_interval => '10 min')); END $$;
+SET durable.clock_offset = '1h';
+SELECT wf_start('step_later', id => 'step') \gset
+CALL wf_work();
+SELECT wf_pause('step');
+SET durable.clock_offset = '71 min';
+CALL wf_work();
+SELECT kind FROM wf_timers WHERE workflow_id = 'step';
+RESET durable.clock_offset;
+SELECT wf_unpause('step');
+CALL wf_work();
+SELECT kind, fire_at > now() + interval '69 min' AS after_all FROM wf_timers WHERE workflow_id = 'step';
+SET durable.clock_offset = '71 min';
+CALL wf_work();
+SELECT wf_result('step', timeout => '5 s');
+RESET durable.clock_offset;

@@ -330,7 +330,7 @@ ok($node->poll_query_until($db, "SELECT count(*) = 0 FROM wf_workers WHERE kind 
 my $seen = "SELECT (SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database WHERE datname = '$db'),
 	string_agg(concat_ws(' ', pid, backend_type, backend_start, xact_start, query_start, state_change), E'\n' ORDER BY pid)
 	FROM pg_stat_activity WHERE backend_type LIKE 'durable%'";
-ok(until_true(sub { my $before = $node->safe_psql('postgres', $seen); usleep(200_000); $before eq $node->safe_psql('postgres', $seen) }),
+ok(until_true(sub { my $before = $node->safe_psql('postgres', $seen); usleep(1_500_000); $before eq $node->safe_psql('postgres', $seen) }),
 	'the engine comes to rest');
 my $before = $node->safe_psql('postgres', $seen);
 sleep(2);
