@@ -2,7 +2,8 @@ EXTENSION = durable
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" durable.control)
 
 MODULE_big = durable
-OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c))
+SOURCES = $(wildcard src/*.c src/*/*.c)
+OBJS = $(SOURCES:.c=.o)
 
 # The install script, part by part, in the order of their dependencies.
 SQL_PARTS = header types tables client workflow handle activity operator testkit views update code footer
@@ -19,8 +20,8 @@ PROVE_TESTS = test/t/*.pl
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 # for the bitcode as well, which does not get the above
-PG_CPPFLAGS = -DDURABLE_VERSION='"$(EXTVERSION)"'
-# A library in which tests can stop processes (src/stopevent.c): never to be installed for use
+PG_CPPFLAGS = -I$(srcdir)/src -DDURABLE_VERSION='"$(EXTVERSION)"'
+# A library in which tests can stop processes (src/base/stopevent.c): never to be installed for use
 ifdef STOP_EVENTS
 PG_CPPFLAGS += -DDURABLE_STOP_EVENTS
 STOP_EVENT_SYMBOLS = durable_stop_*; pg_finfo_durable_stop_*;
@@ -40,7 +41,7 @@ durable--$(EXTVERSION).sql: $(SQL_PARTS:%=sql/%.sql)
 
 # What the server looks up by name is seen outside of the library, and nothing
 # else: another library's functions could have the names of ours.
-durable.map: $(wildcard src/*.c)
+durable.map: $(SOURCES)
 	@echo "writing $@"
 	@{ echo '{ global: _PG_init; Pg_magic_func; $(STOP_EVENT_SYMBOLS)'; \
 	  sed -nE -e 's/^PG_FUNCTION_INFO_V1\((\w+)\);/\1; pg_finfo_\1;/p' -e 's/.*PGDLLEXPORT extern void (\w+)\(.*/\1;/p' $^; \
@@ -51,7 +52,7 @@ $(shlib): durable.map
 endif
 
 # Every object depends on every header: few files, and never a stale build.
-$(OBJS): $(wildcard src/*.h src/*.def)
+$(OBJS): $(wildcard src/*/*.h src/*/*.def)
 
 .PHONY: check-regress check-isolation check-tap check-stop-events check-storm check-conformance check-fuzz check-hostile
 check-regress: submake

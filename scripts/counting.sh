@@ -99,7 +99,7 @@ show_file() { # FILE LINES: its end
     [[ ! -s $1 ]] || tail -n "$2" "$1" | show "${1#"$WORK"/}"
 }
 
-# no_findings KIND LOG...: work that stood still in a test is a bug, see src/patrol.c
+# no_findings KIND LOG...: work that stood still in a test is a bug, see src/process/patrol.c
 no_findings() {
     local kind=$1 found
     shift

@@ -1,5 +1,5 @@
 # Plans of the engine's own statements follow from the statement and the indexes
-# alone (src/planning.c).  The regression tests' SQL is what runs them: with
+# alone (src/store/planning.c).  The regression tests' SQL is what runs them: with
 # tables that ANALYZE saw empty, and with tables never analyzed, as an
 # application that has its own ideas of planner settings.  auto_explain
 # tells what each was planned as; which of the logged statements are the engine's

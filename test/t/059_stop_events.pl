@@ -1,5 +1,5 @@
 # Every moment that matters, and everything that can happen at it: at each stop
-# event (src/stopevents.def) a process is held, gets an error, a cancel or a
+# event (src/shared/stopevents.def) a process is held, gets an error, a cancel or a
 # request to end, or is killed, while a mixed load with known totals runs.  After
 # each the load has to come to its end, with each effect once and each result
 # right, and nothing may be left behind.

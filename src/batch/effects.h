@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * effects.h
+ *	  What a turn does besides events.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_EFFECTS_H
+#define DURABLE_EFFECTS_H
+
+#include "batch/batch.h"
+
+extern void batch_add_effects(Batch *batch, Turn *turn, bool closing);
+
+#endif							/* DURABLE_EFFECTS_H */

@@ -1,0 +1,564 @@
+/*-------------------------------------------------------------------------
+ *
+ * flush.c
+ *	  What a batch of turns leaves behind.
+ *
+ *	  Turns only collect; all of it is written at the batch's end, one statement
+ *	  per table.  A turn writes one row of history, and either the run's new
+ *	  state or, when it closes, a row in durable.closed in its place.
+ *
+ *	  A run closes only if nobody holds it (execution.c) and no signal came
+ *	  since its mail was read; otherwise the batch is undone, and the run's code
+ *	  sees the signal before it ends.  A run that continues as new takes such
+ *	  signals along (continuation.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/clock.h"
+#include "base/extension.h"
+#include "base/failure.h"
+#include "base/guc.h"
+#include "base/json.h"
+#include "base/retry.h"
+#include "base/stopevent.h"
+#include "batch/batch.h"
+#include "batch/child_start.h"
+#include "batch/effects.h"
+#include "batch/mail.h"
+#include "command/continuation.h"
+#include "command/saga.h"
+#include "command/update_command.h"
+#include "command/upsert.h"
+#include "run/child.h"
+#include "run/start.h"
+#include "shared/tell.h"
+#include "shared/trouble.h"
+#include "shared/txn.h"
+#include "storage/proc.h"
+#include "store/attempt_log.h"
+#include "store/payload.h"
+#include "store/state.h"
+#include "store/timer.h"
+#include "store/update.h"
+#include "task/notify.h"
+#include "task/sweep.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+
+/* A turn that met a lock is tried again after this at the latest */
+#define LOCK_RETRY_USECS	(2 * USECS_PER_SEC)
+
+void
+batch_init(Batch *batch, Oid owner)
+{
+	memset(batch, 0, sizeof(Batch));
+	batch->owner = owner;
+	batch->queue = durable_queue(owner);
+	batch->context = AllocSetContextCreate(CurrentMemoryContext, "durable batch", ALLOCSET_DEFAULT_SIZES);
+	batch->started = durable_steady();
+	batch->lock_timeout = LockTimeout;
+	rows_init(&batch->children, TABLE_EXECUTION, batch->context);
+	rows_init(&batch->child_mail, TABLE_MESSAGE, batch->context);
+	rows_init(&batch->reports, TABLE_MESSAGE, batch->context);
+	rows_init(&batch->history, TABLE_HISTORY, batch->context);
+	rows_init(&batch->updates, TABLE_EXECUTION, batch->context);
+	rows_init(&batch->upserts, TABLE_EXECUTION, batch->context);
+	rows_init(&batch->closed, TABLE_CLOSED, batch->context);
+	rows_init(&batch->timers, TABLE_TIMER, batch->context);
+	rows_init(&batch->activities, TABLE_ACTIVITY, batch->context);
+	rows_init(&batch->attempts, TABLE_ATTEMPT, batch->context);
+	rows_init(&batch->state, TABLE_STATE, batch->context);
+	rows_init(&batch->answers, TABLE_UPDATE, batch->context);
+}
+
+/*
+ * A message is to be deleted with the batch
+ */
+void
+batch_consume(Batch *batch, const Message *message)
+{
+	if (batch->nconsumed == batch->consumed_room)
+	{
+		int			room = batch->consumed_room ? batch->consumed_room * 2 : 64;
+
+		batch->consumed = batch->consumed ? repalloc(batch->consumed, room * sizeof(int64)) :
+			MemoryContextAlloc(batch->context, room * sizeof(int64));
+		batch->consumed_tids = batch->consumed_tids ?
+			repalloc(batch->consumed_tids, room * sizeof(ItemPointerData)) :
+			MemoryContextAlloc(batch->context, room * sizeof(ItemPointerData));
+		batch->consumed_room = room;
+	}
+	batch->consumed[batch->nconsumed] = message->seq;
+	batch->consumed_tids[batch->nconsumed++] = message->tid;
+}
+
+/*
+ * What a delay after the turn is reckoned from: its time, unless the clock was set
+ * back since the turns before it, whose time it goes by then (turn_load_row)
+ */
+static TimestampTz
+from_now(const Turn *turn)
+{
+	return Min(turn->at, durable_now());
+}
+
+/*
+ * The run that retries this one, or NULL: by the policy of its start, for a
+ * failure or a run timeout
+ */
+static RetryRun *
+plan_retry(Batch *batch, Turn *turn, TurnEnd end)
+{
+	Execution  *e = turn->execution;
+	MemoryContext old;
+	RetryRun   *retry;
+	int64		delay;
+
+	if (!e->retry || end == TURN_COMPLETED || end == TURN_CANCELLED || end == TURN_CONTINUED ||
+		(end == TURN_TIMED_OUT && strcmp(turn->timeout, "execution") == 0) ||
+		(turn->failure && failure_listed(turn->failure, e->retry)))
+		return NULL;
+	delay = retry_delay(e->retry, e->attempt);
+	if (delay < 0 || from_now(turn) + delay >= e->execution_deadline)
+		return NULL;
+
+	old = MemoryContextSwitchTo(batch->context);
+	retry = palloc0(sizeof(RetryRun));
+	retry->failed = e;
+	retry->at = from_now(turn) + delay;
+	retry->input = turn->input ? (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(turn->input)) :
+		turn->input_id ? payload_load(turn->input_id) : NULL;
+	generate_run_id(&retry->run_id);
+	batch->retries = lappend(batch->retries, retry);
+	MemoryContextSwitchTo(old);
+	return retry;
+}
+
+static RunStatus
+status_of(TurnEnd end)
+{
+	switch (end)
+	{
+		case TURN_COMPLETED:
+			return STATUS_COMPLETED;
+		case TURN_FAILED:
+			return STATUS_FAILED;
+		case TURN_CANCELLED:
+			return STATUS_CANCELLED;
+		case TURN_TIMED_OUT:
+			return STATUS_TIMED_OUT;
+		case TURN_CONTINUED:
+			return STATUS_CONTINUED_AS_NEW;
+		default:
+			return STATUS_RUNNING;
+	}
+}
+
+/*
+ * The event that closes the run; `next' is the one that goes on for it, or NULL
+ */
+static Event
+closing_event(Turn *turn, RunStatus status, const pg_uuid_t *next)
+{
+	Event		event = {.at = durable_now()};
+
+	switch (status)
+	{
+		case STATUS_COMPLETED:
+			event.type = EVENT_WORKFLOW_COMPLETED;
+			event.payload = turn->result;
+			event.payload_id = payload_set_aside(&turn->execution->run_id, &event.payload);
+			break;
+		case STATUS_CANCELLED:
+			event.type = EVENT_WORKFLOW_CANCELED;
+			event.attributes = saga_failure(turn, turn->failure);
+			break;
+		case STATUS_TIMED_OUT:
+			event.type = EVENT_WORKFLOW_TIMED_OUT;
+			event.name = cstring_to_text(turn->timeout);
+			event.attributes = saga_failure(turn, failure_of_timeout(turn->timeout));
+			break;
+		case STATUS_CONTINUED_AS_NEW:
+			event.type = EVENT_WORKFLOW_CONTINUED_AS_NEW;
+			break;
+		default:
+			event.type = EVENT_WORKFLOW_FAILED;
+			event.attributes = saga_failure(turn, turn->failure);
+			break;
+	}
+	if (status == STATUS_FAILED || status == STATUS_TIMED_OUT || next)
+	{
+		JsonBuilder b;
+
+		json_begin(&b);
+		json_add_jsonb(&b, "failure", event.attributes);
+		json_add_text(&b, "new_run_id", uuid_to_cstring(next));
+		event.attributes = json_end(&b);
+	}
+	return event;
+}
+
+/*
+ * Collect the row of history of a turn
+ */
+static void
+add_history(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end, const Event *closing)
+{
+	Execution  *e = run->execution;
+	int			room = run->nmail + turn->nevents - turn->recorded + 1;
+	Datum	   *events = palloc(room * sizeof(Datum));
+	int			mail = 0;
+	int			count = 0;
+	bool		ran;
+	bool		goes_on = end == TURN_GOES_ON || end == TURN_GOES_ON_ALONE || end == TURN_STUCK;
+
+	/* where no history was loaded, mail is kept as it came */
+	if (turn->nevents == 0)
+	{
+		Event		event;
+
+		for (int i = 0; i < run->nmail; i++)
+			if (mail_to_event(run->mail[i], &event))
+				events[count++] = event_form(&event);
+		mail = count;
+		ran = false;
+	}
+	else
+	{
+		mail = turn->mail_end > turn->recorded ? turn->mail_end - turn->recorded : 0;
+		for (int i = turn->recorded; i < turn->nevents; i++)
+			events[count++] = event_form(&turn->events[i]);
+		/* a failed turn that left no trace was none, to a replay */
+		ran = end != TURN_STUCK || count > mail;
+		if (closing)
+			events[count++] = event_form(closing);
+	}
+	if (count == 0)
+		return;
+	e->history_bytes += history_add(&batch->history, &e->run_id, e->owner, e->next_event,
+									turn->at, mail, ran, goes_on, events, count);
+	e->next_event += count;
+}
+
+/*
+ * Mail of a run to itself that it does not read any more would keep it open
+ */
+static void
+drop_self_mail(Turn *turn)
+{
+	int64	   *seqs;
+	int			n = 0;
+	ListCell   *cell;
+	StoreScope	scope;
+
+	if (turn->self_mail == NIL)
+		return;
+	seqs = palloc(list_length(turn->self_mail) * sizeof(int64));
+	foreach(cell, turn->self_mail)
+		seqs[n++] = *(int64 *) lfirst(cell);
+	store_begin(&scope);
+	mailbox_delete(&turn->execution->run_id, seqs, n);
+	store_end(&scope);
+}
+
+static void
+close_run(Batch *batch, Turn *turn, RunStatus status, const pg_uuid_t *next)
+{
+	Execution  *e = turn->execution;
+
+	closed_add(&batch->closed, e, status, turn->at, next);
+	if (!batch->closing)
+	{
+		batch->closing = MemoryContextAlloc(batch->context, batch->nruns * sizeof(pg_uuid_t));
+		batch->ending = MemoryContextAlloc(batch->context, batch->nruns * sizeof(pg_uuid_t));
+		batch->timed = MemoryContextAlloc(batch->context, batch->nruns * sizeof(pg_uuid_t));
+	}
+	batch->closing[batch->nclosing++] = e->run_id;
+	if (status != STATUS_CONTINUED_AS_NEW)
+		batch->ending[batch->nending++] = e->run_id;
+	if (e->has_timers)
+		batch->timed[batch->ntimed++] = e->run_id;
+	if (e->has_children)
+	{
+		if (!batch->parents)
+			batch->parents = MemoryContextAlloc(batch->context, batch->nruns * sizeof(pg_uuid_t));
+		batch->parents[batch->nparents++] = e->run_id;
+	}
+	txn_closed(&e->run_id);
+	notify_status(e, status);
+}
+
+/*
+ * Tell the parent of a run that closes for good
+ */
+static void
+report(Batch *batch, Turn *turn, RunStatus status, const Event *closing)
+{
+	JsonbValue *inner = json_find(closing->attributes, "failure");
+	StoreScope	scope;
+
+	if (!turn->execution->parent_run_id)
+		return;
+	store_begin(&scope);
+	child_report(&batch->reports, turn->execution, status, turn->result,
+				 inner ? JsonbValueToJsonb(inner) : closing->attributes);
+	store_end(&scope);
+}
+
+/*
+ * Delay until the next try of a failing turn: growing, up to the setting
+ */
+static int64
+turn_retry_delay(const ErrorData *problem, int failures)
+{
+	int64		delay = USECS_PER_SEC;
+	int64		limit = (int64) durable_max_turn_retry_delay * 1000;
+
+	/* nobody tells when a lock is free; a try costs little */
+	if (problem->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		limit = Min(limit, LOCK_RETRY_USECS);
+	if (trouble_may_be(problem->sqlerrcode))
+		limit = Min(limit, TROUBLE_MAX_DELAY * INT64CONST(1000));
+
+	for (int i = 1; i < failures && delay < limit; i++)
+		delay *= 2;
+	return Min(delay, limit);
+}
+
+static void *
+keep(const void *value)
+{
+	return value ? PG_DETOAST_DATUM_COPY(PointerGetDatum(value)) : NULL;
+}
+
+/*
+ * In memory of the batch, like all that the run's state points to: it is looked
+ * at when the turn is gone
+ */
+static void
+wait_again(Execution *e, Turn *turn)
+{
+	bool		same = e->waiting_since != DT_NOEND && e->waiting_for && turn->waiting_for &&
+		e->wait_command == turn->wait_command && !turn->wait_set &&
+		strcmp(text_to_cstring(e->waiting_for), turn->waiting_for) == 0;
+
+	e->wait_signal = keep(turn->wait_signal);
+	e->wait_update = keep(turn->wait_update);
+	e->wait_command = turn->wait_command;
+	e->wait_set = keep(turn->wait_set);
+	e->wait_left = turn->wait_left;
+	e->wait_signals = keep(turn->wait_signals);
+	e->waiting_for = turn->waiting_for ? cstring_to_text(turn->waiting_for) : NULL;
+	e->waiting_at = turn->waiting_at ? cstring_to_text(turn->waiting_at) : NULL;
+	if (!same)
+		e->waiting_since = turn->waiting_for ? turn->at : DT_NOEND;
+}
+
+static void
+keep_open(Batch *batch, Turn *turn, TurnEnd end, bool upserts)
+{
+	Execution  *e = turn->execution;
+	MemoryContext old = MemoryContextSwitchTo(batch->context);
+
+	if (end != TURN_MAIL_ONLY)
+		wait_again(e, turn);
+	if (end == TURN_STUCK)
+	{
+		e->turn_failures++;
+		e->turn_error = failure_from_error(turn->problem, e->turn_failures);
+		/* a lost process has its own line (loss.c) */
+		if (turn->problem->sqlerrcode != ERRCODE_CRASH_SHUTDOWN)
+			tell_turn_fails(e->workflow_id, &e->run_id, e->turn_failures, turn->problem);
+		e->compensates |= saga_is_open(turn);
+		e->turn_retry_at = from_now(turn) + turn_retry_delay(turn->problem, e->turn_failures);
+		e->has_timers = true;
+		timer_add(&batch->timers, &e->run_id, MESSAGE_WAKE, 0, e->owner, (DueTime) {e->turn_retry_at, from_now(turn)});
+		STOP_EVENT(turn_stuck);
+	}
+	else if (end != TURN_MAIL_ONLY)
+	{
+		e->compensates = saga_is_open(turn);
+		e->turn_failures = 0;
+		/* not before the turn is over: its next step may be the one */
+		if (end != TURN_GOES_ON && end != TURN_GOES_ON_ALONE)
+			e->lost_tries = 0;
+		e->turn_error = NULL;
+		e->turn_retry_at = DT_NOEND;
+	}
+	if (end == TURN_GOES_ON || end == TURN_GOES_ON_ALONE)
+	{
+		Message    *message = palloc0(sizeof(Message));
+
+		message->run_id = e->run_id;
+		message->kind = MESSAGE_WAKE;
+		message->alone = end == TURN_GOES_ON_ALONE;
+		message->at = turn->at;
+		batch->wakes = lappend(batch->wakes, message);
+		batch->cut = true;
+		batch->cut_run = e->run_id;
+		batch->cut_alone = message->alone;
+	}
+	MemoryContextSwitchTo(old);
+	execution_add(upserts ? &batch->upserts : &batch->updates, e);
+	if (turn->npublished > 0)
+		notify_status(e, STATUS_RUNNING);
+}
+
+/*
+ * Collect what a turn leaves behind
+ */
+void
+batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
+{
+	RunStatus	status = status_of(end);
+	bool		upserts = upsert_apply(turn, batch->context);
+
+	for (int i = 0; i < run->nmail; i++)
+		batch_consume(batch, run->mail[i]);
+	batch->acted |= turn->steps > 0 || turn->npublished > 0 || run->lost;
+	batch->ended |= status != STATUS_RUNNING && status != STATUS_CONTINUED_AS_NEW;
+	/* these go with the run */
+	if (status != STATUS_RUNNING)
+	{
+		turn->scheduled = turn->cancels = NIL;
+		turn->ntimers = 0;
+	}
+	batch_add_effects(batch, turn, status != STATUS_RUNNING);
+	batch_add_updates(batch, run, turn);
+	if (status == STATUS_RUNNING)
+	{
+		add_history(batch, run, turn, end, NULL);
+		keep_open(batch, turn, end, upserts);
+	}
+	else
+	{
+		RetryRun   *retry = plan_retry(batch, turn, end);
+		const pg_uuid_t *next = end == TURN_CONTINUED ? plan_continuation(batch, turn) :
+			retry ? &retry->run_id : NULL;
+		Event		closing = closing_event(turn, status, next);
+
+		add_history(batch, run, turn, end, &closing);
+		drop_self_mail(turn);
+		if (!next)
+			report(batch, turn, status, &closing);
+		close_run(batch, turn, status, next);
+	}
+}
+
+static void
+write_cancelled(Batch *batch)
+{
+	ListCell   *cell;
+
+	foreach(cell, batch->cancelled)
+	{
+		TimerKey   *key = lfirst(cell);
+
+		timer_cancel(&key->run_id, key->activity ? MESSAGE_ACTIVITY_RETRY : MESSAGE_TIMER, key->command);
+		if (key->activity)
+			activity_remove(&(ActivityKey) {key->run_id, key->command, 0}, 1);
+	}
+}
+
+static void
+write_cancels(Batch *batch)
+{
+	AttemptEnds ends;
+	ListCell   *cell;
+
+	if (batch->cancels == NIL)
+		return;
+	attempt_ends_init(&ends, batch->context);
+	foreach(cell, batch->cancels)
+		request_activity_cancel(&ends, lfirst(cell), batch->owner);
+	attempt_ends_write(&ends);
+}
+
+static void
+write_new(Batch *batch)
+{
+	ListCell   *cell;
+
+	foreach(cell, batch->retries)
+	{
+		RetryRun   *retry = lfirst(cell);
+
+		run_retry(retry->failed, retry->input, retry->at, &retry->run_id);
+		STOP_EVENT(retry_started);
+	}
+	write_continuations(batch);
+	foreach(cell, batch->wakes)
+	{
+		batch->cut_seq = mailbox_send(batch->owner, lfirst(cell));
+		if (batch->keeps_mail)
+			txn_keep_mail(batch->owner, batch->cut_seq);
+		else
+			txn_mail(batch->owner, batch->cut_seq);
+	}
+}
+
+/*
+ * Write the batch.  False where a run cannot close yet: then the transaction
+ * is to be undone.
+ */
+bool
+batch_write(Batch *batch)
+{
+	StoreScope	scope;
+
+	store_begin(&scope);
+	mailbox_consume(batch->consumed_tids, batch->nconsumed);
+	STOP_EVENT(write_mail);
+	if (batch->nclosing > 0)
+	{
+		if (!execution_remove(batch->closing, batch->nclosing) ||
+			(batch->nending > 0 &&
+			 mailbox_has_other_signals(batch->ending, batch->nending, batch->consumed, batch->nconsumed)))
+		{
+			store_end(&scope);
+			return false;
+		}
+		STOP_EVENT(write_removed);
+		if (batch->ntimed > 0)
+			sweep_runs(batch->timed, batch->ntimed, batch->owner);
+	}
+	child_starts_write(batch);
+	STOP_EVENT(write_children);
+	history_write(&batch->history);
+	STOP_EVENT(write_history);
+	execution_write_updates(&batch->updates, false);
+	execution_write_updates(&batch->upserts, true);
+	STOP_EVENT(write_executions);
+	closed_write(&batch->closed);
+	STOP_EVENT(write_closed);
+	write_cancelled(batch);
+	timer_write(&batch->timers);
+	STOP_EVENT(write_timers);
+	activity_write(&batch->activities);
+	STOP_EVENT(write_activities);
+	attempt_log_write(&batch->attempts);
+	STOP_EVENT(write_attempts);
+	state_write(&batch->state);
+	STOP_EVENT(write_state);
+	update_write(&batch->answers);
+	STOP_EVENT(write_updates);
+	write_cancels(batch);
+	STOP_EVENT(write_cancels);
+	write_new(batch);
+	STOP_EVENT(write_new);
+	mailbox_write_to_open(&batch->reports);
+	STOP_EVENT(write_reports);
+	child_cancels_write(batch);
+	STOP_EVENT(write_child_cancels);
+	/* last, since it may close runs that had a turn in this batch */
+	if (batch->nparents > 0)
+	{
+		children_close(batch->parents, batch->nparents, batch->owner);
+		STOP_EVENT(write_parents);
+	}
+	store_end(&scope);
+	return true;
+}

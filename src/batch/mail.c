@@ -1,0 +1,223 @@
+/*-------------------------------------------------------------------------
+ *
+ * mail.c
+ *	  What mail means to a run: whether its code has to run, and which events
+ *	  it becomes.
+ *
+ *	  1. What a run waits for is in its row: a command, signals, an update, or a
+ *	  set of commands of which some are to end (handle.c).  Mail that it does not
+ *	  wait for is appended to the history without running code.
+ *
+ *	  2. A new kind of message needs an answer to both questions here, and its
+ *	  event one in replay.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "batch/mail.h"
+#include "catalog/pg_type.h"
+#include "command/saga.h"
+#include "utils/array.h"
+
+static bool
+same_name(const text *a, const text *b)
+{
+	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+}
+
+/*
+ * Does the run wait for a signal of this name?
+ */
+static bool
+waits_for_signal(const Execution *e, const text *name)
+{
+	Datum	   *names;
+	int			n;
+
+	if (e->wait_signal && same_name(e->wait_signal, name))
+		return true;
+	if (!e->wait_signals)
+		return false;
+	deconstruct_array(e->wait_signals, TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &n);
+	for (int i = 0; i < n; i++)
+		if (same_name(DatumGetTextPP(names[i]), name))
+			return true;
+	return false;
+}
+
+/*
+ * A command has ended: is the wait over with it?  If it is one of a set, the
+ * rest of the set counts down (handle.c).
+ */
+static bool
+ends_wait(Execution *e, int32 command, bool completed)
+{
+	int32	   *ranges;
+	int			n;
+
+	if (command == e->wait_command)
+		return true;
+	if (!e->wait_set)
+		return false;
+	ranges = (int32 *) ARR_DATA_PTR(e->wait_set);
+	n = ArrayGetNItems(ARR_NDIM(e->wait_set), ARR_DIMS(e->wait_set));
+	for (int i = 0; i + 1 < n; i += 2)
+		if (command >= ranges[i] && command <= ranges[i + 1])
+			return --e->wait_left <= 0 || !completed;
+	return false;
+}
+
+/*
+ * Would this mail have the run's code run?  Asked once for each message, in
+ * order.
+ */
+static bool
+wakes(Execution *e, const Message *m)
+{
+	if (e->paused_at != DT_NOEND)
+		return m->kind == MESSAGE_RUN_TIMEOUT || m->kind == MESSAGE_EXECUTION_TIMEOUT;
+	switch (m->kind)
+	{
+		case MESSAGE_WAKE:
+		case MESSAGE_RUN_TIMEOUT:
+		case MESSAGE_EXECUTION_TIMEOUT:
+			return true;
+		default:
+			break;
+	}
+	/* a failed turn waits for its next try */
+	if (e->turn_failures > 0)
+		return false;
+	switch (m->kind)
+	{
+		case MESSAGE_START:
+		case MESSAGE_START_DELAY:
+		case MESSAGE_CANCEL:
+			return true;
+		case MESSAGE_SIGNAL:
+			return waits_for_signal(e, m->name);
+		case MESSAGE_TIMER:
+		case MESSAGE_ACTIVITY_RETRY:
+		case MESSAGE_ACTIVITY_COMPLETED:
+			return ends_wait(e, m->command, true);
+		case MESSAGE_ACTIVITY_FAILED:
+		case MESSAGE_ACTIVITY_TIMED_OUT:
+		case MESSAGE_ACTIVITY_CANCELED:
+			return ends_wait(e, m->command, false);
+		case MESSAGE_CHILD_COMPLETED:
+			return ends_wait(e, m->command, true);
+		case MESSAGE_CHILD_START_FAILED:
+		case MESSAGE_CHILD_FAILED:
+		case MESSAGE_CHILD_CANCELED:
+		case MESSAGE_CHILD_TIMED_OUT:
+		case MESSAGE_CHILD_TERMINATED:
+			return ends_wait(e, m->command, false);
+		case MESSAGE_UPDATE:
+			return e->wait_update &&
+				(VARSIZE_ANY_EXHDR(e->wait_update) == 0 || same_name(e->wait_update, m->name));
+		default:
+			elog(ERROR, "unrecognized message kind %d", (int) m->kind);
+	}
+}
+
+/*
+ * Has a run mail that it waits for?  Asked once for the mail it has: what it
+ * does not wait for is counted.
+ */
+bool
+mail_wakes(const BatchRun *run)
+{
+	for (int i = 0; i < run->nmail; i++)
+		if (wakes(run->execution, run->mail[i]))
+			return true;
+	return false;
+}
+
+/*
+ * The event a message becomes; false where it becomes none
+ */
+bool
+mail_to_event(const Message *m, Event *event)
+{
+	*event = (Event) {.at = m->at, .command = m->command, .name = m->name, .payload = m->payload,
+	.payload_id = m->payload_id, .attributes = m->attributes};
+	switch (m->kind)
+	{
+		case MESSAGE_START:
+			event->type = EVENT_WORKFLOW_STARTED;
+			return true;
+		case MESSAGE_SIGNAL:
+			event->type = EVENT_WORKFLOW_SIGNALED;
+			return true;
+		case MESSAGE_CANCEL:
+			event->type = EVENT_WORKFLOW_CANCEL_REQUESTED;
+			return true;
+		case MESSAGE_TIMER:
+			event->type = EVENT_TIMER_FIRED;
+			return true;
+		case MESSAGE_ACTIVITY_COMPLETED:
+			event->type = EVENT_ACTIVITY_COMPLETED;
+			return true;
+		case MESSAGE_ACTIVITY_FAILED:
+			event->type = EVENT_ACTIVITY_FAILED;
+			return true;
+		case MESSAGE_ACTIVITY_TIMED_OUT:
+			event->type = EVENT_ACTIVITY_TIMED_OUT;
+			return true;
+		case MESSAGE_ACTIVITY_CANCELED:
+			event->type = EVENT_ACTIVITY_CANCELED;
+			return true;
+		case MESSAGE_CHILD_START_FAILED:
+			event->type = EVENT_CHILD_START_FAILED;
+			return true;
+		case MESSAGE_CHILD_COMPLETED:
+			event->type = EVENT_CHILD_COMPLETED;
+			return true;
+		case MESSAGE_CHILD_FAILED:
+			event->type = EVENT_CHILD_FAILED;
+			return true;
+		case MESSAGE_CHILD_CANCELED:
+			event->type = EVENT_CHILD_CANCELED;
+			return true;
+		case MESSAGE_CHILD_TIMED_OUT:
+			event->type = EVENT_CHILD_TIMED_OUT;
+			return true;
+		case MESSAGE_CHILD_TERMINATED:
+			event->type = EVENT_CHILD_TERMINATED;
+			return true;
+		case MESSAGE_UPDATE:
+			event->type = EVENT_UPDATE_ACCEPTED;
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Make events of a run's mail, and note what else it says
+ */
+void
+mail_take(Turn *turn, const BatchRun *run)
+{
+	for (int i = 0; i < run->nmail; i++)
+	{
+		const Message *m = run->mail[i];
+		Event		event;
+
+		/* parents and clients may have asked at the same time */
+		if (m->kind == MESSAGE_CANCEL && turn->cancel_event >= 0)
+			continue;
+		turn->execution->cancel_requested |= m->kind == MESSAGE_CANCEL;
+		if (mail_to_event(m, &event))
+			turn_add_event(turn, &event);
+		else if (m->kind == MESSAGE_RUN_TIMEOUT)
+			turn->timeout = "run";
+		else if (m->kind == MESSAGE_EXECUTION_TIMEOUT)
+			turn->timeout = "execution";
+	}
+	if (turn->timeout)
+		saga_take_timeout(turn);
+	turn_end_mail(turn);
+}

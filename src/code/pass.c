@@ -1,0 +1,597 @@
+/*-------------------------------------------------------------------------
+ *
+ * pass.c
+ *	  One pass of workflow code, from its beginning to where it leaves.
+ *
+ *	  1. The code runs in a subtransaction that is read-only and always rolled
+ *	  back: nothing it does to the session stays, and nothing it does to tables
+ *	  is possible.  What it is good for is the commands it gives.
+ *
+ *	  2. A call that cannot go on records why and leaves by an error with
+ *	  SQLSTATE 57014, which WHEN OTHERS does not catch.  The flag `left' is the
+ *	  truth: code that catches the error all the same leaves again at its next
+ *	  call, and if it returns, the pass counts as left.
+ *
+ *	  3. With steps in place (step.c) the subtransaction is kept if the function
+ *	  returns.  If it does not, and steps were taken, all of it is undone, and
+ *	  what was recorded is forgotten.
+ *
+ *	  4. A refusal (nondeterminism, the fence, a limit) is noted before it is
+ *	  raised, so that code cannot swallow it either.
+ *
+ *	  5. If the code fails with compensations registered, or has failed that way
+ *	  before, they are run in a second subtransaction of the same kind (saga.c).
+ *	  Their waits and steps are the end of the pass then.
+ *
+ *	  6. While replaying, messages are dropped: they were sent when the code
+ *	  came by for the first time.
+ *
+ *	  7. Code may be a SECURITY DEFINER function, or call one.  What it asks for
+ *	  is still the run's, not the definer's: names are looked up, children are
+ *	  checked and steps are taken as the run's owner (turn_as_owner).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/compat.h"
+#include "base/extension.h"
+#include "base/failure.h"
+#include "base/guc.h"
+#include "base/json.h"
+#include "base/stopevent.h"
+#include "base/watchdog.h"
+#include "call/clone.h"
+#include "call/leftovers.h"
+#include "call/running.h"
+#include "command/saga.h"
+#include "fence/fence.h"
+#include "miscadmin.h"
+#include "shared/suspect.h"
+#include "storage/proc.h"
+#include "store/payload.h"
+#include "turn/match.h"
+#include "turn/turn.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+Turn	   *current_turn = NULL;
+
+static bool muted = false;
+static int	save_log_min_messages;
+static int	save_client_min_messages;
+
+static void
+unmute(void)
+{
+	if (!muted)
+		return;
+	log_min_messages = save_log_min_messages;
+	client_min_messages = save_client_min_messages;
+	muted = false;
+}
+
+/*
+ * Mute or unmute, as the code is replaying or live
+ */
+void
+turn_mute(Turn *turn)
+{
+	bool		mute = turn->in_code && turn_replaying(turn) && !turn->trace;
+
+	if (mute == muted)
+		return;
+	if (!mute)
+	{
+		unmute();
+		return;
+	}
+	save_log_min_messages = log_min_messages;
+	save_client_min_messages = client_min_messages;
+	log_min_messages = FATAL;
+	client_min_messages = ERROR;
+	muted = true;
+}
+
+/*
+ * Be the run's owner, whatever function the code is in the middle of.  Returns
+ * who that made us.  An error needs no cleanup: code that catches one is in a
+ * subtransaction of its own.
+ */
+Identity
+turn_as_owner(Turn *turn)
+{
+	Identity	code;
+
+	GetUserIdAndSecContext(&code.user, &code.sec_context);
+	turn_as(turn->pass_identity);
+	return code;
+}
+
+void
+turn_as(Identity identity)
+{
+	SetUserIdAndSecContext(identity.user, identity.sec_context);
+}
+
+/*
+ * The function of an activity that the code names, or InvalidOid
+ */
+Oid
+turn_resolve(Turn *turn, const char *name)
+{
+	Identity	code = turn_as_owner(turn);
+	Oid			function = callable_resolve(name, true);
+
+	turn_as(code);
+	return function;
+}
+
+/*
+ * The turn whose code calls; an error elsewhere.  `call' names the function.
+ */
+Turn *
+turn_in_code(const char *call)
+{
+	Turn	   *turn = current_turn;
+
+	if (!turn || !turn->in_code)
+		ereport(ERROR,
+				(errcode(ERRCODE_WF_NOT_IN_WORKFLOW),
+				 errmsg("%s called outside workflow code", call),
+				 errhint("Start the function as a workflow, with wf_start().")));
+	if (turn->left)
+		turn_leave(turn, turn->end);
+	return turn;
+}
+
+/*
+ * Where a clone runs for it, the workflow's function is to show under its own
+ * name
+ */
+static char *
+true_names(Turn *turn, char *context)
+{
+	return turn->clone && context ?
+		clone_hide(context, turn->clone, text_to_cstring(turn->execution->function)) : context;
+}
+
+/*
+ * Where the code is, out of the context of the error being thrown
+ */
+static void
+note_location(Turn *turn)
+{
+	MemoryContext old = MemoryContextSwitchTo(turn->context);
+
+	turn->waiting_at = wait_location(true_names(turn, CopyErrorData()->context));
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Leave the code.  Only a wait needs to know where it is, so only then the
+ * error collects its context.
+ */
+void
+turn_leave(Turn *turn, PassEnd end)
+{
+	turn->left = true;
+	turn->end = end;
+	if (end != PASS_WAIT || turn->waiting_at)
+		error_context_stack = NULL;
+	PG_TRY();
+	{
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg_internal("workflow code suspended")));
+	}
+	PG_CATCH();
+	{
+		/* here, since code may catch the error on its way out */
+		if (end == PASS_WAIT && !turn->waiting_at)
+			note_location(turn);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	pg_unreachable();
+}
+
+static void
+note_problem(Turn *turn, int sqlstate, const char *message, const char *hint)
+{
+	MemoryContext old = MemoryContextSwitchTo(turn->context);
+
+	turn->problem = palloc0(sizeof(ErrorData));
+	turn->problem->elevel = ERROR;
+	turn->problem->sqlerrcode = sqlstate;
+	turn->problem->message = pstrdup(message);
+	turn->problem->hint = hint ? pstrdup(hint) : NULL;
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * The turn fails, whatever becomes of the error that is being raised
+ */
+void
+turn_note_refusal(Turn *turn, int sqlstate, const char *message, const char *hint)
+{
+	if (!turn->problem)
+		note_problem(turn, sqlstate, message, hint);
+}
+
+/*
+ * Fail the turn: the run stays open, and goes on when the cause is mended
+ */
+void
+turn_refuse(int sqlstate, const char *message, const char *hint)
+{
+	if (current_turn)
+		turn_note_refusal(current_turn, sqlstate, message, hint);
+	ereport(ERROR,
+			(errcode(sqlstate), errmsg_internal("%s", message), hint ? errhint("%s", hint) : 0));
+	pg_unreachable();
+}
+
+/*
+ * Run the function; what it returns is copied to the turn's memory
+ */
+static void
+call_workflow(Turn *turn)
+{
+	Jsonb	   *input = turn->input;
+	Jsonb	   *result;
+	ErrorContextCallback explain = {error_context_stack, fence_explain, turn};
+
+	if (!input && turn->input_id)
+		input = payload_load(turn->input_id);
+	error_context_stack = &explain;
+	fence_begin(turn);
+	turn_begin_pass(turn);
+	result = turn->clone ? callable_call_clone(turn->workflow, input, turn->definer) :
+		callable_call(turn->workflow, input);
+	fence_end(turn);
+	error_context_stack = explain.previous;
+	if (turn->left || turn->problem)
+		return;
+	if (!turn_all_matched(turn))
+	{
+		Event	   *event = &turn->events[turn->commands[turn->next_command - 1].event];
+
+		turn->problem_event = turn->commands[turn->next_command - 1].event + 1;
+		turn_refuse(ERRCODE_WF_NONDETERMINISM,
+					psprintf("event %d is %s, but the code now returns before it",
+							 turn->commands[turn->next_command - 1].event + 1,
+							 event_type_name(event->type)),
+					"Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
+	}
+	if (!saga_follows(turn))
+		match_new(turn, "returns");
+	payload_check(result, "result");
+	turn->result = NULL;
+	if (result)
+	{
+		turn->result = MemoryContextAlloc(turn->context, VARSIZE(result));
+		memcpy(turn->result, result, VARSIZE(result));
+	}
+	turn->end = PASS_COMPLETED;
+}
+
+/*
+ * An error that is the server's or an operator's doing, not the code's
+ */
+static bool
+is_outside_cause(int sqlstate)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return error_may_pass(sqlstate) || category == MAKE_SQLSTATE('X', 'X', '0', '0', '0') ||
+		category == MAKE_SQLSTATE('5', '8', '0', '0', '0');
+}
+
+/*
+ * Index of the event that comes after where the code fails, -1 where none does
+ */
+static int
+fails_before(Turn *turn)
+{
+	if (!turn_all_matched(turn))
+		return turn->commands[turn->next_command - 1].event;
+	if (saga_follows(turn))
+		return match_is_here(turn, turn->saga.started) ? -1 : turn->saga.started;
+	return match_ahead(turn);
+}
+
+/*
+ * An error came out of the function: what does it mean?
+ */
+static void
+sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
+{
+	int			event;
+
+	if (watchdog == WATCHDOG_GIVE_WAY)
+	{
+		turn->interrupt = edata;
+		return;
+	}
+	if (turn->left)
+		return;
+	edata->context = true_names(turn, edata->context);
+	if (turn->problem)
+	{
+		if (!turn->problem->context)
+			turn->problem->context = edata->context;
+	}
+	else if (watchdog == WATCHDOG_CODE)
+	{
+		turn->problem = edata;
+		edata->sqlerrcode = ERRCODE_WF_LIMIT;
+		edata->message = psprintf("workflow code ran over durable.turn_timeout (%d ms) without reaching a wait",
+								  durable_turn_timeout);
+		edata->hint = pstrdup("Work belongs into activities: steps do not count.");
+	}
+	else if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		turn->interrupt = edata;
+	else if (edata->sqlerrcode == ERRCODE_WF_LIMIT || is_outside_cause(edata->sqlerrcode) ||
+			 turn->saga.after_code)
+		turn->problem = edata;
+	else if ((event = fails_before(turn)) >= 0)
+	{
+		/* with this code the run could not have come as far as it did */
+		edata->detail = psprintf("Event %d is %s, but the code now fails before it: %s",
+								 event + 1, event_type_name(turn->events[event].type), edata->message);
+		edata->sqlerrcode = ERRCODE_WF_NONDETERMINISM;
+		turn->problem_event = event + 1;
+		turn->problem = edata;
+	}
+	else
+	{
+		turn->failure = failure_from_error(edata, 0);
+		turn->cancelled = turn->cancel_delivered && edata->sqlerrcode == ERRCODE_WF_CANCELLED;
+		turn->end = PASS_FAILED;
+	}
+}
+
+/*
+ * A step in place failed: whatever it was, the turn starts anew without
+ */
+static void
+give_up_step(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
+{
+	turn->stepping = false;
+	running_attempt = NULL;
+	LockTimeout = turn->lock_timeout;
+	if (watchdog == WATCHDOG_GIVE_WAY ||
+		(edata->sqlerrcode == ERRCODE_QUERY_CANCELED && watchdog == WATCHDOG_NONE && !in_background_worker()))
+		turn->interrupt = edata;
+}
+
+/* What the turn knew before a pass */
+typedef struct TurnMark
+{
+	int			nevents;
+	int			ncommands;
+	int			npublished;
+	int			ntimers;
+	int			steps;
+	int			subxids;
+	int			suggest_event;
+	bool		moved;
+} TurnMark;
+
+static TurnMark
+take_mark(const Turn *turn)
+{
+	return (TurnMark) {turn->nevents, turn->ncommands, turn->npublished, turn->ntimers,
+		turn->steps, turn->subxids, turn->suggest_event, turn->rows[turn->nrows - 1].moved};
+}
+
+static void
+return_to_mark(Turn *turn, const TurnMark *mark)
+{
+	turn->nevents = mark->nevents;
+	turn->ncommands = mark->ncommands;
+	turn->npublished = mark->npublished;
+	turn->ntimers = mark->ntimers;
+	turn->steps = mark->steps;
+	turn->subxids = mark->subxids;
+	turn->suggest_event = mark->suggest_event;
+	turn->rows[turn->nrows - 1].moved = mark->moved;
+	for (int i = 0; i < turn->ncommands; i++)
+	{
+		if (turn->commands[i].resolution >= turn->nevents)
+			turn->commands[i].resolution = -1;
+		if (turn->commands[i].cancel_event >= turn->nevents)
+			turn->commands[i].cancel_event = -1;
+	}
+	for (int i = 0; i < turn->nupdates; i++)
+		if (turn->updates[i].answer >= turn->nevents)
+			turn->updates[i].answer = -1;
+	turn_forget_markers(turn);
+	turn->problem = NULL;
+	turn->problem_event = 0;
+	turn->failure = NULL;
+	turn->cancelled = false;
+	turn->pending = NULL;
+	turn->pending_done = 0;
+	turn->attempts = NIL;
+	turn->scheduled = NIL;
+	turn->cancels = NIL;
+	turn->children = NIL;
+	turn->child_cancels = NIL;
+}
+
+/*
+ * Nothing that is recorded may be left over.  Code that failed and was followed
+ * by compensations has to fail again.
+ */
+static void
+check_outcome(Turn *turn)
+{
+	int			event = turn->saga.started;
+	char	   *misfit;
+
+	if (turn->problem || turn->interrupt)
+		return;
+	misfit = match_end(turn);
+	if (misfit)
+	{
+		note_problem(turn, ERRCODE_WF_NONDETERMINISM, misfit,
+					 "Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
+		return;
+	}
+	if (turn->end == PASS_TIMED_OUT && turn_all_matched(turn))
+		return;
+	if (turn->end == PASS_TIMED_OUT)
+		event = turn->commands[turn->next_command - 1].event;
+	else if (turn->end == PASS_FAILED || !saga_follows(turn))
+		return;
+	note_problem(turn, ERRCODE_WF_NONDETERMINISM,
+				 psprintf("event %d is %s, but the code now ends otherwise before it",
+						  event + 1, event_type_name(turn->events[event].type)),
+				 "Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
+}
+
+/*
+ * Run the code in the current subtransaction and sort out how it ended
+ */
+static void
+try_code(Turn *turn, void (*code) (Turn *))
+{
+	int			lock_timeout = LockTimeout;
+
+	MemoryContextSwitchTo(turn->pass_context);
+	/* code could catch the error of a short one, and take it for an outcome */
+	LockTimeout = turn->mode.lock_timeout;
+	watchdog_guard((int64) durable_turn_timeout * 1000, WATCHDOG_CODE);
+	PG_TRY();
+	{
+		XactReadOnly = true;
+		PushActiveSnapshot(GetTransactionSnapshot());
+		STOP_EVENT(pass_code);
+		code(turn);
+		STOP_EVENT(pass_left);
+		PopActiveSnapshot();
+		fence_end(turn);
+		unmute();
+		(void) watchdog_release();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		fence_end(turn);
+		unmute();
+		MemoryContextSwitchTo(turn->context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		if (!turn->left)
+			turn->end = PASS_FAILED;
+		if (turn->stepping)
+			give_up_step(turn, edata, watchdog_release());
+		else
+			sort_out_error(turn, edata, watchdog_release());
+	}
+	PG_END_TRY();
+	LockTimeout = lock_timeout;
+	check_outcome(turn);
+	if (turn->problem)
+		turn->end = PASS_PROBLEM;
+}
+
+/*
+ * Run the workflow function, or what follows it, once.  On return the
+ * subtransaction is gone, and with it all but what lies in the turn's own
+ * memory, and steps taken in place.
+ */
+static void
+run_pass(Turn *turn, void (*code) (Turn *), bool in_place)
+{
+	MemoryContext old_context = CurrentMemoryContext;
+	ResourceOwner old_owner = CurrentResourceOwner;
+	int			steps = turn->steps;
+	int			depth = store_depth();
+	int			nestlevel;
+
+	BeginInternalSubTransaction(NULL);
+	turn->in_place = in_place;
+	turn->pass_level = GetCurrentTransactionNestLevel();
+	nestlevel = NewGUCNestLevel();
+	turn->settings_level = nestlevel;
+	hand_step(NULL);			/* the last one may have failed */
+	GetUserIdAndSecContext(&turn->pass_identity.user, &turn->pass_identity.sec_context);
+	try_code(turn, code);
+	if (turn->steps > steps && turn->end == PASS_COMPLETED)
+	{
+		AtEOXact_GUC(false, nestlevel);
+		turn->subxids += TransactionIdIsValid(GetCurrentTransactionIdIfAny());
+		ReleaseCurrentSubTransaction();
+	}
+	else
+	{
+		RollbackAndReleaseCurrentSubTransaction();
+		leftovers_abort_sub();
+	}
+	store_forget(depth);
+	MemoryContextSwitchTo(old_context);
+	CurrentResourceOwner = old_owner;
+	STOP_EVENT(pass_over);
+	if (turn->interrupt)
+		ReThrowError(turn->interrupt);
+}
+
+/*
+ * Run the code once, and what is to be undone if it fails
+ */
+PassEnd
+turn_pass(Turn *turn, bool in_place)
+{
+	TurnMark	mark = take_mark(turn);
+
+	MemoryContextReset(turn->pass_context);
+	turn->failure = NULL;
+	turn->cancelled = false;
+	run_pass(turn, call_workflow, in_place);
+	if (turn->steps > mark.steps && turn->end != PASS_COMPLETED)
+	{
+		return_to_mark(turn, &mark);
+		turn->end = PASS_REDO;
+	}
+	else if ((turn->end == PASS_FAILED || turn->end == PASS_TIMED_OUT) && saga_begin(turn))
+		run_pass(turn, saga_after_code, false);
+	return turn->end;
+}
+
+/*
+ * Run the code against what is recorded, and no further: it leaves at its
+ * first call that is not.  Nothing is added to the turn; problem, failure and
+ * what it waits for tell how it went.
+ */
+PassEnd
+turn_replay(Turn *turn)
+{
+	TurnMark	mark = take_mark(turn);
+	PassEnd		end;
+	ErrorData  *problem;
+	Jsonb	   *failure;
+	int			problem_event;
+	bool		cancelled;
+
+	turn->replay_only = true;
+	turn->problem_event = 0;
+	end = turn_pass(turn, false);
+	turn->replay_only = false;
+	problem = turn->problem;
+	problem_event = turn->problem_event;
+	failure = turn->failure;
+	cancelled = turn->cancelled;
+	return_to_mark(turn, &mark);
+	turn->problem = problem;
+	turn->problem_event = problem_event;
+	turn->failure = failure;
+	turn->cancelled = cancelled;
+	return end;
+}

@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * command.h
+ *	  What workflow code may ask for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_COMMAND_H
+#define DURABLE_COMMAND_H
+
+#include "turn/turn.h"
+
+/* No event: later than any index */
+#define NEVER	INT_MAX
+
+/* For commands themselves */
+pg_noreturn extern void command_raise_cancelled(Turn *turn, Jsonb *details);
+extern void command_raise_if_cancelled(Turn *turn);
+extern int	command_pending_cancel(Turn *turn);
+extern void command_check_limits(Turn *turn);
+pg_noreturn extern void command_wait_for(Turn *turn, int32 command, text *signal, const char *what);
+extern int	command_record(Turn *turn, EventType type, int32 command, const text *name, Jsonb *attributes);
+extern Jsonb *command_event_payload(const Event *event);
+extern Jsonb *command_activity_outcome(Turn *turn, Command *command);
+
+extern DueTime command_due_after(const Turn *turn, const Interval *span);
+extern void command_start_timer(Turn *turn, int32 command, text *name, DueTime due);
+extern void command_start_wait_timer(Turn *turn, int32 command, text *name, DueTime due, const char *wait);
+extern void command_cancel_timer(Turn *turn, int32 command);
+extern int	command_fired(Turn *turn, const Command *command);
+extern int	command_next_signal(SignalQueue *queue);
+extern Command *command_activity_end(Turn *turn, const TaskRequest *request);
+extern Command *command_step_end(Turn *turn, const StepRequest *request);
+
+extern bool request_of_event(const Event *event, TaskRequest *request);
+extern Activity *activity_of_request(Execution *e, const TaskRequest *request, int32 command);
+extern Jsonb *command_activity(Turn *turn, const TaskRequest *request);
+extern int32 command_start_activity(Turn *turn, const TaskRequest *request);
+extern Jsonb *command_step(Turn *turn, const StepRequest *request);
+extern void command_sleep(Turn *turn, const Interval *span);
+extern void command_sleep_until(Turn *turn, TimestampTz until);
+extern Jsonb *command_wait_signal(Turn *turn, text *name, const Interval *timeout);
+extern Jsonb *command_poll_signal(Turn *turn, text *name);
+extern bool command_cancel_requested(Turn *turn);
+extern void command_publish(Turn *turn, text *key, Jsonb *value);
+extern Jsonb *command_info(Turn *turn);
+
+#endif							/* DURABLE_COMMAND_H */

@@ -1,0 +1,341 @@
+/*-------------------------------------------------------------------------
+ *
+ * update_command.c
+ *	  Updates, as workflow code sees them, and what a turn writes of them.
+ *
+ *	  1. An update comes as mail and becomes an event: then it is accepted.  The
+ *	  code reads updates as it reads signals, in the order of their events, and
+ *	  what it may see is a matter of the horizon (replay.c).
+ *
+ *	  2. An answer is an event that belongs to no command, since it waits for
+ *	  nothing.  Code that is replayed gives it again, and it is not recorded
+ *	  again.  Only what was read can be answered, and only once: both are known
+ *	  by the pass alone, so they come out the same at each replay.
+ *
+ *	  3. With the turn its rows in durable.update are written, and at commit those
+ *	  who wait for these updates are woken.  What an answer says is a promise to
+ *	  a client, so such a turn waits for the disk.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/clock.h"
+#include "base/extension.h"
+#include "base/failure.h"
+#include "base/json.h"
+#include "base/stopevent.h"
+#include "batch/mail.h"
+#include "catalog/pg_type.h"
+#include "command/command.h"
+#include "command/update_command.h"
+#include "common/hashfn.h"
+#include "shared/txn.h"
+#include "store/payload.h"
+#include "store/update.h"
+#include "turn/match.h"
+#include "utils/builtins.h"
+
+/*
+ * What waiters know an update by (waiter.c): never 0
+ */
+uint32
+update_hash(const char *update_id)
+{
+	uint32		hash = hash_bytes((const unsigned char *) update_id, strlen(update_id));
+
+	return hash ? hash : 1;
+}
+
+static bool
+is_of_name(const Turn *turn, const UpdateRequest *update, const text *name)
+{
+	const text *other = turn->events[update->event].name;
+
+	return !name || (VARSIZE_ANY_EXHDR(name) == VARSIZE_ANY_EXHDR(other) &&
+					 memcmp(VARDATA_ANY(name), VARDATA_ANY(other), VARSIZE_ANY_EXHDR(name)) == 0);
+}
+
+/*
+ * The next unread update of a name (NULL: of any), NULL where there is none
+ */
+static UpdateRequest *
+next_update(Turn *turn, const text *name)
+{
+	while (turn->updates_from < turn->nupdates && turn->updates[turn->updates_from].read)
+		turn->updates_from++;
+	for (int i = turn->updates_from; i < turn->nupdates; i++)
+		if (!turn->updates[i].read && is_of_name(turn, &turn->updates[i], name))
+			return &turn->updates[i];
+	return NULL;
+}
+
+static UpdateRequest *
+read_update(Turn *turn, UpdateRequest *update)
+{
+	update->read = true;
+	turn_see(turn, update->event);
+	return update;
+}
+
+UpdateRequest *
+command_poll_update(Turn *turn, text *name)
+{
+	UpdateRequest *update = next_update(turn, name);
+
+	return update && update->event < turn->horizon ? read_update(turn, update) : NULL;
+}
+
+/*
+ * The timer of a wait: returns its number, *fire the event by which it fired
+ */
+static int32
+timeout_timer(Turn *turn, text *name, const Interval *timeout, int *fire)
+{
+	text	   *label = name ? name : cstring_to_text("");
+	Command    *command = turn_match(turn, EVENT_TIMER_STARTED, "timer", text_to_cstring(label));
+	int32		number = turn->next_command - 1;
+
+	if (!command)
+	{
+		command_start_wait_timer(turn, number, label, command_due_after(turn, timeout), "update");
+		command = &turn->commands[number - 1];
+	}
+	*fire = command_fired(turn, command);
+	return number;
+}
+
+/*
+ * The next unread update of a name (NULL: of any); NULL when `timeout' (NULL:
+ * none) is over before one came
+ */
+UpdateRequest *
+command_next_update(Turn *turn, text *name, const Interval *timeout)
+{
+	UpdateRequest *update;
+	int			event;
+	int			fire = NEVER;
+	int			cancel;
+	int32		number = WAIT_NOTHING;
+
+	command_raise_if_cancelled(turn);
+	update = command_poll_update(turn, name);
+	if (update)
+		return update;
+	if (timeout && durable_interval_usecs(timeout) <= 0)
+		return NULL;
+	if (timeout)
+		number = timeout_timer(turn, name, timeout, &fire);
+	update = next_update(turn, name);
+	event = update ? update->event : NEVER;
+	cancel = command_pending_cancel(turn);
+	if (event == NEVER && fire == NEVER && cancel == NEVER)
+	{
+		turn->wait_update = MemoryContextAlloc(turn->context, name ? VARSIZE_ANY(name) : VARHDRSZ);
+		if (name)
+			memcpy(turn->wait_update, name, VARSIZE_ANY(name));
+		else
+			SET_VARSIZE(turn->wait_update, VARHDRSZ);
+		command_wait_for(turn, number, NULL, name ? psprintf("update %s", text_to_cstring(name)) : "update");
+	}
+	if (fire < event && fire < cancel)
+	{
+		turn_see(turn, fire);
+		return NULL;
+	}
+	if (number != WAIT_NOTHING)
+		command_cancel_timer(turn, number);
+	if (cancel < event)
+	{
+		turn_see(turn, cancel);
+		command_raise_cancelled(turn, NULL);
+	}
+	return read_update(turn, update);
+}
+
+/*
+ * The update that the code answers now, NULL where its answer is recorded
+ */
+static UpdateRequest *
+begin_answer(Turn *turn, const char *id)
+{
+	UpdateRequest *update = turn_update(turn, id);
+
+	if (!update || !update->read)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("this run has read no update \"%s\"", id),
+				 errhint("Pass the update_id that wf_next_update() returned.")));
+	if (update->answered)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("update \"%s\" is answered already", id)));
+	match_act(turn, update->answer, -1, "answers update", id);
+	update->answered = true;
+	return update->answer >= 0 ? NULL : update;
+}
+
+static void
+record_answer(Turn *turn, const char *id, Jsonb *result, Jsonb *failure)
+{
+	MemoryContext old = MemoryContextSwitchTo(turn->context);
+	Event		event = {.type = EVENT_UPDATE_COMPLETED, .at = durable_now()};
+	JsonBuilder b;
+
+	json_begin(&b);
+	json_add_text(&b, "update_id", id);
+	if (failure)
+		json_add_jsonb(&b, "failure", failure);
+	event.attributes = json_end(&b);
+	if (result)
+		event.payload = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(result));
+	turn_add_event(turn, &event);
+	STOP_EVENT(update_answered);
+	MemoryContextSwitchTo(old);
+}
+
+void
+command_reply(Turn *turn, const char *id, Jsonb *result)
+{
+	if (!begin_answer(turn, id))
+		return;
+	command_check_limits(turn);
+	payload_check(result, "result of an update");
+	record_answer(turn, id, result, NULL);
+}
+
+void
+command_reject(Turn *turn, const char *id, const char *message)
+{
+	if (!begin_answer(turn, id))
+		return;
+	command_check_limits(turn);
+	record_answer(turn, id, NULL, failure_make("rejected", ERRCODE_WF_UPDATE_REJECTED, message, 0));
+}
+
+/*
+ * Has this turn answered the update, whose acceptance is new as well?  Then one
+ * row says both.
+ */
+static bool
+answered_in(const Turn *turn, const char *id)
+{
+	for (int i = turn->recorded; i < turn->nevents; i++)
+		if (turn->events[i].type == EVENT_UPDATE_COMPLETED &&
+			strcmp(json_find_text(turn->events[i].attributes, "update_id"), id) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Collect the row of an update; `request' is its acceptance
+ */
+static void
+collect(RowBatch *rows, const Execution *e, const char *id, const Event *request, Update *update)
+{
+	update->run_id = e->run_id;
+	update->update_id = cstring_to_text(id);
+	update->owner = e->owner;
+	update->name = request->name;
+	update->args = request->payload;
+	update->args_id = request->payload_id;
+	update->requested_at = request->at;
+	update->first_run_id = e->first_run_id ? *e->first_run_id : e->run_id;
+	update_add(rows, update);
+}
+
+static void
+add_row(Batch *batch, const Execution *e, const char *id, const Event *request, Update *update)
+{
+	collect(&batch->answers, e, id, request, update);
+	txn_update(&e->run_id, update_hash(id));
+	batch->acted = true;
+}
+
+static void
+add_acceptance(Batch *batch, const Execution *e, Turn *turn, const Message *m)
+{
+	char	   *id = json_find_text(m->attributes, "update_id");
+	Event		request;
+
+	if (mail_to_event(m, &request) && !answered_in(turn, id))
+		add_row(batch, e, id, &request, &(Update) {.state = UPDATE_ACCEPTED, .accepted_at = turn->at,
+												   .completed_at = DT_NOEND});
+}
+
+static void
+set_answer(Update *update, const Event *event)
+{
+	JsonbValue *failure = json_find(event->attributes, "failure");
+
+	update->state = failure ? UPDATE_REJECTED : UPDATE_COMPLETED;
+	update->result = event->payload;
+	update->result_id = event->payload_id;
+	update->failure = failure ? JsonbValueToJsonb(failure) : NULL;
+	update->completed_at = event->at;
+}
+
+static void
+add_answer(Batch *batch, const Execution *e, Turn *turn, Event *event)
+{
+	UpdateRequest *request = turn_update(turn, json_find_text(event->attributes, "update_id"));
+	Update		update = {.accepted_at = turn->at};
+
+	event->payload_id = payload_set_aside(&e->run_id, &event->payload);
+	set_answer(&update, event);
+	add_row(batch, e, request->id, &turn->events[request->event], &update);
+}
+
+/*
+ * Collect what a turn did to updates: those in its mail are accepted, those
+ * with an answer among its events are answered
+ */
+void
+batch_add_updates(Batch *batch, const BatchRun *run, Turn *turn)
+{
+	for (int i = 0; i < run->nmail; i++)
+		if (run->mail[i]->kind == MESSAGE_UPDATE)
+			add_acceptance(batch, run->execution, turn, run->mail[i]);
+	for (int i = turn->recorded; i < turn->nevents; i++)
+		if (turn->events[i].type == EVENT_UPDATE_COMPLETED)
+			add_answer(batch, run->execution, turn, &turn->events[i]);
+}
+
+/*
+ * Collect the rows of the updates in a history that a run takes over from
+ * another one, so that a repeated request is known
+ */
+void
+updates_of_history(RowBatch *rows, const Execution *e, const Event *events, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		Update		update = {.state = UPDATE_ACCEPTED, .accepted_at = events[i].at, .completed_at = DT_NOEND};
+		char	   *id;
+
+		if (events[i].type != EVENT_UPDATE_ACCEPTED)
+			continue;
+		id = json_find_text(events[i].attributes, "update_id");
+		for (int j = i + 1; j < n; j++)
+			if (events[j].type == EVENT_UPDATE_COMPLETED &&
+				strcmp(json_find_text(events[j].attributes, "update_id"), id) == 0)
+			{
+				set_answer(&update, &events[j]);
+				break;
+			}
+		collect(rows, e, id, &events[i], &update);
+	}
+}
+
+/*
+ * The same for one that is sent again
+ */
+void
+update_of_message(RowBatch *rows, const Execution *e, const Message *m)
+{
+	Event		request;
+
+	if (mail_to_event(m, &request))
+		collect(rows, e, json_find_text(m->attributes, "update_id"), &request,
+				&(Update) {.state = UPDATE_ADMITTED, .accepted_at = DT_NOEND, .completed_at = DT_NOEND});
+}

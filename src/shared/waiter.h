@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * waiter.h
+ *	  Sessions that wait for a run to close or for tasks, and those that LISTEN.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_WAITER_H
+#define DURABLE_WAITER_H
+
+#include "shared/shmem.h"
+
+/* An update that a transaction accepted or answered. */
+typedef struct AnsweredUpdate
+{
+	pg_uuid_t	run_id;
+	uint32		update;			/* hash of its id, not 0 */
+} AnsweredUpdate;
+
+extern void waiter_begin(const pg_uuid_t *run_id);
+extern void waiter_begin_update(const pg_uuid_t *run_id, uint32 update);
+extern void waiter_wake_updates(const AnsweredUpdate *updates, int n);
+extern void waiter_begin_poll(int64 topic, Oid role, bool choosy);
+extern void waiter_end(void);
+extern void waiter_wake_all(void);
+extern void waiter_wake(const pg_uuid_t *run_ids, int n);
+extern bool waiter_wake_for_tasks(int64 topic, Oid owner);
+extern void listener_add(const char *channel);
+extern void listener_remove(const char *channel);
+extern void listener_end_transaction(bool commit);
+extern bool listener_any(void);
+extern bool listener_wants(uint64 key);
+extern uint32 listener_hungry(uint64 key);
+extern bool listener_set_hungry(uint64 key);
+extern bool listener_tell(uint64 key, uint32 notified);
+extern bool listener_any_notify(void);
+extern int	listener_take_notify(int from, uint64 *key);
+extern int	waiting_workers(int64 topic, int64 *notified);
+
+#endif							/* DURABLE_WAITER_H */

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * sweep.h
+ *	  Activities of runs that close, and cancellations of activities.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_SWEEP_H
+#define DURABLE_SWEEP_H
+
+#include "task/attempt.h"
+
+extern void sweep_runs(const pg_uuid_t *run_ids, int count, Oid owner);
+extern void request_activity_cancel(AttemptEnds *ends, const ActivityKey *key, Oid owner);
+extern void sweep_later(const pg_uuid_t *run_id, int32 command, Oid owner);
+extern int	sweep_due(TimestampTz from, TimestampTz now, int limit);
+
+#endif							/* DURABLE_SWEEP_H */

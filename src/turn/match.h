@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ *
+ * match.h
+ *	  Calls of replayed code against what is recorded.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DURABLE_MATCH_H
+#define DURABLE_MATCH_H
+
+#include "turn/turn.h"
+
+extern bool match_is_here(Turn *turn, int event);
+extern int	match_ahead(Turn *turn);
+extern void match_new(Turn *turn, const char *does);
+extern void match_act(Turn *turn, int event, int ended, const char *does, const char *name);
+extern char *match_end(Turn *turn);
+extern void match_input(Turn *turn, const Command *command, Jsonb *input);
+
+#endif							/* DURABLE_MATCH_H */
