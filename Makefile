@@ -21,7 +21,7 @@ PROVE_TESTS = test/t/*.pl
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 # for the bitcode as well, which does not get the above
 PG_CPPFLAGS = -I$(srcdir)/src -DDURABLE_VERSION='"$(EXTVERSION)"'
-# A library in which tests can stop processes (src/base/stopevent.c): never to be installed for use
+# A library in which tests can stop processes (src/shared/stopevent.c): never to be installed for use
 ifdef STOP_EVENTS
 PG_CPPFLAGS += -DDURABLE_STOP_EVENTS
 STOP_EVENT_SYMBOLS = durable_stop_*; pg_finfo_durable_stop_*;

@@ -11,7 +11,6 @@
 #include "base/extension.h"
 #include "base/guc.h"
 #include "base/settings.h"
-#include "base/stopevent.h"
 #include "base/testmode.h"
 #include "call/clone.h"
 #include "call/leftovers.h"
@@ -20,7 +19,8 @@
 #include "miscadmin.h"
 #include "process/ddl.h"
 #include "process/launcher.h"
-#include "shared/shmem.h"
+#include "shared/parts.h"
+#include "shared/stopevent.h"
 #include "shared/txn.h"
 #include "store/planning.h"
 

@@ -17,7 +17,9 @@
 #include "base/clock.h"
 #include "base/guc.h"
 #include "base/json.h"
+#include "store/activity.h"
 #include "store/payload.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 
 /* Options of an activity, in order, from task_queue on */

@@ -9,9 +9,9 @@
 
 #include "api/options.h"
 #include "base/failure.h"
-#include "base/watchdog.h"
 #include "call/running.h"
 #include "fmgr.h"
+#include "shared/watchdog.h"
 #include "store/payload.h"
 #include "utils/builtins.h"
 

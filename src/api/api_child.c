@@ -10,10 +10,17 @@
 #include "api/api_child.h"
 #include "api/options.h"
 #include "base/json.h"
-#include "command/command.h"
+#include "call/running.h"
+#include "command/child_command.h"
 #include "command/external.h"
 #include "command/handle.h"
+#include "run/child.h"
+#include "run/start.h"
+#include "store/activity.h"
+#include "store/history.h"
 #include "store/payload.h"
+#include "turn/leave.h"
+#include "turn/turn.h"
 
 /*
  * The arguments (workflow, input, id, parent_close_policy, on_closed,

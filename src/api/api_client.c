@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/settings.h"
 #include "base/testmode.h"
+#include "base/text.h"
 #include "batch/drive.h"
 #include "call/callable.h"
 #include "call/procedure.h"
@@ -24,17 +25,18 @@
 #include "miscadmin.h"
 #include "process/why.h"
 #include "run/await.h"
+#include "run/close.h"
 #include "run/outside.h"
 #include "run/start.h"
+#include "shared/shmem.h"
 #include "shared/txn.h"
-#include "shared/waiter.h"
+#include "store/execution.h"
 #include "store/find.h"
 #include "store/identity.h"
+#include "store/mailbox.h"
 #include "store/payload.h"
+#include "store/store.h"
 #include "task/notify.h"
-#include "task/task.h"
-#include "test/testkit.h"
-#include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -337,7 +339,7 @@ wf_signal_with_start(PG_FUNCTION_ARGS)
 		if (sent || (seq == START_EXISTING && took_signal(&run.run_id, request_id)))
 			return uuid_datum(&run.run_id);
 		/* twice the same: it is the run of that request, and closed by now */
-		if (memcmp(&closed, &run.run_id, sizeof(pg_uuid_t)) == 0)
+		if (uuid_equal(&closed, &run.run_id))
 			already_closed(text_to_cstring(options.id), run.status);
 		closed = run.run_id;
 		CHECK_FOR_INTERRUPTS();

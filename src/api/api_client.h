@@ -8,7 +8,8 @@
 #ifndef DURABLE_API_CLIENT_H
 #define DURABLE_API_CLIENT_H
 
-#include "api/options.h"
+#include "run/start.h"
+#include "store/execution.h"
 
 /* Instead of a message: the run was there before */
 #define START_EXISTING	(-1)

@@ -12,6 +12,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "shared/finding.h"
+#include "shared/shmem.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 

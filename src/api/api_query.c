@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "store/find.h"
+#include "store/store.h"
 #include "utils/builtins.h"
 
 static Jsonb *

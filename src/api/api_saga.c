@@ -9,9 +9,10 @@
 
 #include "api/activity_args.h"
 #include "api/options.h"
-#include "base/extension.h"
 #include "command/saga.h"
 #include "fmgr.h"
+#include "turn/leave.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 
 /*

@@ -15,6 +15,7 @@
 #include "base/testmode.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "store/execution.h"
 #include "store/find.h"
 #include "store/payload.h"
 #include "test/testkit.h"

@@ -12,26 +12,34 @@
 #include "api/api_client.h"
 #include "api/api_wait.h"
 #include "api/named_run.h"
-#include "base/clock.h"
+#include "api/options.h"
 #include "base/compat.h"
 #include "base/extension.h"
 #include "base/json.h"
 #include "base/testmode.h"
+#include "base/text.h"
 #include "call/callable.h"
 #include "call/procedure.h"
+#include "call/running.h"
 #include "code/validate.h"
-#include "command/command.h"
 #include "command/update_command.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "run/outside.h"
+#include "run/start.h"
 #include "shared/shmem.h"
 #include "shared/txn.h"
+#include "store/execution.h"
 #include "store/find.h"
+#include "store/history.h"
 #include "store/payload.h"
+#include "store/store.h"
+#include "store/update.h"
 #include "store/workflow_type.h"
 #include "tcop/utility.h"
+#include "turn/leave.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "update/update_client.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -85,7 +93,7 @@ check_may_wait(const Found *run, const char *workflow_id)
 				(errcode(ERRCODE_WF_OWN_TRANSACTION),
 				 errmsg("workflow \"%s\" was started in this transaction and cannot run before its commit", workflow_id),
 				 errhint("Send the update with wait_for => 'admitted', commit, then ask for its answer by its update_id.")));
-	if (current_turn && memcmp(&current_turn->execution->run_id, &run->run_id, sizeof(pg_uuid_t)) == 0)
+	if (current_turn && uuid_equal(&current_turn->execution->run_id, &run->run_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_WF_FENCED),
 				 errmsg("a step cannot wait for the workflow it is part of"),
@@ -292,7 +300,7 @@ update_row(FunctionCallInfo fcinfo, Turn *turn, const UpdateRequest *update)
 
 		values[0] = CStringGetTextDatum(update->id);
 		values[1] = PointerGetDatum(event->name);
-		values[2] = PointerGetDatum(command_event_payload(event));
+		values[2] = PointerGetDatum(turn_event_payload(event));
 		nulls[0] = nulls[1] = false;
 		nulls[2] = values[2] == 0;
 	}

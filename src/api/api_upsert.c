@@ -10,6 +10,9 @@
 #include "api/options.h"
 #include "command/upsert.h"
 #include "fmgr.h"
+#include "store/history.h"
+#include "turn/leave.h"
+#include "turn/turn.h"
 
 static Jsonb *
 arg_values(FunctionCallInfo fcinfo, const char *name)

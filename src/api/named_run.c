@@ -15,8 +15,10 @@
 #include "call/running.h"
 #include "miscadmin.h"
 #include "shared/txn.h"
+#include "store/execution.h"
 #include "store/find.h"
-#include "turn/turn.h"
+#include "store/store.h"
+#include "turn/leave.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 

@@ -8,7 +8,6 @@
 #ifndef DURABLE_NAMED_RUN_H
 #define DURABLE_NAMED_RUN_H
 
-#include "call/callable.h"
 #include "fmgr.h"
 #include "store/find.h"
 

@@ -10,7 +10,6 @@
 
 #include "fmgr.h"
 #include "run/start.h"
-#include "store/execution.h"
 
 extern text *arg_text(FunctionCallInfo fcinfo, int arg, const char *name, bool required);
 extern Jsonb *arg_jsonb(FunctionCallInfo fcinfo, int arg);

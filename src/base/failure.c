@@ -226,7 +226,7 @@ failure_limit_delay(Jsonb *failure, int64 delay)
 	char	   *sqlstate = failure && JB_ROOT_IS_OBJECT(failure) ? json_find_text(failure, "sqlstate") : NULL;
 
 	if (!sqlstate || strlen(sqlstate) != 5 ||
-		!trouble_is_disk(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])))
+		!error_is_disk(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])))
 		return delay;
 	return Min(delay, TROUBLE_MAX_DELAY * INT64CONST(1000));
 }
@@ -247,7 +247,7 @@ error_may_pass(int sqlstate)
 		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):
 			return true;
 		default:
-			return trouble_is_disk(sqlstate);
+			return error_is_disk(sqlstate);
 	}
 }
 
@@ -296,4 +296,14 @@ wait_location(const char *context)
 		context = end ? end + 1 : NULL;
 	}
 	return NULL;
+}
+
+/*
+ * Does it come from the disk, and pass when there is room?  These are not
+ * waited for any longer than our own failures are.
+ */
+bool
+error_is_disk(int sqlstate)
+{
+	return sqlstate == ERRCODE_DISK_FULL || sqlstate == ERRCODE_IO_ERROR;
 }

@@ -30,5 +30,6 @@ extern bool failure_listed(Jsonb *failure, Jsonb *retry_policy);
 extern bool error_may_pass(int sqlstate);
 pg_noreturn extern void failure_raise(int sqlstate, Jsonb *failure);
 extern char *wait_location(const char *context);
+extern bool error_is_disk(int sqlstate);
 
 #endif							/* DURABLE_FAILURE_H */

@@ -26,6 +26,7 @@
 
 #include "access/xact.h"
 #include "base/testmode.h"
+#include "base/text.h"
 #include "utils/memutils.h"
 
 typedef struct TestRun
@@ -131,10 +132,10 @@ test_mode_add_run(const pg_uuid_t *run_id)
 }
 
 static TestRun *
-find_run(const pg_uuid_t *run_id)
+find_test_run(const pg_uuid_t *run_id)
 {
 	for (int i = nruns - 1; i >= 0; i--)
-		if (memcmp(&runs[i].run_id, run_id, sizeof(pg_uuid_t)) == 0)
+		if (uuid_equal(&runs[i].run_id, run_id))
 			return &runs[i];
 	return NULL;
 }
@@ -145,7 +146,7 @@ find_run(const pg_uuid_t *run_id)
 void
 test_mode_close_run(const pg_uuid_t *run_id)
 {
-	TestRun    *run = find_run(run_id);
+	TestRun    *run = find_test_run(run_id);
 
 	if (run)
 		run->closed_level = GetCurrentTransactionNestLevel();
@@ -154,7 +155,7 @@ test_mode_close_run(const pg_uuid_t *run_id)
 bool
 test_mode_closed(const pg_uuid_t *run_id)
 {
-	TestRun    *run = find_run(run_id);
+	TestRun    *run = find_test_run(run_id);
 
 	return run && run->closed_level > 0;
 }
@@ -162,7 +163,7 @@ test_mode_closed(const pg_uuid_t *run_id)
 bool
 test_mode_has_run(const pg_uuid_t *run_id)
 {
-	return test_mode && find_run(run_id) != NULL;
+	return test_mode && find_test_run(run_id) != NULL;
 }
 
 /*

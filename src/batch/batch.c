@@ -25,15 +25,14 @@
 #include "postgres.h"
 
 #include "base/clock.h"
-#include "base/extension.h"
-#include "base/failure.h"
 #include "base/guc.h"
 #include "base/settings.h"
-#include "base/stopevent.h"
 #include "base/testmode.h"
-#include "base/watchdog.h"
+#include "base/text.h"
 #include "batch/batch.h"
 #include "batch/mail.h"
+#include "call/running.h"
+#include "code/pass.h"
 #include "code/pinning.h"
 #include "command/saga.h"
 #include "command/step.h"
@@ -42,10 +41,19 @@
 #include "run/loss.h"
 #include "run/owner.h"
 #include "shared/holder.h"
+#include "shared/queue.h"
+#include "shared/stopevent.h"
 #include "shared/suspect.h"
 #include "shared/txn.h"
+#include "shared/watchdog.h"
 #include "storage/lock.h"
+#include "store/execution.h"
+#include "store/history.h"
+#include "store/mailbox.h"
 #include "store/payload.h"
+#include "store/store.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -86,7 +94,7 @@ static bool
 is_held(const pg_uuid_t *run_id)
 {
 	for (int i = 0; i < nheld; i++)
-		if (memcmp(&held[i], run_id, sizeof(pg_uuid_t)) == 0)
+		if (uuid_equal(&held[i], run_id))
 		{
 			if (!execution_can_close(run_id))
 				return true;
@@ -223,7 +231,7 @@ choose(const pg_uuid_t *ids, const bool *alone, int found, int limit)
 	{
 		if (alone[i])
 			return i == 0 ? 1 : i;
-		if (i == 0 || memcmp(&ids[i], &ids[i - 1], sizeof(pg_uuid_t)) != 0)
+		if (i == 0 || !uuid_equal(&ids[i], &ids[i - 1]))
 			runs++;
 		if (runs > limit)
 			break;

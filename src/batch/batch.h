@@ -8,7 +8,11 @@
 #ifndef DURABLE_BATCH_H
 #define DURABLE_BATCH_H
 
-#include "shared/queue.h"
+#include "shared/shmem.h"
+#include "store/execution.h"
+#include "store/history.h"
+#include "store/mailbox.h"
+#include "store/store.h"
 #include "turn/turn.h"
 
 /* A run of a batch. */

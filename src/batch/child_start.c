@@ -23,15 +23,24 @@
 #include "base/clock.h"
 #include "base/extension.h"
 #include "base/failure.h"
-#include "base/stopevent.h"
+#include "base/text.h"
+#include "batch/batch.h"
 #include "batch/child_start.h"
 #include "command/child_command.h"
 #include "command/step.h"
+#include "run/child.h"
+#include "run/start.h"
+#include "shared/stopevent.h"
 #include "storage/proc.h"
+#include "store/execution.h"
 #include "store/family.h"
 #include "store/find.h"
+#include "store/history.h"
+#include "store/mailbox.h"
 #include "store/payload.h"
+#include "store/store.h"
 #include "store/timer.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 
 /* Children of a run that are to cancel themselves */
@@ -267,7 +276,7 @@ child_starts_write(Batch *batch)
 		if (child->refused)
 			continue;
 		i++;
-		if (next == n || memcmp(&inserted[next], &child->run_id, sizeof(pg_uuid_t)) != 0)
+		if (next == n || !uuid_equal(&inserted[next], &child->run_id))
 		{
 			refuse(batch, child, psprintf("workflow \"%s\" is already running", text_to_cstring(child->workflow_id)));
 			continue;

@@ -10,6 +10,7 @@
 #define DURABLE_CHILD_START_H
 
 #include "batch/batch.h"
+#include "turn/turn.h"
 
 extern void child_starts_add(Batch *batch, Turn *turn, bool closing);
 extern void child_starts_write(Batch *batch);

@@ -9,13 +9,20 @@
 #include "postgres.h"
 
 #include "base/clock.h"
+#include "batch/batch.h"
 #include "batch/child_start.h"
 #include "batch/effects.h"
+#include "store/activity.h"
 #include "store/attempt_log.h"
+#include "store/execution.h"
+#include "store/history.h"
+#include "store/mailbox.h"
 #include "store/payload.h"
 #include "store/state.h"
+#include "store/store.h"
 #include "store/timer.h"
 #include "task/task.h"
+#include "turn/turn.h"
 
 static void
 add_timers(Batch *batch, Turn *turn)

@@ -9,6 +9,7 @@
 #define DURABLE_EFFECTS_H
 
 #include "batch/batch.h"
+#include "turn/turn.h"
 
 extern void batch_add_effects(Batch *batch, Turn *turn, bool closing);
 

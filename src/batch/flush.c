@@ -17,33 +17,42 @@
 #include "postgres.h"
 
 #include "base/clock.h"
-#include "base/extension.h"
 #include "base/failure.h"
 #include "base/guc.h"
 #include "base/json.h"
 #include "base/retry.h"
-#include "base/stopevent.h"
+#include "base/text.h"
 #include "batch/batch.h"
 #include "batch/child_start.h"
+#include "batch/continue.h"
 #include "batch/effects.h"
-#include "batch/mail.h"
-#include "command/continuation.h"
+#include "batch/update_rows.h"
 #include "command/saga.h"
-#include "command/update_command.h"
 #include "command/upsert.h"
 #include "run/child.h"
+#include "run/close.h"
 #include "run/start.h"
+#include "shared/queue.h"
+#include "shared/stopevent.h"
 #include "shared/tell.h"
 #include "shared/trouble.h"
 #include "shared/txn.h"
 #include "storage/proc.h"
+#include "store/activity.h"
 #include "store/attempt_log.h"
+#include "store/execution.h"
+#include "store/history.h"
+#include "store/kinds.h"
+#include "store/mailbox.h"
 #include "store/payload.h"
 #include "store/state.h"
+#include "store/store.h"
 #include "store/timer.h"
 #include "store/update.h"
+#include "task/attempt.h"
 #include "task/notify.h"
 #include "task/sweep.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -328,12 +337,6 @@ turn_retry_delay(const ErrorData *problem, int failures)
 	return Min(delay, limit);
 }
 
-static void *
-keep(const void *value)
-{
-	return value ? PG_DETOAST_DATUM_COPY(PointerGetDatum(value)) : NULL;
-}
-
 /*
  * In memory of the batch, like all that the run's state points to: it is looked
  * at when the turn is gone
@@ -345,12 +348,12 @@ wait_again(Execution *e, Turn *turn)
 		e->wait_command == turn->wait_command && !turn->wait_set &&
 		strcmp(text_to_cstring(e->waiting_for), turn->waiting_for) == 0;
 
-	e->wait_signal = keep(turn->wait_signal);
-	e->wait_update = keep(turn->wait_update);
+	e->wait_signal = varlena_copy(turn->wait_signal);
+	e->wait_update = varlena_copy(turn->wait_update);
 	e->wait_command = turn->wait_command;
-	e->wait_set = keep(turn->wait_set);
+	e->wait_set = varlena_copy(turn->wait_set);
 	e->wait_left = turn->wait_left;
-	e->wait_signals = keep(turn->wait_signals);
+	e->wait_signals = varlena_copy(turn->wait_signals);
 	e->waiting_for = turn->waiting_for ? cstring_to_text(turn->waiting_for) : NULL;
 	e->waiting_at = turn->waiting_at ? cstring_to_text(turn->waiting_at) : NULL;
 	if (!same)

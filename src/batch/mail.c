@@ -15,17 +15,18 @@
  */
 #include "postgres.h"
 
+#include "base/text.h"
+#include "batch/batch.h"
 #include "batch/mail.h"
 #include "catalog/pg_type.h"
 #include "command/saga.h"
+#include "store/execution.h"
+#include "store/history.h"
+#include "store/kinds.h"
+#include "store/mailbox.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/array.h"
-
-static bool
-same_name(const text *a, const text *b)
-{
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
 
 /*
  * Does the run wait for a signal of this name?
@@ -36,13 +37,13 @@ waits_for_signal(const Execution *e, const text *name)
 	Datum	   *names;
 	int			n;
 
-	if (e->wait_signal && same_name(e->wait_signal, name))
+	if (e->wait_signal && text_equal(e->wait_signal, name))
 		return true;
 	if (!e->wait_signals)
 		return false;
 	deconstruct_array(e->wait_signals, TEXTOID, -1, false, TYPALIGN_INT, &names, NULL, &n);
 	for (int i = 0; i < n; i++)
-		if (same_name(DatumGetTextPP(names[i]), name))
+		if (text_equal(DatumGetTextPP(names[i]), name))
 			return true;
 	return false;
 }
@@ -116,7 +117,7 @@ wakes(Execution *e, const Message *m)
 			return ends_wait(e, m->command, false);
 		case MESSAGE_UPDATE:
 			return e->wait_update &&
-				(VARSIZE_ANY_EXHDR(e->wait_update) == 0 || same_name(e->wait_update, m->name));
+				(VARSIZE_ANY_EXHDR(e->wait_update) == 0 || text_equal(e->wait_update, m->name));
 		default:
 			elog(ERROR, "unrecognized message kind %d", (int) m->kind);
 	}
@@ -133,66 +134,6 @@ mail_wakes(const BatchRun *run)
 		if (wakes(run->execution, run->mail[i]))
 			return true;
 	return false;
-}
-
-/*
- * The event a message becomes; false where it becomes none
- */
-bool
-mail_to_event(const Message *m, Event *event)
-{
-	*event = (Event) {.at = m->at, .command = m->command, .name = m->name, .payload = m->payload,
-	.payload_id = m->payload_id, .attributes = m->attributes};
-	switch (m->kind)
-	{
-		case MESSAGE_START:
-			event->type = EVENT_WORKFLOW_STARTED;
-			return true;
-		case MESSAGE_SIGNAL:
-			event->type = EVENT_WORKFLOW_SIGNALED;
-			return true;
-		case MESSAGE_CANCEL:
-			event->type = EVENT_WORKFLOW_CANCEL_REQUESTED;
-			return true;
-		case MESSAGE_TIMER:
-			event->type = EVENT_TIMER_FIRED;
-			return true;
-		case MESSAGE_ACTIVITY_COMPLETED:
-			event->type = EVENT_ACTIVITY_COMPLETED;
-			return true;
-		case MESSAGE_ACTIVITY_FAILED:
-			event->type = EVENT_ACTIVITY_FAILED;
-			return true;
-		case MESSAGE_ACTIVITY_TIMED_OUT:
-			event->type = EVENT_ACTIVITY_TIMED_OUT;
-			return true;
-		case MESSAGE_ACTIVITY_CANCELED:
-			event->type = EVENT_ACTIVITY_CANCELED;
-			return true;
-		case MESSAGE_CHILD_START_FAILED:
-			event->type = EVENT_CHILD_START_FAILED;
-			return true;
-		case MESSAGE_CHILD_COMPLETED:
-			event->type = EVENT_CHILD_COMPLETED;
-			return true;
-		case MESSAGE_CHILD_FAILED:
-			event->type = EVENT_CHILD_FAILED;
-			return true;
-		case MESSAGE_CHILD_CANCELED:
-			event->type = EVENT_CHILD_CANCELED;
-			return true;
-		case MESSAGE_CHILD_TIMED_OUT:
-			event->type = EVENT_CHILD_TIMED_OUT;
-			return true;
-		case MESSAGE_CHILD_TERMINATED:
-			event->type = EVENT_CHILD_TERMINATED;
-			return true;
-		case MESSAGE_UPDATE:
-			event->type = EVENT_UPDATE_ACCEPTED;
-			return true;
-		default:
-			return false;
-	}
 }
 
 /*

@@ -9,9 +9,9 @@
 #define DURABLE_MAIL_H
 
 #include "batch/batch.h"
+#include "turn/turn.h"
 
 extern bool mail_wakes(const BatchRun *run);
-extern bool mail_to_event(const Message *m, Event *event);
 extern void mail_take(Turn *turn, const BatchRun *run);
 
 #endif							/* DURABLE_MAIL_H */

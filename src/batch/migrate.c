@@ -20,14 +20,21 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/stopevent.h"
+#include "base/text.h"
 #include "batch/migrate.h"
 #include "code/pinning.h"
+#include "code/rehearsal.h"
 #include "miscadmin.h"
 #include "run/outside.h"
+#include "shared/stopevent.h"
 #include "shared/txn.h"
+#include "store/execution.h"
 #include "store/find.h"
+#include "store/history.h"
+#include "store/mailbox.h"
+#include "store/store.h"
 #include "store/version.h"
+#include "turn/turn.h"
 #include "utils/memutils.h"
 
 #define CHUNK		100
@@ -64,9 +71,9 @@ rows_of(const Chunk *chunk, const Execution *e, HistoryRow **rows)
 	int			first = 0;
 	int			n = 0;
 
-	while (first < chunk->nrows && memcmp(&chunk->rows[first].run_id, run_id, sizeof(pg_uuid_t)) != 0)
+	while (first < chunk->nrows && !uuid_equal(&chunk->rows[first].run_id, run_id))
 		first++;
-	while (first + n < chunk->nrows && memcmp(&chunk->rows[first + n].run_id, run_id, sizeof(pg_uuid_t)) == 0 &&
+	while (first + n < chunk->nrows && uuid_equal(&chunk->rows[first + n].run_id, run_id) &&
 		   chunk->rows[first + n].first_event < e->next_event)
 		n++;
 	*rows = &chunk->rows[first];

@@ -9,6 +9,7 @@
 #define DURABLE_MIGRATE_H
 
 #include "code/rehearsal.h"
+#include "store/execution.h"
 
 /* One run of a check, as it is told. */
 typedef void (*ReportRun) (void *arg, const Execution *e, const Misfit *misfit);

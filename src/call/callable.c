@@ -19,10 +19,11 @@
 
 #include "access/htup_details.h"
 #include "base/compat.h"
-#include "base/defaults.h"
 #include "base/extension.h"
 #include "base/json.h"
 #include "call/callable.h"
+#include "call/convert.h"
+#include "call/defaults.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
@@ -110,24 +111,6 @@ callable_resolve(const char *name, bool problem_ok)
 				 errmsg("function \"%s\" does not exist", name),
 				 errhint("It is looked up by name in the search_path.")));
 	return the_one(candidates, name, problem_ok);
-}
-
-void
-init_to_jsonb(FmgrInfo *finfo, Oid type, MemoryContext context)
-{
-	MemoryContext old = MemoryContextSwitchTo(context);
-	Node	   *arg = (Node *) makeNullConst(type, -1, InvalidOid);
-
-	fmgr_info_cxt(F_TO_JSONB, finfo, context);
-	fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(arg), InvalidOid,
-											 InvalidOid, COERCE_EXPLICIT_CALL), finfo);
-	MemoryContextSwitchTo(old);
-}
-
-Jsonb *
-datum_to_json(FmgrInfo *to_jsonb, Datum value)
-{
-	return DatumGetJsonbP(FunctionCall1(to_jsonb, value));
 }
 
 static int

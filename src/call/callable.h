@@ -56,7 +56,5 @@ extern Jsonb *callable_complete_input(Callable *callable, Jsonb *input);
 extern Jsonb *callable_call(Callable *callable, Jsonb *input);
 extern Jsonb *callable_call_clone(Callable *callable, Jsonb *input, Oid definer);
 extern Jsonb *callable_call_procedure(Callable *callable, Jsonb *input);
-extern Jsonb *datum_to_json(FmgrInfo *to_jsonb, Datum value);
-extern void init_to_jsonb(FmgrInfo *finfo, Oid type, MemoryContext context);
 
 #endif							/* DURABLE_CALLABLE_H */

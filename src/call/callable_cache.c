@@ -31,6 +31,7 @@
 #include "access/xact.h"
 #include "base/compat.h"
 #include "call/callable.h"
+#include "call/convert.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "lib/ilist.h"

@@ -11,6 +11,7 @@
 #include "call/guarded.h"
 #include "call/leftovers.h"
 #include "call/running.h"
+#include "shared/watchdog.h"
 #include "storage/proc.h"
 #include "store/store.h"
 #include "utils/memutils.h"
@@ -53,4 +54,14 @@ guarded_call(GuardedWork work, void *arg, MemoryContext context, GuardedEnd *end
 	store_forget(depth);
 	MemoryContextSwitchTo(old_context);
 	CurrentResourceOwner = old_owner;
+}
+
+/*
+ * Does the failure come from sharing the transaction with others?
+ */
+bool
+wants_to_be_alone(int sqlstate, WatchdogReason watchdog)
+{
+	return watchdog == WATCHDOG_BATCH || sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ||
+		sqlstate == ERRCODE_T_R_DEADLOCK_DETECTED || sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE;
 }

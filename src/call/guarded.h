@@ -8,7 +8,7 @@
 #ifndef DURABLE_GUARDED_H
 #define DURABLE_GUARDED_H
 
-#include "base/watchdog.h"
+#include "shared/watchdog.h"
 #include "utils/jsonb.h"
 
 typedef Jsonb *(*GuardedWork) (void *arg);
@@ -22,5 +22,6 @@ typedef struct GuardedEnd
 } GuardedEnd;
 
 extern void guarded_call(GuardedWork work, void *arg, MemoryContext context, GuardedEnd *end);
+extern bool wants_to_be_alone(int sqlstate, WatchdogReason watchdog);
 
 #endif							/* DURABLE_GUARDED_H */

@@ -48,6 +48,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/temp_objects.h"
 #include "base/testmode.h"
 #include "call/leftovers.h"
 #include "catalog/dependency.h"
@@ -61,7 +62,6 @@
 #include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "common/pg_prng.h"
-#include "fence/fence_plpgsql.h"
 #include "libpq/be-fsstubs.h"
 #include "nodes/parsenodes.h"
 #include "tcop/pquery.h"
@@ -75,6 +75,9 @@
 
 static ProcessUtility_hook_type prev_utility_hook = NULL;
 static object_access_hook_type prev_object_access_hook = NULL;
+
+/* Has PL/pgSQL tell of the cursors it opens: the fence, which is above us */
+void		(*watch_plpgsql_hook) (void) = NULL;
 
 /* The step under way, and what it did */
 static bool active = false;
@@ -94,65 +97,6 @@ static const char uses_temp[] = "it uses temporary objects, and the session has 
 
 /* In this transaction */
 static bool seeded = false;
-
-static Oid
-temp_schema(void)
-{
-	Oid			schema;
-	Oid			toast_schema;
-
-	GetTempNamespaceState(&schema, &toast_schema);
-	return schema;
-}
-
-/*
- * The objects in the temporary schema of the session: how many
- */
-static int
-temp_objects(ObjectAddress **objects)
-{
-	Oid			schema = temp_schema();
-	int			n = 0;
-	int			room = 16;
-	Relation	rel;
-	SysScanDesc scan;
-	ScanKeyData key[2];
-	HeapTuple	tuple;
-
-	*objects = NULL;
-	if (!OidIsValid(schema))
-		return 0;
-	*objects = palloc(room * sizeof(ObjectAddress));
-	rel = table_open(DependRelationId, AccessShareLock);
-	ScanKeyInit(&key[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(NamespaceRelationId));
-	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(schema));
-	scan = systable_beginscan(rel, DependReferenceIndexId, true, NULL, 2, key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_depend depend = (Form_pg_depend) GETSTRUCT(tuple);
-
-		if (n == room)
-			*objects = repalloc(*objects, (room *= 2) * sizeof(ObjectAddress));
-		ObjectAddressSet((*objects)[n], depend->classid, depend->objid);
-		n++;
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return n;
-}
-
-/*
- * Does a client's session have temporary objects?  In a process of ours none
- * are left.
- */
-bool
-session_has_temp(void)
-{
-	ObjectAddress *objects;
-
-	return !in_background_worker() && temp_objects(&objects) > 0;
-}
 
 static bool
 is_own(const ObjectAddress *object)
@@ -285,7 +229,7 @@ leftovers_begin(void)
 	if (in_background_worker())
 		ResetSequenceCaches();
 	else
-		fence_watch_plpgsql();
+		watch_plpgsql_hook();
 	first_portal = portals()->firstchild;
 	nown = in_background_worker() ? 0 : temp_objects(&own);
 	created = set_constraints = want_alone = false;

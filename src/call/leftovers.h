@@ -16,7 +16,6 @@ typedef enum LeftoverScope
 	LEFT_COMMITTED				/* the same, and it may have had several */
 } LeftoverScope;
 
-extern bool session_has_temp(void);
 extern void check_constraints(void);
 extern void leftovers_begin(void);
 extern void leftovers_end(LeftoverScope scope);
@@ -28,5 +27,6 @@ extern void leftovers_check_cursor(const char *name);
 extern bool leftovers_want_alone(void);
 extern void leftovers_check_refused(void);
 extern void durable_leftovers_init(void);
+extern void (*watch_plpgsql_hook) (void);
 
 #endif							/* DURABLE_LEFTOVERS_H */

@@ -24,13 +24,16 @@
 #include "base/clock.h"
 #include "base/extension.h"
 #include "base/json.h"
-#include "base/watchdog.h"
 #include "call/running.h"
+#include "shared/watchdog.h"
+#include "store/activity.h"
+#include "store/store.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
 RunningAttempt *running_attempt = NULL;
+struct Turn *current_turn = NULL;
 
 /*
  * The attempt whose code calls; an error elsewhere.  `call' names the function.

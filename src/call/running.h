@@ -24,6 +24,9 @@ typedef struct RunningAttempt
 /* NULL: none */
 extern RunningAttempt *running_attempt;
 
+/* The turn whose run this process has in hand, NULL: none */
+extern struct Turn *current_turn;
+
 extern RunningAttempt *running_in_activity(const char *call);
 extern Jsonb *running_info(RunningAttempt *running);
 extern void running_heartbeat(RunningAttempt *running, Jsonb *details);

@@ -10,6 +10,15 @@
 
 #include "utils/palloc.h"
 
+typedef enum DriveResult
+{
+	DRIVE_IDLE,					/* no mail */
+	DRIVE_BUSY,					/* took turns; look again */
+	DRIVE_MORE,					/* the same, and another worker would find some too */
+	DRIVE_GONE,					/* the extension is not there any more */
+	DRIVE_FAILED				/* an error that is not any run's; wait before the next try */
+} DriveResult;
+
 typedef struct Frame
 {
 	MemoryContext context;

@@ -7,28 +7,15 @@
  *	  back: nothing it does to the session stays, and nothing it does to tables
  *	  is possible.  What it is good for is the commands it gives.
  *
- *	  2. A call that cannot go on records why and leaves by an error with
- *	  SQLSTATE 57014, which WHEN OTHERS does not catch.  The flag `left' is the
- *	  truth: code that catches the error all the same leaves again at its next
- *	  call, and if it returns, the pass counts as left.
+ *	  2. How calls leave it is leave.c's.
  *
  *	  3. With steps in place (step.c) the subtransaction is kept if the function
  *	  returns.  If it does not, and steps were taken, all of it is undone, and
  *	  what was recorded is forgotten.
  *
- *	  4. A refusal (nondeterminism, the fence, a limit) is noted before it is
- *	  raised, so that code cannot swallow it either.
- *
- *	  5. If the code fails with compensations registered, or has failed that way
+ *	  4. If the code fails with compensations registered, or has failed that way
  *	  before, they are run in a second subtransaction of the same kind (saga.c).
  *	  Their waits and steps are the end of the pass then.
- *
- *	  6. While replaying, messages are dropped: they were sent when the code
- *	  came by for the first time.
- *
- *	  7. Code may be a SECURITY DEFINER function, or call one.  What it asks for
- *	  is still the run's, not the definer's: names are looked up, children are
- *	  checked and steps are taken as the run's owner (turn_as_owner).
  *
  *-------------------------------------------------------------------------
  */
@@ -39,201 +26,28 @@
 #include "base/extension.h"
 #include "base/failure.h"
 #include "base/guc.h"
-#include "base/json.h"
-#include "base/stopevent.h"
-#include "base/watchdog.h"
-#include "call/clone.h"
+#include "call/callable.h"
 #include "call/leftovers.h"
 #include "call/running.h"
+#include "code/pass.h"
 #include "command/saga.h"
 #include "fence/fence.h"
 #include "miscadmin.h"
+#include "shared/stopevent.h"
 #include "shared/suspect.h"
+#include "shared/watchdog.h"
 #include "storage/proc.h"
+#include "store/history.h"
 #include "store/payload.h"
+#include "store/store.h"
+#include "turn/leave.h"
 #include "turn/match.h"
+#include "turn/replay.h"
 #include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
-
-Turn	   *current_turn = NULL;
-
-static bool muted = false;
-static int	save_log_min_messages;
-static int	save_client_min_messages;
-
-static void
-unmute(void)
-{
-	if (!muted)
-		return;
-	log_min_messages = save_log_min_messages;
-	client_min_messages = save_client_min_messages;
-	muted = false;
-}
-
-/*
- * Mute or unmute, as the code is replaying or live
- */
-void
-turn_mute(Turn *turn)
-{
-	bool		mute = turn->in_code && turn_replaying(turn) && !turn->trace;
-
-	if (mute == muted)
-		return;
-	if (!mute)
-	{
-		unmute();
-		return;
-	}
-	save_log_min_messages = log_min_messages;
-	save_client_min_messages = client_min_messages;
-	log_min_messages = FATAL;
-	client_min_messages = ERROR;
-	muted = true;
-}
-
-/*
- * Be the run's owner, whatever function the code is in the middle of.  Returns
- * who that made us.  An error needs no cleanup: code that catches one is in a
- * subtransaction of its own.
- */
-Identity
-turn_as_owner(Turn *turn)
-{
-	Identity	code;
-
-	GetUserIdAndSecContext(&code.user, &code.sec_context);
-	turn_as(turn->pass_identity);
-	return code;
-}
-
-void
-turn_as(Identity identity)
-{
-	SetUserIdAndSecContext(identity.user, identity.sec_context);
-}
-
-/*
- * The function of an activity that the code names, or InvalidOid
- */
-Oid
-turn_resolve(Turn *turn, const char *name)
-{
-	Identity	code = turn_as_owner(turn);
-	Oid			function = callable_resolve(name, true);
-
-	turn_as(code);
-	return function;
-}
-
-/*
- * The turn whose code calls; an error elsewhere.  `call' names the function.
- */
-Turn *
-turn_in_code(const char *call)
-{
-	Turn	   *turn = current_turn;
-
-	if (!turn || !turn->in_code)
-		ereport(ERROR,
-				(errcode(ERRCODE_WF_NOT_IN_WORKFLOW),
-				 errmsg("%s called outside workflow code", call),
-				 errhint("Start the function as a workflow, with wf_start().")));
-	if (turn->left)
-		turn_leave(turn, turn->end);
-	return turn;
-}
-
-/*
- * Where a clone runs for it, the workflow's function is to show under its own
- * name
- */
-static char *
-true_names(Turn *turn, char *context)
-{
-	return turn->clone && context ?
-		clone_hide(context, turn->clone, text_to_cstring(turn->execution->function)) : context;
-}
-
-/*
- * Where the code is, out of the context of the error being thrown
- */
-static void
-note_location(Turn *turn)
-{
-	MemoryContext old = MemoryContextSwitchTo(turn->context);
-
-	turn->waiting_at = wait_location(true_names(turn, CopyErrorData()->context));
-	MemoryContextSwitchTo(old);
-}
-
-/*
- * Leave the code.  Only a wait needs to know where it is, so only then the
- * error collects its context.
- */
-void
-turn_leave(Turn *turn, PassEnd end)
-{
-	turn->left = true;
-	turn->end = end;
-	if (end != PASS_WAIT || turn->waiting_at)
-		error_context_stack = NULL;
-	PG_TRY();
-	{
-		ereport(ERROR,
-				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg_internal("workflow code suspended")));
-	}
-	PG_CATCH();
-	{
-		/* here, since code may catch the error on its way out */
-		if (end == PASS_WAIT && !turn->waiting_at)
-			note_location(turn);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	pg_unreachable();
-}
-
-static void
-note_problem(Turn *turn, int sqlstate, const char *message, const char *hint)
-{
-	MemoryContext old = MemoryContextSwitchTo(turn->context);
-
-	turn->problem = palloc0(sizeof(ErrorData));
-	turn->problem->elevel = ERROR;
-	turn->problem->sqlerrcode = sqlstate;
-	turn->problem->message = pstrdup(message);
-	turn->problem->hint = hint ? pstrdup(hint) : NULL;
-	MemoryContextSwitchTo(old);
-}
-
-/*
- * The turn fails, whatever becomes of the error that is being raised
- */
-void
-turn_note_refusal(Turn *turn, int sqlstate, const char *message, const char *hint)
-{
-	if (!turn->problem)
-		note_problem(turn, sqlstate, message, hint);
-}
-
-/*
- * Fail the turn: the run stays open, and goes on when the cause is mended
- */
-void
-turn_refuse(int sqlstate, const char *message, const char *hint)
-{
-	if (current_turn)
-		turn_note_refusal(current_turn, sqlstate, message, hint);
-	ereport(ERROR,
-			(errcode(sqlstate), errmsg_internal("%s", message), hint ? errhint("%s", hint) : 0));
-	pg_unreachable();
-}
 
 /*
  * Run the function; what it returns is copied to the turn's memory
@@ -319,7 +133,7 @@ sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 	}
 	if (turn->left)
 		return;
-	edata->context = true_names(turn, edata->context);
+	edata->context = turn_true_names(turn, edata->context);
 	if (turn->problem)
 	{
 		if (!turn->problem->context)
@@ -439,7 +253,7 @@ check_outcome(Turn *turn)
 	misfit = match_end(turn);
 	if (misfit)
 	{
-		note_problem(turn, ERRCODE_WF_NONDETERMINISM, misfit,
+		turn_note_problem(turn, ERRCODE_WF_NONDETERMINISM, misfit,
 					 "Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
 		return;
 	}
@@ -449,7 +263,7 @@ check_outcome(Turn *turn)
 		event = turn->commands[turn->next_command - 1].event;
 	else if (turn->end == PASS_FAILED || !saga_follows(turn))
 		return;
-	note_problem(turn, ERRCODE_WF_NONDETERMINISM,
+	turn_note_problem(turn, ERRCODE_WF_NONDETERMINISM,
 				 psprintf("event %d is %s, but the code now ends otherwise before it",
 						  event + 1, event_type_name(turn->events[event].type)),
 				 "Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
@@ -476,7 +290,7 @@ try_code(Turn *turn, void (*code) (Turn *))
 		STOP_EVENT(pass_left);
 		PopActiveSnapshot();
 		fence_end(turn);
-		unmute();
+		turn_unmute();
 		(void) watchdog_release();
 	}
 	PG_CATCH();
@@ -484,7 +298,7 @@ try_code(Turn *turn, void (*code) (Turn *))
 		ErrorData  *edata;
 
 		fence_end(turn);
-		unmute();
+		turn_unmute();
 		MemoryContextSwitchTo(turn->context);
 		edata = CopyErrorData();
 		FlushErrorState();

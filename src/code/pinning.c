@@ -49,12 +49,19 @@
 #include "base/failure.h"
 #include "base/json.h"
 #include "base/testmode.h"
+#include "call/callable.h"
 #include "call/clone.h"
 #include "call/guarded.h"
+#include "code/pass.h"
 #include "code/pinning.h"
-#include "command/command.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
+#include "store/execution.h"
+#include "store/history.h"
+#include "store/store.h"
+#include "store/version.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
@@ -434,7 +441,7 @@ record_move(Turn *turn, int32 version)
 	json_begin(&b);
 	json_add_int(&b, "from", turn->execution->version);
 	json_add_int(&b, "version", version);
-	command_record(turn, EVENT_OPTIONS_UPDATED, 0, NULL, json_end(&b));
+	turn_record(turn, EVENT_OPTIONS_UPDATED, 0, NULL, json_end(&b));
 	turn->execution->version = version;
 }
 

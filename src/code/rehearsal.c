@@ -23,14 +23,20 @@
  */
 #include "postgres.h"
 
-#include "base/clock.h"
 #include "base/extension.h"
 #include "base/json.h"
 #include "base/settings.h"
-#include "base/watchdog.h"
+#include "call/callable.h"
 #include "call/running.h"
+#include "code/pass.h"
 #include "code/rehearsal.h"
 #include "miscadmin.h"
+#include "shared/watchdog.h"
+#include "store/execution.h"
+#include "store/history.h"
+#include "turn/match.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 

@@ -8,6 +8,8 @@
 #ifndef DURABLE_REHEARSAL_H
 #define DURABLE_REHEARSAL_H
 
+#include "store/execution.h"
+#include "store/history.h"
 #include "turn/turn.h"
 
 /* The session's settings, to be restored. */

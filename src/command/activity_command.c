@@ -14,11 +14,19 @@
 #include "base/extension.h"
 #include "base/failure.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "command/command.h"
 #include "command/elsewhere.h"
+#include "shared/taskqueue_id.h"
+#include "store/activity.h"
+#include "store/execution.h"
+#include "store/history.h"
 #include "task/task.h"
+#include "turn/leave.h"
 #include "turn/match.h"
 #include "turn/mock.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/fmgrprotos.h"
@@ -132,12 +140,6 @@ request_of_event(const Event *event, TaskRequest *request)
 	return true;
 }
 
-static void *
-keep(const void *value)
-{
-	return value ? PG_DETOAST_DATUM_COPY(PointerGetDatum(value)) : NULL;
-}
-
 /*
  * The row of a new activity, in the current memory context.  Its input is that of the
  * event, and comes to it when the turn is written: a large one is set aside.
@@ -155,18 +157,18 @@ activity_of_request(Execution *e, const TaskRequest *request, int32 command)
 	a->command = command;
 	a->owner = e->owner;
 	a->workflow_id = e->workflow_id;
-	a->name = keep(request->name);
-	a->activity_id = keep(o->activity_id);
-	a->task_queue = keep(request->task_queue);
+	a->name = varlena_copy(request->name);
+	a->activity_id = varlena_copy(o->activity_id);
+	a->task_queue = varlena_copy(request->task_queue);
 	a->external = request->external;
 	queue_name = request->task_queue ? text_to_cstring(request->task_queue) : NULL;
 	namespace = text_to_cstring(e->namespace);
 	a->queue = task_queue_id(namespace, queue_name, e->owner, request->external);
 	a->topic = task_queue_topic(namespace, queue_name);
 	a->priority = o->priority ? o->priority : e->priority ? e->priority : DEFAULT_PRIORITY;
-	a->fairness_key = o->fairness_key ? keep(o->fairness_key) : e->fairness_key;
+	a->fairness_key = o->fairness_key ? varlena_copy(o->fairness_key) : e->fairness_key;
 	a->weight = o->weight > 0 ? o->weight : e->weight;
-	a->retry = keep(o->retry);
+	a->retry = varlena_copy(o->retry);
 	a->scheduled_at = durable_now();
 	return a;
 }
@@ -181,9 +183,9 @@ schedule(Turn *turn, const TaskRequest *request, int32 command)
 	int			index;
 
 	command_check_limits(turn);
-	index = command_record(turn, EVENT_ACTIVITY_SCHEDULED, command, request->name, describe(request));
+	index = turn_record(turn, EVENT_ACTIVITY_SCHEDULED, command, request->name, describe(request));
 	old = MemoryContextSwitchTo(turn->context);
-	turn->events[index].payload = keep(request->input);
+	turn->events[index].payload = varlena_copy(request->input);
 	turn->scheduled = lappend(turn->scheduled, activity_of_request(turn->execution, request, command));
 	MemoryContextSwitchTo(old);
 }
@@ -200,11 +202,11 @@ fail_missing(Turn *turn, const TaskRequest *request, int32 command)
 	MemoryContext old;
 
 	command_check_limits(turn);
-	index = command_record(turn, EVENT_ACTIVITY_SCHEDULED, command, request->name, describe(request));
+	index = turn_record(turn, EVENT_ACTIVITY_SCHEDULED, command, request->name, describe(request));
 	old = MemoryContextSwitchTo(turn->context);
-	turn->events[index].payload = keep(request->input);
+	turn->events[index].payload = varlena_copy(request->input);
 	MemoryContextSwitchTo(old);
-	(void) command_record(turn, EVENT_ACTIVITY_FAILED, command, NULL,
+	(void) turn_record(turn, EVENT_ACTIVITY_FAILED, command, NULL,
 						  failure_with_retry_state(failure, "non_retryable_failure"));
 }
 

@@ -22,21 +22,23 @@
 #include "base/failure.h"
 #include "base/guc.h"
 #include "base/json.h"
-#include "base/watchdog.h"
+#include "base/text.h"
+#include "call/callable.h"
 #include "call/guarded.h"
 #include "command/child_command.h"
 #include "command/command.h"
 #include "command/continuation.h"
 #include "command/elsewhere.h"
-#include "store/payload.h"
+#include "run/child.h"
+#include "run/start.h"
+#include "shared/watchdog.h"
+#include "store/execution.h"
+#include "store/history.h"
+#include "turn/leave.h"
 #include "turn/match.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
-
-static void *
-keep(const void *value)
-{
-	return value ? PG_DETOAST_DATUM_COPY(PointerGetDatum(value)) : NULL;
-}
 
 static Interval *
 keep_interval(const Interval *span)
@@ -76,14 +78,14 @@ keep_options(const Execution *parent, const StartOptions *o)
 {
 	StartOptions result = *o;
 
-	result.id = keep(o->id);
+	result.id = varlena_copy(o->id);
 	result.execution_timeout = keep_interval(o->execution_timeout);
 	result.run_timeout = keep_interval(o->run_timeout);
-	result.retry = keep(o->retry);
-	result.memo = keep(o->memo);
-	result.search_attributes = keep(o->search_attributes);
+	result.retry = varlena_copy(o->retry);
+	result.memo = varlena_copy(o->memo);
+	result.search_attributes = varlena_copy(o->search_attributes);
 	result.priority = o->priority ? o->priority : parent->priority;
-	result.fairness_key = o->fairness_key ? keep(o->fairness_key) : parent->fairness_key;
+	result.fairness_key = o->fairness_key ? varlena_copy(o->fairness_key) : parent->fairness_key;
 	result.weight = o->weight > 0 ? o->weight : o->fairness_key ? 0 : parent->weight;
 	result.request_id = NULL;
 	result.namespace = parent->namespace;
@@ -156,9 +158,9 @@ record_initiated(Turn *turn, const ChildRequest *request, int32 number, Jsonb *i
 	else if (request->options.id)
 		json_add_text(&b, "workflow_id", text_to_cstring(request->options.id));
 	json_add_text(&b, "parent_close_policy", policy_name(request->policy));
-	index = command_record(turn, EVENT_CHILD_INITIATED, number, request->workflow, json_end(&b));
+	index = turn_record(turn, EVENT_CHILD_INITIATED, number, request->workflow, json_end(&b));
 	old = MemoryContextSwitchTo(turn->context);
-	turn->events[index].payload = keep(input);
+	turn->events[index].payload = varlena_copy(input);
 	MemoryContextSwitchTo(old);
 	return index;
 }
@@ -183,14 +185,14 @@ start(Turn *turn, const ChildRequest *request, int32 number)
 	if (!workflow)
 	{
 		(void) record_initiated(turn, request, number, request->input, NULL);
-		(void) command_record(turn, EVENT_CHILD_START_FAILED, number, NULL, failure);
+		(void) turn_record(turn, EVENT_CHILD_START_FAILED, number, NULL, failure);
 		return;
 	}
 	old = MemoryContextSwitchTo(turn->context);
 	options = keep_options(parent, &request->options);
 	child = palloc(sizeof(ChildStart));
 	e = &child->execution;
-	fill_execution(e, keep(request->workflow), workflow, &options, parent->owner, parent->settings);
+	fill_execution(e, varlena_copy(request->workflow), workflow, &options, parent->owner, parent->settings);
 	e->parent_run_id = &parent->run_id;
 	e->parent_command = number;
 	e->parent_close_policy = request->policy;
@@ -237,7 +239,7 @@ command_child_outcome(Turn *turn, Command *command)
 		command_raise_cancelled(turn, NULL);
 	if (event->type != EVENT_CHILD_COMPLETED)
 		failure_raise(ERRCODE_WF_CHILD_FAILED, event->attributes);
-	return command_event_payload(event);
+	return turn_event_payload(event);
 }
 
 /*

@@ -10,6 +10,8 @@
 
 #include "run/child.h"
 #include "run/start.h"
+#include "store/activity.h"
+#include "store/execution.h"
 #include "turn/turn.h"
 
 typedef struct ChildRequest

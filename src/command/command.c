@@ -21,16 +21,22 @@
 #include "base/failure.h"
 #include "base/guc.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "command/command.h"
 #include "command/continuation.h"
 #include "command/marker.h"
-#include "command/saga.h"
 #include "command/step.h"
 #include "command/upsert.h"
 #include "run/start.h"
+#include "store/execution.h"
+#include "store/history.h"
+#include "store/mailbox.h"
 #include "store/payload.h"
 #include "task/task.h"
+#include "turn/leave.h"
 #include "turn/match.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
@@ -115,12 +121,6 @@ command_check_limits(Turn *turn)
 					"Raise the setting, and the run goes on.");
 }
 
-Jsonb *
-command_event_payload(const Event *event)
-{
-	return event->payload_id ? payload_load(event->payload_id) : event->payload;
-}
-
 void
 command_wait_for(Turn *turn, int32 command, text *signal, const char *what)
 {
@@ -134,25 +134,6 @@ command_wait_for(Turn *turn, int32 command, text *signal, const char *what)
 	turn->waiting_at = NULL;
 	MemoryContextSwitchTo(old);
 	turn_leave(turn, PASS_WAIT);
-}
-
-/*
- * Record an event that the code makes; strings are copied to the turn
- */
-int
-command_record(Turn *turn, EventType type, int32 command, const text *name, Jsonb *attributes)
-{
-	MemoryContext old = MemoryContextSwitchTo(turn->context);
-	Event		event = {.type = type, .at = durable_now(), .command = command};
-	int			index;
-
-	if (name)
-		event.name = (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(name));
-	if (attributes)
-		event.attributes = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(attributes));
-	index = turn_add_event(turn, &event);
-	MemoryContextSwitchTo(old);
-	return index;
 }
 
 static void
@@ -181,7 +162,7 @@ command_start_wait_timer(Turn *turn, int32 command, text *name, DueTime due, con
 	json_add_time(&b, "fire_at", due.at);
 	if (wait)
 		json_add_text(&b, "wait", wait);
-	command_record(turn, EVENT_TIMER_STARTED, command, name, json_end(&b));
+	turn_record(turn, EVENT_TIMER_STARTED, command, name, json_end(&b));
 	change_timer(turn, MESSAGE_TIMER, command, due);
 }
 
@@ -200,7 +181,7 @@ command_cancel_timer(Turn *turn, int32 command)
 	turn->commands[command - 1].cancel_asked = true;
 	if (turn->commands[command - 1].resolution >= 0)
 		return;
-	command_record(turn, EVENT_TIMER_CANCELED, command, NULL, NULL);
+	turn_record(turn, EVENT_TIMER_CANCELED, command, NULL, NULL);
 	change_timer(turn, MESSAGE_TIMER, command, (DueTime) {DT_NOBEGIN, DT_NOEND});
 }
 
@@ -215,12 +196,6 @@ command_fired(Turn *turn, const Command *command)
 	return event >= 0 && turn->events[event].type == EVENT_TIMER_FIRED ? event : NEVER;
 }
 
-static void *
-keep(const void *value)
-{
-	return value ? PG_DETOAST_DATUM_COPY(PointerGetDatum(value)) : NULL;
-}
-
 /*
  * Copy a request to the turn's memory: the step runs after the code has left
  */
@@ -231,11 +206,11 @@ keep_request(Turn *turn, const StepRequest *request)
 	StepRequest *step = &turn->step;
 
 	*step = *request;
-	step->name = keep(request->name);
-	step->input = keep(request->input);
-	step->retry = keep(request->retry);
-	step->summary = keep(request->summary);
-	step->activity_id = keep(request->activity_id);
+	step->name = varlena_copy(request->name);
+	step->input = varlena_copy(request->input);
+	step->retry = varlena_copy(request->retry);
+	step->summary = varlena_copy(request->summary);
+	step->activity_id = varlena_copy(request->activity_id);
 	if (request->sql)
 		step->sql = pstrdup(request->sql);
 	if (request->nargs > 0)
@@ -270,7 +245,7 @@ want_step(Turn *turn, const StepRequest *request, int32 command, bool recorded)
 
 	if (recorded && cancel != NEVER)
 	{
-		command_record(turn, EVENT_ACTIVITY_CANCELED, command, NULL, NULL);
+		turn_record(turn, EVENT_ACTIVITY_CANCELED, command, NULL, NULL);
 		turn->pending_done = command;
 		turn_see(turn, cancel);
 		command_raise_cancelled(turn, NULL);
@@ -312,7 +287,7 @@ command_activity_outcome(Turn *turn, Command *command)
 		default:
 			failure_raise(ERRCODE_WF_ACTIVITY_FAILED, event->attributes);
 	}
-	return command_event_payload(event);
+	return turn_event_payload(event);
 }
 
 /*
@@ -411,7 +386,7 @@ read_signal(Turn *turn, text *name)
 	int			event = queue->events[queue->read++];
 
 	turn_see(turn, event);
-	return command_event_payload(&turn->events[event]);
+	return turn_event_payload(&turn->events[event]);
 }
 
 Jsonb *

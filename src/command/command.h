@@ -8,6 +8,10 @@
 #ifndef DURABLE_COMMAND_H
 #define DURABLE_COMMAND_H
 
+#include "base/clock.h"
+#include "store/activity.h"
+#include "store/execution.h"
+#include "store/history.h"
 #include "turn/turn.h"
 
 /* No event: later than any index */
@@ -19,8 +23,6 @@ extern void command_raise_if_cancelled(Turn *turn);
 extern int	command_pending_cancel(Turn *turn);
 extern void command_check_limits(Turn *turn);
 pg_noreturn extern void command_wait_for(Turn *turn, int32 command, text *signal, const char *what);
-extern int	command_record(Turn *turn, EventType type, int32 command, const text *name, Jsonb *attributes);
-extern Jsonb *command_event_payload(const Event *event);
 extern Jsonb *command_activity_outcome(Turn *turn, Command *command);
 
 extern DueTime command_due_after(const Turn *turn, const Interval *span);

@@ -16,8 +16,12 @@
 
 #include "command/command.h"
 #include "command/elsewhere.h"
-#include "command/saga.h"
+#include "store/activity.h"
+#include "store/history.h"
+#include "turn/leave.h"
 #include "turn/match.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 
 /*
@@ -34,10 +38,10 @@ request_cancel(Turn *turn, int32 number)
 	if (command->cancel_event >= 0)
 		return;
 	if (is_child)
-		(void) command_record(turn, EVENT_CANCEL_EXTERNAL_INITIATED, number, NULL,
+		(void) turn_record(turn, EVENT_CANCEL_EXTERNAL_INITIATED, number, NULL,
 							  turn->events[command->event].attributes);
 	else
-		(void) command_record(turn, EVENT_ACTIVITY_CANCEL_REQUESTED, number, NULL, NULL);
+		(void) turn_record(turn, EVENT_ACTIVITY_CANCEL_REQUESTED, number, NULL, NULL);
 	if (command->cancellation == CANCELLATION_ABANDON)
 		return;
 	old = MemoryContextSwitchTo(turn->context);

@@ -27,23 +27,26 @@
 #include "base/extension.h"
 #include "base/failure.h"
 #include "base/json.h"
-#include "base/stopevent.h"
+#include "base/text.h"
 #include "command/command.h"
 #include "command/external.h"
+#include "command/step.h"
 #include "miscadmin.h"
 #include "run/outside.h"
+#include "shared/stopevent.h"
 #include "shared/txn.h"
+#include "store/execution.h"
 #include "store/find.h"
+#include "store/history.h"
+#include "store/mailbox.h"
 #include "store/payload.h"
+#include "store/store.h"
+#include "turn/leave.h"
 #include "turn/match.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-
-static void *
-keep(const void *value)
-{
-	return value ? PG_DETOAST_DATUM_COPY(PointerGetDatum(value)) : NULL;
-}
 
 /*
  * Copy a request to the turn's memory: it is carried out after the code has left
@@ -55,9 +58,9 @@ keep_request(Turn *turn, const ExternalRequest *request)
 	ExternalRequest *copy = palloc(sizeof(ExternalRequest));
 
 	*copy = *request;
-	copy->workflow_id = keep(request->workflow_id);
-	copy->name = keep(request->name);
-	copy->payload = keep(request->payload);
+	copy->workflow_id = varlena_copy(request->workflow_id);
+	copy->name = varlena_copy(request->name);
+	copy->payload = varlena_copy(request->payload);
 	if (request->run_id)
 	{
 		copy->run_id = palloc(sizeof(pg_uuid_t));
@@ -162,7 +165,7 @@ send_message(Turn *turn, const ExternalRequest *request, bool *wait)
 						  "permission denied for workflow \"%s\"", request);
 		if (found.status != STATUS_RUNNING)
 			return failed("already_closed", ERRCODE_WF_ALREADY_CLOSED, "workflow \"%s\" is already closed", request);
-		if (memcmp(&found.run_id, &turn->execution->run_id, sizeof(pg_uuid_t)) == 0)
+		if (uuid_equal(&found.run_id, &turn->execution->run_id))
 		{
 			send_to_self(turn, &found, request);
 			return NULL;
@@ -210,14 +213,14 @@ external_step(Turn *turn)
 	STOP_EVENT(external_sent);
 	if (!wait)
 	{
-		index = command_record(turn, request->initiated, number, request->name, describe(request));
+		index = turn_record(turn, request->initiated, number, request->name, describe(request));
 		turn->events[index].payload = request->payload;
 		turn->events[index].payload_id = payload_set_aside(&turn->execution->run_id, &turn->events[index].payload);
 		if (failure)
-			(void) command_record(turn, signal ? EVENT_SIGNAL_EXTERNAL_FAILED : EVENT_CANCEL_EXTERNAL_FAILED,
+			(void) turn_record(turn, signal ? EVENT_SIGNAL_EXTERNAL_FAILED : EVENT_CANCEL_EXTERNAL_FAILED,
 								  number, NULL, failure);
 		else
-			(void) command_record(turn, signal ? EVENT_EXTERNAL_SIGNALED : EVENT_EXTERNAL_CANCEL_REQUESTED,
+			(void) turn_record(turn, signal ? EVENT_EXTERNAL_SIGNALED : EVENT_EXTERNAL_CANCEL_REQUESTED,
 								  number, NULL, NULL);
 	}
 	store_end(&scope);

@@ -9,6 +9,7 @@
 #define DURABLE_EXTERNAL_H
 
 #include "command/step.h"
+#include "store/history.h"
 #include "turn/turn.h"
 
 typedef struct ExternalRequest

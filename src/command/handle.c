@@ -28,12 +28,20 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/extension.h"
 #include "catalog/pg_type.h"
 #include "command/child_command.h"
+#include "command/command.h"
 #include "command/elsewhere.h"
 #include "command/handle.h"
+#include "store/activity.h"
+#include "store/execution.h"
+#include "store/history.h"
+#include "turn/leave.h"
 #include "turn/match.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -280,7 +288,7 @@ outcome(Turn *turn, Handle handle)
 	{
 		case EVENT_WORKFLOW_SIGNALED:
 			turn_see(turn, end);
-			return command_event_payload(&turn->events[end]);
+			return turn_event_payload(&turn->events[end]);
 		case EVENT_TIMER_FIRED:
 			turn_see(turn, end);
 			return NULL;

@@ -8,7 +8,7 @@
 #ifndef DURABLE_HANDLE_H
 #define DURABLE_HANDLE_H
 
-#include "command/command.h"
+#include "turn/turn.h"
 
 typedef enum HandleKind
 {

@@ -19,6 +19,10 @@
 #include "base/json.h"
 #include "command/command.h"
 #include "command/marker.h"
+#include "store/history.h"
+#include "turn/leave.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
@@ -46,7 +50,7 @@ command_version(Turn *turn, const text *change, int32 min, int32 max)
 		command_check_limits(turn);
 		json_begin(&b);
 		json_add_int(&b, "version", max);
-		(void) command_record(turn, EVENT_MARKER_RECORDED, 0, change, json_end(&b));
+		(void) turn_record(turn, EVENT_MARKER_RECORDED, 0, change, json_end(&b));
 		marker = turn_marker(turn, change);
 	}
 	marker->seen = true;

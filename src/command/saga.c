@@ -37,28 +37,17 @@
 #include "base/extension.h"
 #include "base/failure.h"
 #include "base/json.h"
-#include "base/stopevent.h"
+#include "base/text.h"
 #include "command/command.h"
 #include "command/saga.h"
+#include "shared/stopevent.h"
+#include "store/history.h"
+#include "turn/leave.h"
+#include "turn/match.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-
-void
-saga_begin_pass(Turn *turn)
-{
-	Saga	   *saga = &turn->saga;
-
-	saga->compensations = NIL;
-	saga->failures = NIL;
-	saga->running = false;
-	saga->after_code = false;
-}
-
-static void *
-keep(const void *value)
-{
-	return value ? PG_DETOAST_DATUM_COPY(PointerGetDatum(value)) : NULL;
-}
 
 /*
  * Without a policy of its own a compensation is retried until it succeeds,
@@ -87,23 +76,23 @@ saga_register(Turn *turn, const Compensation *compensation)
 	{
 		TaskRequest *task = &c->task;
 
-		task->name = keep(task->name);
-		task->input = keep(task->input);
-		task->task_queue = keep(task->task_queue);
-		task->options.fairness_key = keep(task->options.fairness_key);
-		task->options.activity_id = keep(task->options.activity_id);
-		task->options.retry = keep(task->options.retry);
-		task->summary = task->summary ? keep(task->summary) : cstring_to_text("compensation");
+		task->name = varlena_copy(task->name);
+		task->input = varlena_copy(task->input);
+		task->task_queue = varlena_copy(task->task_queue);
+		task->options.fairness_key = varlena_copy(task->options.fairness_key);
+		task->options.activity_id = varlena_copy(task->options.activity_id);
+		task->options.retry = varlena_copy(task->options.retry);
+		task->summary = task->summary ? varlena_copy(task->summary) : cstring_to_text("compensation");
 	}
 	else
 	{
 		StepRequest *step = &c->step;
 
-		step->name = keep(step->name);
-		step->input = keep(step->input);
-		step->activity_id = keep(step->activity_id);
-		step->retry = step->retry ? keep(step->retry) : endless_retry();
-		step->summary = step->summary ? keep(step->summary) : cstring_to_text("compensation");
+		step->name = varlena_copy(step->name);
+		step->input = varlena_copy(step->input);
+		step->activity_id = varlena_copy(step->activity_id);
+		step->retry = step->retry ? varlena_copy(step->retry) : endless_retry();
+		step->summary = step->summary ? varlena_copy(step->summary) : cstring_to_text("compensation");
 	}
 	turn->saga.compensations = lcons(c, turn->saga.compensations);
 	MemoryContextSwitchTo(old);
@@ -205,16 +194,6 @@ saga_run(Turn *turn)
 }
 
 /*
- * Does the history say that the code, which runs, fails and is followed by
- * compensations?
- */
-bool
-saga_follows(Turn *turn)
-{
-	return turn->saga.started >= 0 && !turn->saga.after_code;
-}
-
-/*
  * The code ended without a result: are there compensations to be run?
  */
 bool
@@ -230,7 +209,7 @@ saga_begin(Turn *turn)
 	{
 		if (saga->compensations == NIL)
 			return false;
-		(void) command_record(turn, EVENT_COMPENSATION_STARTED, 0, NULL,
+		(void) turn_record(turn, EVENT_COMPENSATION_STARTED, 0, NULL,
 							  turn->end == PASS_TIMED_OUT ? failure_of_timeout(turn->timeout) : turn->failure);
 	}
 	STOP_EVENT(saga_begin);
@@ -315,15 +294,6 @@ saga_gives_up(Turn *turn)
 		return false;
 	turn->timeout = text_to_cstring(turn->events[turn->saga.timeout].name);
 	return true;
-}
-
-/*
- * Index of the timeout that ends the code at a wait, NEVER where none does
- */
-int
-saga_pending_timeout(Turn *turn)
-{
-	return turn->saga.timeout < 0 || turn->saga.running ? NEVER : turn->saga.timeout;
 }
 
 /*

@@ -18,19 +18,16 @@ typedef struct Compensation
 	TaskRequest task;
 } Compensation;
 
-extern void saga_begin_pass(Turn *turn);
 extern void saga_register(Turn *turn, const Compensation *compensation);
 extern void saga_clear(Turn *turn);
 extern void saga_run(Turn *turn);
 
-extern bool saga_follows(Turn *turn);
 extern bool saga_begin(Turn *turn);
 extern void saga_after_code(Turn *turn);
 extern bool saga_is_open(Turn *turn);
 
 extern void saga_take_timeout(Turn *turn);
 extern bool saga_gives_up(Turn *turn);
-extern int	saga_pending_timeout(Turn *turn);
 extern Jsonb *saga_failure(Turn *turn, Jsonb *failure);
 
 #endif							/* DURABLE_SAGA_H */

@@ -42,9 +42,9 @@
 #include "base/json.h"
 #include "base/retry.h"
 #include "base/settings.h"
-#include "base/stopevent.h"
 #include "base/testmode.h"
-#include "base/watchdog.h"
+#include "call/callable.h"
+#include "call/convert.h"
 #include "call/guarded.h"
 #include "call/leftovers.h"
 #include "call/running.h"
@@ -55,12 +55,22 @@
 #include "fence/fence.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "shared/stopevent.h"
 #include "shared/suspect.h"
 #include "shared/tell.h"
+#include "shared/watchdog.h"
 #include "storage/proc.h"
+#include "store/activity.h"
+#include "store/execution.h"
+#include "store/history.h"
+#include "store/mailbox.h"
 #include "store/payload.h"
+#include "store/store.h"
 #include "store/timer.h"
+#include "turn/leave.h"
 #include "turn/mock.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
@@ -412,16 +422,6 @@ record_failure(Turn *turn, ErrorData *edata, WatchdogReason watchdog, Jsonb *fai
 }
 
 /*
- * Does the failure come from sharing the transaction with others?
- */
-bool
-step_wants_to_be_alone(int sqlstate, WatchdogReason watchdog)
-{
-	return watchdog == WATCHDOG_BATCH || sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ||
-		sqlstate == ERRCODE_T_R_DEADLOCK_DETECTED || sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE;
-}
-
-/*
  * Which attempt it was that completed, where it was not the first
  */
 static Jsonb *
@@ -486,7 +486,7 @@ step_run(Turn *turn)
 		turn->pending_done = attempt > 1 ? turn->step.command : turn->pending_done;
 		return STEP_DONE;
 	}
-	if (turn->mode.shared && !turn->mode.alone && step_wants_to_be_alone(edata->sqlerrcode, end.watchdog))
+	if (turn->mode.shared && !turn->mode.alone && wants_to_be_alone(edata->sqlerrcode, end.watchdog))
 		return STEP_ALONE;
 	/* the batch is undone, and the step was never tried */
 	if (end.watchdog == WATCHDOG_GIVE_WAY)

@@ -8,7 +8,7 @@
 #ifndef DURABLE_STEP_H
 #define DURABLE_STEP_H
 
-#include "base/watchdog.h"
+#include "base/clock.h"
 #include "turn/turn.h"
 
 /* A function that takes longer is run alone */
@@ -29,7 +29,6 @@ typedef enum StepEnd
 
 extern StepEnd step_run(Turn *turn);
 extern bool step_in_place(Turn *turn);
-extern bool step_wants_to_be_alone(int sqlstate, WatchdogReason watchdog);
 extern bool step_is_slow(const StepRequest *step);
 extern bool step_is_due(Turn *turn, int32 command, DueTime *timer);
 

@@ -20,7 +20,12 @@
 #include "base/json.h"
 #include "command/command.h"
 #include "command/upsert.h"
+#include "store/execution.h"
+#include "store/history.h"
 #include "store/payload.h"
+#include "turn/match.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
@@ -125,7 +130,7 @@ upsert_command(Turn *turn, EventType type, const char *call, Jsonb *values)
 	json_add_jsonb(&b, key_of(type), values);
 	if (first)
 		json_add_jsonb(&b, "before", before);
-	(void) command_record(turn, type, turn->next_command - 1, NULL, json_end(&b));
+	(void) turn_record(turn, type, turn->next_command - 1, NULL, json_end(&b));
 }
 
 /*

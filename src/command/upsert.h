@@ -8,6 +8,7 @@
 #ifndef DURABLE_UPSERT_H
 #define DURABLE_UPSERT_H
 
+#include "store/history.h"
 #include "turn/turn.h"
 
 extern void upsert_command(Turn *turn, EventType type, const char *call, Jsonb *values);

@@ -36,6 +36,8 @@
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/extension.h"
+#include "call/leftovers.h"
+#include "call/running.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
@@ -47,6 +49,8 @@
 #include "store/store.h"
 #include "tcop/pquery.h"
 #include "tcop/utility.h"
+#include "turn/leave.h"
+#include "turn/turn.h"
 #include "utils/memutils.h"
 
 static object_access_hook_type prev_object_access_hook = NULL;
@@ -269,4 +273,5 @@ durable_fence_init(void)
 	ExecutorRun_hook = fence_executor_run;
 	prev_utility_hook = ProcessUtility_hook;
 	ProcessUtility_hook = fence_utility;
+	watch_plpgsql_hook = fence_watch_plpgsql;
 }

@@ -21,8 +21,6 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "base/extension.h"
-#include "base/stopevent.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
@@ -33,7 +31,9 @@
 #include "miscadmin.h"
 #include "process/ddl.h"
 #include "shared/queue.h"
+#include "shared/shmem.h"
 #include "shared/slots.h"
+#include "shared/stopevent.h"
 #include "shared/taskqueue.h"
 #include "shared/txn.h"
 #include "shared/waiter.h"

@@ -23,6 +23,7 @@
 #include "process/in_hand.h"
 #include "process/why.h"
 #include "shared/queue.h"
+#include "shared/shmem.h"
 #include "utils/acl.h"
 
 #define MAX_ROLES	64

@@ -8,7 +8,7 @@
 #ifndef DURABLE_IN_HAND_H
 #define DURABLE_IN_HAND_H
 
-#include "shared/taskqueue.h"
+#include "shared/shmem.h"
 
 extern bool mail_is_in_hand(Queue *queue);
 extern bool tasks_are_in_hand(TaskQueue *queue, Oid owner);

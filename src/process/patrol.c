@@ -32,7 +32,7 @@
 
 #include "base/clock.h"
 #include "base/guc.h"
-#include "base/stopevent.h"
+#include "base/text.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "process/in_hand.h"
@@ -41,11 +41,17 @@
 #include "shared/fairness.h"
 #include "shared/finding.h"
 #include "shared/queue.h"
+#include "shared/shmem.h"
+#include "shared/stopevent.h"
+#include "shared/taskqueue.h"
 #include "shared/trouble.h"
 #include "shared/txn.h"
 #include "shared/waiter.h"
+#include "store/activity.h"
 #include "store/execution.h"
+#include "store/mailbox.h"
 #include "store/patrol_scan.h"
+#include "store/store.h"
 #include "store/timer.h"
 #include "task/check.h"
 #include "task/task.h"
@@ -126,7 +132,7 @@ see(const Sight *sight, int64 now)
 	entry->since = now;
 	for (int i = 0; i < counts[1 - current]; i++)
 		if (before[i].kind == sight->kind && before[i].number == sight->number && before[i].command == sight->command &&
-			before[i].part == sight->part && memcmp(&before[i].run_id, &sight->run_id, sizeof(pg_uuid_t)) == 0)
+			before[i].part == sight->part && uuid_equal(&before[i].run_id, &sight->run_id))
 			entry->since = before[i].since;
 }
 
@@ -268,11 +274,11 @@ look_at_waits(int64 now)
 
 		for (int j = 0; j < counts[current] && !known; j++)
 			known = sights[current][j].kind == FOUND_WAIT &&
-				memcmp(&sights[current][j].run_id, &seen[i].run_id, sizeof(pg_uuid_t)) == 0;
+				uuid_equal(&sights[current][j].run_id, &seen[i].run_id);
 		if (!known)
 			see(&seen[i], now);
 	}
-	unsettled |= memcmp(&parents_cursor, &(pg_uuid_t) {{0}}, sizeof(pg_uuid_t)) != 0;
+	unsettled |= !uuid_equal(&parents_cursor, &(pg_uuid_t) {{0}});
 }
 
 static void

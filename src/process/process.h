@@ -8,7 +8,7 @@
 #ifndef DURABLE_PROCESS_H
 #define DURABLE_PROCESS_H
 
-#include "shared/slots.h"
+#include "shared/shmem.h"
 
 extern Slot *process_begin(Datum arg, const char *name);
 extern void process_reload_config(void);

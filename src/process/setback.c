@@ -33,10 +33,11 @@
 #include "postgres.h"
 
 #include "base/clock.h"
-#include "base/stopevent.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "process/setback.h"
+#include "shared/shmem.h"
+#include "shared/stopevent.h"
 #include "shared/taskqueue.h"
 #include "store/store.h"
 #include "utils/timestamp.h"

@@ -35,22 +35,19 @@
 #include "base/extension.h"
 #include "base/failure.h"
 #include "base/json.h"
-#include "base/stopevent.h"
 #include "run/child.h"
-#include "run/outside.h"
-#include "shared/holder.h"
-#include "shared/txn.h"
+#include "shared/stopevent.h"
+#include "store/execution.h"
 #include "store/family.h"
 #include "store/find.h"
+#include "store/history.h"
+#include "store/mailbox.h"
 #include "store/payload.h"
+#include "store/store.h"
 #include "task/sweep.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
-/* Children that one transaction terminates at most */
-#define MAX_TERMINATED		1000
-
-#define POLICY_REASON		"by parent close policy"
 #define REQUEST_REASON		"requested by the parent workflow"
 
 static MessageKind
@@ -186,76 +183,6 @@ child_adopt(const Execution *parent, int32 command, text *workflow, text *workfl
 }
 
 /*
- * Ask the children of closed runs to cancel themselves whose start said so.
- * Those that someone else is closing are looked at again later.
- */
-static void
-cancel_children(const pg_uuid_t *parents, int count, Oid owner)
-{
-	Member	   *left;
-	int			nleft = family_cancel(parents, count, NULL, 0, POLICY_REASON, &left);
-
-	STOP_EVENT(children_cancelled);
-	for (int i = 0; i < nleft; i++)
-		sweep_later(&left[i].parent, SWEEP_CANCEL_CHILDREN, owner);
-}
-
-/*
- * Terminate those whose start said so.  Returns those that have children
- * themselves; `room' is what the transaction may still terminate.
- */
-static int
-terminate_children(const pg_uuid_t *parents, int count, Oid owner, int *room, pg_uuid_t **next)
-{
-	Execution  *children;
-	pg_uuid_t  *left;
-	int			nleft;
-	int			nnext = 0;
-	int			n = execution_lock_children(parents, count, CLOSE_TERMINATE, *room, &children);
-
-	*room -= n;
-	*next = palloc(Max(n, 1) * sizeof(pg_uuid_t));
-	for (int i = 0; i < n; i++)
-	{
-		txn_locked(children[i].owner, &children[i].run_id);
-		if (children[i].has_children)
-			(*next)[nnext++] = children[i].run_id;
-	}
-	runs_close_terminated(children, n, cstring_to_text(POLICY_REASON), NULL);
-	STOP_EVENT(children_terminated);
-	nleft = family_parents(parents, count, CLOSE_TERMINATE, &left);
-	for (int i = 0; i < nleft; i++)
-		sweep_later(&left[i], SWEEP_RUN, owner);
-	return nnext;
-}
-
-static void
-terminate_all(const pg_uuid_t *parents, int count, Oid owner, bool cancel)
-{
-	int			room = MAX_TERMINATED;
-
-	while (count > 0)
-	{
-		pg_uuid_t  *next;
-
-		if (cancel)
-			cancel_children(parents, count, owner);
-		count = terminate_children(parents, count, owner, &room, &next);
-		parents = next;
-		cancel = true;
-	}
-}
-
-/*
- * Runs have closed: see to their children
- */
-void
-children_close(const pg_uuid_t *parents, int count, Oid owner)
-{
-	terminate_all(parents, count, owner, true);
-}
-
-/*
  * A parent asks children of its own to cancel themselves
  */
 void
@@ -266,28 +193,6 @@ children_cancel(const pg_uuid_t *parent, const int32 *commands, int count, Oid o
 
 	for (int i = 0; i < nleft; i++)
 		sweep_later(parent, left[i].command, owner);
-}
-
-/*
- * Go on with what was left the time before; the parent is closed
- */
-void
-children_sweep(const pg_uuid_t *parent, int32 command, Oid owner)
-{
-	pg_uuid_t  *left;
-	int			n;
-
-	if (command > 0)
-		children_cancel(parent, &command, 1, owner);
-	else if (command == SWEEP_CANCEL_CHILDREN)
-		cancel_children(parent, 1, owner);
-	else
-	{
-		terminate_all(parent, 1, owner, false);
-		/* who has them in a step gives them away */
-		n = family_left(parent, 1, CLOSE_TERMINATE, MAX_DOOMED, &left);
-		holders_doom(left, n);
-	}
 }
 
 /*

@@ -10,7 +10,7 @@
 #define DURABLE_CHILD_H
 
 #include "store/execution.h"
-#include "store/mailbox.h"
+#include "store/store.h"
 
 /* On disk: durable.execution.parent_close_policy */
 typedef enum ParentClosePolicy
@@ -26,9 +26,7 @@ typedef enum ParentClosePolicy
 
 extern void child_report(RowBatch *mail, const Execution *child, RunStatus status, Jsonb *result, Jsonb *failure);
 extern void child_adopt(const Execution *parent, int32 command, text *workflow, text *workflow_id, const pg_uuid_t *run_id);
-extern void children_close(const pg_uuid_t *parents, int count, Oid owner);
 extern void children_cancel(const pg_uuid_t *parent, const int32 *commands, int count, Oid owner);
 extern void children_tell_again(const Execution *parent);
-extern void children_sweep(const pg_uuid_t *parent, int32 command, Oid owner);
 
 #endif							/* DURABLE_CHILD_H */

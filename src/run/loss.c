@@ -19,11 +19,16 @@
 #include "postgres.h"
 
 #include "base/guc.h"
-#include "base/stopevent.h"
+#include "batch/batch.h"
 #include "run/loss.h"
 #include "run/pausing.h"
+#include "shared/stopevent.h"
 #include "shared/suspect.h"
 #include "shared/txn.h"
+#include "store/execution.h"
+#include "store/mailbox.h"
+#include "store/store.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 
 /*

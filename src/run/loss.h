@@ -9,6 +9,7 @@
 #define DURABLE_LOSS_H
 
 #include "batch/batch.h"
+#include "turn/turn.h"
 
 extern void losses_find(Batch *batch);
 extern TurnEnd loss_take(BatchRun *run, Turn *turn);

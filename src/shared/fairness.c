@@ -33,6 +33,7 @@
 #include "base/compat.h"
 #include "common/hashfn.h"
 #include "shared/fairness.h"
+#include "shared/shmem.h"
 #include "shared/taskqueue.h"
 
 #define STRIDE			(INT64CONST(1) << 20)

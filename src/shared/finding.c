@@ -13,8 +13,10 @@
  */
 #include "postgres.h"
 
+#include "base/text.h"
 #include "miscadmin.h"
 #include "shared/finding.h"
+#include "shared/shmem.h"
 
 const char *
 finding_name(FindingKind kind)
@@ -30,7 +32,7 @@ static bool
 is_same(const Finding *a, const Finding *b)
 {
 	return a->dbid == b->dbid && a->kind == b->kind && a->number == b->number &&
-		memcmp(&a->run_id, &b->run_id, sizeof(pg_uuid_t)) == 0;
+		uuid_equal(&a->run_id, &b->run_id);
 }
 
 /*

@@ -35,8 +35,10 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "base/text.h"
 #include "miscadmin.h"
 #include "shared/holder.h"
+#include "shared/shmem.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/shmem.h"
@@ -126,7 +128,7 @@ any_wanted(void)
 static bool
 is_doomed(const Doomed *doomed, const pg_uuid_t *run_id)
 {
-	return doomed->dbid == MyDatabaseId && memcmp(&doomed->run_id, run_id, sizeof(pg_uuid_t)) == 0;
+	return doomed->dbid == MyDatabaseId && uuid_equal(&doomed->run_id, run_id);
 }
 
 static bool
@@ -139,7 +141,7 @@ is_wanted(const pg_uuid_t *run_id)
 		result = shared->doomed[i].until > now && is_doomed(&shared->doomed[i], run_id);
 	for (int i = 0; i < MaxBackends && !result && shared->nwanted > 0; i++)
 		result = holders[i].want_dbid == MyDatabaseId &&
-			memcmp(&holders[i].want_run, run_id, sizeof(pg_uuid_t)) == 0;
+			uuid_equal(&holders[i].want_run, run_id);
 	return result;
 }
 
@@ -246,7 +248,7 @@ holders_interrupt(const pg_uuid_t *run_ids, int count)
 		LWLockAcquire(&holder->lock, LW_SHARED);
 		for (int j = 0; holder->dbid == MyDatabaseId && j < holder->count && !holder->wanted; j++)
 			for (int k = 0; k < count && !holder->wanted; k++)
-				holder->wanted = memcmp(&holder->runs[j], &run_ids[k], sizeof(pg_uuid_t)) == 0;
+				holder->wanted = uuid_equal(&holder->runs[j], &run_ids[k]);
 		LWLockRelease(&holder->lock);
 	}
 }

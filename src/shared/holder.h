@@ -8,7 +8,8 @@
 #ifndef DURABLE_HOLDER_H
 #define DURABLE_HOLDER_H
 
-#include "shared/shmem.h"
+#include "storage/proc.h"
+#include "utils/uuid.h"
 
 /* How long others wait before a slow step of a role beyond its share is undone */
 #define YIELD_MS		1000

@@ -30,8 +30,10 @@
 #include "postgres.h"
 
 #include "base/testmode.h"
+#include "base/text.h"
 #include "miscadmin.h"
 #include "shared/queue.h"
+#include "shared/shmem.h"
 #include "storage/latch.h"
 
 #define RELEASE_CHUNK	32
@@ -146,7 +148,7 @@ queue_skip(Queue *queue, const pg_uuid_t *run_id, int64 seq)
 
 	LWLockAcquire(&queue->skipping, LW_EXCLUSIVE);
 	for (i = 0; i < queue->nskips; i++)
-		if (memcmp(&queue->skips[i].run_id, run_id, sizeof(pg_uuid_t)) == 0)
+		if (uuid_equal(&queue->skips[i].run_id, run_id))
 			break;
 	if (i < queue->nskips)
 		queue->skips[i].seq = Min(queue->skips[i].seq, seq);
@@ -174,7 +176,7 @@ queue_release(Queue *queue, const pg_uuid_t *run_ids, int count)
 		LWLockAcquire(&queue->skipping, LW_EXCLUSIVE);
 		for (int i = queue->nskips - 1; i >= 0; i--)
 			for (int j = from; j < to; j++)
-				if (memcmp(&queue->skips[i].run_id, &run_ids[j], sizeof(pg_uuid_t)) == 0)
+				if (uuid_equal(&queue->skips[i].run_id, &run_ids[j]))
 				{
 					low = Min(low, queue->skips[i].seq);
 					queue->skips[i] = queue->skips[--queue->nskips];
@@ -204,7 +206,7 @@ queue_is_skipped(Queue *queue, const pg_uuid_t *run_id, int64 seq)
 	LWLockAcquire(&queue->skipping, LW_SHARED);
 	result = queue->skipped <= seq;
 	for (int i = 0; i < queue->nskips && !result; i++)
-		result = queue->skips[i].seq <= seq && memcmp(&queue->skips[i].run_id, run_id, sizeof(pg_uuid_t)) == 0;
+		result = queue->skips[i].seq <= seq && uuid_equal(&queue->skips[i].run_id, run_id);
 	LWLockRelease(&queue->skipping);
 	return result;
 }

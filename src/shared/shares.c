@@ -24,6 +24,7 @@
 #include "base/guc.h"
 #include "shared/holder.h"
 #include "shared/shares.h"
+#include "shared/shmem.h"
 
 /*
  * What a role has of a kind

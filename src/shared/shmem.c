@@ -33,9 +33,7 @@
 #include "base/clock.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "shared/holder.h"
 #include "shared/shmem.h"
-#include "shared/suspect.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/shmem.h"
@@ -44,34 +42,31 @@
 
 Shared	   *shared = NULL;
 
-static shmem_request_hook_type prev_shmem_request_hook = NULL;
-static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
-
 static Size
 shared_size(void)
 {
 	return add_size(offsetof(Shared, waiters), mul_size(sizeof(Waiter), MaxBackends));
 }
 
-static void
-shmem_request(void)
+/*
+ * While the server makes room
+ */
+void
+shared_request(void)
 {
-	if (prev_shmem_request_hook)
-		prev_shmem_request_hook();
 	RequestAddinShmemSpace(shared_size());
 	RequestNamedLWLockTranche("durable", 4);
-	holders_shmem_request();
 }
 
-static void
-shmem_startup(void)
+/*
+ * At the server's start, and again after a crash; false where it was there
+ * already.  The caller holds AddinShmemInitLock.
+ */
+bool
+shared_startup(void)
 {
 	bool		found;
 
-	if (prev_shmem_startup_hook)
-		prev_shmem_startup_hook();
-
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shared = ShmemInitStruct("durable", shared_size(), &found);
 	if (!found)
 	{
@@ -102,19 +97,8 @@ shmem_startup(void)
 			SpinLockInit(&shared->task_queues[i].mutex);
 		for (int i = 0; i < MAX_ERRANDS; i++)
 			SpinLockInit(&shared->errands[i].mutex);
-		suspects_startup();
 	}
-	holders_shmem_startup();
-	LWLockRelease(AddinShmemInitLock);
-}
-
-void
-durable_shmem_init(void)
-{
-	prev_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = shmem_request;
-	prev_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = shmem_startup;
+	return !found;
 }
 
 /*

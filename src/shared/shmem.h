@@ -359,7 +359,8 @@ typedef struct Shared
 /* NULL where the library is not in shared_preload_libraries */
 extern Shared *shared;
 
-extern void durable_shmem_init(void);
+extern void shared_request(void);
+extern bool shared_startup(void);
 extern void shared_lock(LWLock *lock, LWLockMode mode);
 extern Database *durable_database(Oid dbid, bool create);
 extern void clip_text(char *to, const char *from, size_t size);

@@ -16,11 +16,12 @@
 #include <signal.h>
 
 #include "base/clock.h"
-#include "base/stopevent.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "shared/queue.h"
+#include "shared/shmem.h"
 #include "shared/slots.h"
+#include "shared/stopevent.h"
 #include "shared/taskqueue.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"

@@ -40,12 +40,13 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
-#include "base/stopevent.h"
+#include "base/text.h"
 #include "libpq/pqsignal.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
 #include "shared/shmem.h"
+#include "shared/stopevent.h"
 #include "shared/suspect.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
@@ -97,7 +98,7 @@ is_run(const Suspect *suspect)
 {
 	static const pg_uuid_t none = {{0}};
 
-	return memcmp(&suspect->run_id, &none, sizeof(pg_uuid_t)) != 0;
+	return !uuid_equal(&suspect->run_id, &none);
 }
 
 /*
@@ -290,7 +291,7 @@ suspect_find(const pg_uuid_t *run_id, char *step)
 	{
 		Suspect    *suspect = &shared->suspects[i];
 
-		found = suspect->dbid == MyDatabaseId && memcmp(&suspect->run_id, run_id, sizeof(pg_uuid_t)) == 0;
+		found = suspect->dbid == MyDatabaseId && uuid_equal(&suspect->run_id, run_id);
 		if (found)
 			strlcpy(step, suspect->step, NAMEDATALEN);
 	}
@@ -340,7 +341,7 @@ suspect_clear(const pg_uuid_t *run_id)
 	shared_lock(shared->directory, LW_EXCLUSIVE);
 	for (int i = 0; i < MAX_SUSPECTS; i++)
 		if (shared->suspects[i].dbid == MyDatabaseId &&
-			memcmp(&shared->suspects[i].run_id, run_id, sizeof(pg_uuid_t)) == 0)
+			uuid_equal(&shared->suspects[i].run_id, run_id))
 		{
 			shared->suspects[i].dbid = InvalidOid;
 			shared->nsuspects--;

@@ -22,11 +22,14 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "base/stopevent.h"
 #include "base/testmode.h"
+#include "base/text.h"
 #include "miscadmin.h"
 #include "shared/fairness.h"
+#include "shared/shmem.h"
+#include "shared/stopevent.h"
 #include "shared/tasknote.h"
+#include "shared/taskqueue.h"
 #include "utils/memutils.h"
 
 typedef struct Position
@@ -395,7 +398,7 @@ tell_cancel(const CancelNote *note)
 			continue;
 		SpinLockAcquire(&slot->mutex);
 		if (slot->dbid == MyDatabaseId && slot->lease == note->lease && slot->command == note->command &&
-			memcmp(&slot->run_id, &note->run_id, sizeof(pg_uuid_t)) == 0)
+			uuid_equal(&slot->run_id, &note->run_id))
 			slot->cancel = true;
 		SpinLockRelease(&slot->mutex);
 	}

@@ -8,7 +8,7 @@
 #ifndef DURABLE_TASKNOTE_H
 #define DURABLE_TASKNOTE_H
 
-#include "shared/taskqueue.h"
+#include "shared/shmem.h"
 
 extern void note_begin_change(TaskQueue *queue);
 extern void note_end_change(TaskQueue *queue);

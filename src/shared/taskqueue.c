@@ -57,6 +57,7 @@
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "shared/fairness.h"
+#include "shared/shmem.h"
 #include "shared/taskqueue.h"
 #include "shared/waiter.h"
 #include "storage/latch.h"

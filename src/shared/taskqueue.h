@@ -9,7 +9,6 @@
 #define DURABLE_TASKQUEUE_H
 
 #include "shared/shmem.h"
-#include "shared/taskqueue_id.h"
 
 /* A place is the priority and the pass; see fairness.c. */
 #define PRIORITY_SHIFT	60

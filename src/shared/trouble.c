@@ -23,7 +23,6 @@
  */
 #include "postgres.h"
 
-#include "base/clock.h"
 #include "miscadmin.h"
 #include "shared/shmem.h"
 #include "shared/trouble.h"
@@ -56,16 +55,6 @@ trouble_may_be(int sqlstate)
 	int			category = ERRCODE_TO_CATEGORY(sqlstate);
 
 	return category == ERRCODE_INSUFFICIENT_RESOURCES || category == ERRCODE_SYSTEM_ERROR;
-}
-
-/*
- * Does it come from the disk, and pass when there is room?  These are not
- * waited for any longer than our own failures are.
- */
-bool
-trouble_is_disk(int sqlstate)
-{
-	return sqlstate == ERRCODE_DISK_FULL || sqlstate == ERRCODE_IO_ERROR;
 }
 
 /*

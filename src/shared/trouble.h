@@ -14,7 +14,6 @@
 #define TROUBLE_MAX_DELAY	4000
 
 extern bool trouble_may_be(int sqlstate);
-extern bool trouble_is_disk(int sqlstate);
 extern void trouble_name_database(const char *name);
 extern bool trouble_hides(const ErrorData *edata);
 extern void trouble_note(const ErrorData *edata);

@@ -33,11 +33,14 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
-#include "base/stopevent.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
 #include "shared/holder.h"
+#include "shared/queue.h"
+#include "shared/shmem.h"
+#include "shared/stopevent.h"
 #include "shared/suspect.h"
 #include "shared/tasknote.h"
 #include "shared/txn.h"
@@ -539,4 +542,15 @@ durable_txn_init(void)
 {
 	RegisterXactCallback(xact_callback, NULL);
 	RegisterSubXactCallback(subxact_callback, NULL);
+}
+
+/*
+ * What waiters know an update by (waiter.c): never 0
+ */
+uint32
+update_hash(const char *update_id)
+{
+	uint32		hash = hash_bytes((const unsigned char *) update_id, strlen(update_id));
+
+	return hash ? hash : 1;
 }

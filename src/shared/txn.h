@@ -8,7 +8,7 @@
 #ifndef DURABLE_TXN_H
 #define DURABLE_TXN_H
 
-#include "shared/queue.h"
+#include "shared/shmem.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -39,5 +39,6 @@ extern void txn_end_relaxed(TxnDurability needed);
 extern void txn_turns(void);
 extern void txn_wait_for_disk(bool starts);
 extern void txn_settle(void);
+extern uint32 update_hash(const char *update_id);
 
 #endif							/* DURABLE_TXN_H */

@@ -19,9 +19,10 @@
 
 #include "access/xact.h"
 #include "base/compat.h"
-#include "base/stopevent.h"
+#include "base/text.h"
 #include "miscadmin.h"
 #include "shared/shmem.h"
+#include "shared/stopevent.h"
 #include "shared/waiter.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -254,7 +255,7 @@ waiter_wake(const pg_uuid_t *run_ids, int n)
 		if (waiter->dbid != MyDatabaseId || waiter->topic != 0)
 			continue;
 		for (int j = 0; j < n; j++)
-			if (memcmp(&waiter->run_id, &run_ids[j], sizeof(pg_uuid_t)) == 0)
+			if (uuid_equal(&waiter->run_id, &run_ids[j]))
 			{
 				SetLatch(&waiter->proc->procLatch);
 				break;
@@ -301,7 +302,7 @@ waiter_wake_updates(const AnsweredUpdate *updates, int n)
 			continue;
 		for (int j = 0; j < n; j++)
 			if (waiter->update == updates[j].update &&
-				memcmp(&waiter->run_id, &updates[j].run_id, sizeof(pg_uuid_t)) == 0)
+				uuid_equal(&waiter->run_id, &updates[j].run_id))
 			{
 				SetLatch(&waiter->proc->procLatch);
 				break;

@@ -28,6 +28,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "store/activity.h"
+#include "store/store.h"
 #include "utils/builtins.h"
 
 /* Columns of durable.activity, in order */

@@ -8,7 +8,6 @@
 #ifndef DURABLE_ACTIVITY_H
 #define DURABLE_ACTIVITY_H
 
-#include "store/history.h"
 #include "store/store.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"

@@ -14,6 +14,7 @@
 
 #include "catalog/pg_type.h"
 #include "store/activity.h"
+#include "store/store.h"
 
 /*
  * Lock and read the next activities of a queue that can be claimed, but for

@@ -11,7 +11,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "store/activity.h"
 #include "store/attempt_log.h"
+#include "store/history.h"
+#include "store/store.h"
 
 enum
 {

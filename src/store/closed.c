@@ -11,6 +11,8 @@
 
 #include "catalog/pg_type.h"
 #include "store/closed.h"
+#include "store/execution.h"
+#include "store/store.h"
 #include "utils/builtins.h"
 
 static void *

@@ -26,6 +26,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "store/execution.h"
+#include "store/store.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 

@@ -14,12 +14,14 @@
  */
 #include "postgres.h"
 
-#include "base/json.h"
 #include "catalog/pg_type.h"
 #include "store/closed.h"
+#include "store/execution.h"
 #include "store/export.h"
 #include "store/export_check.h"
 #include "store/find.h"
+#include "store/history.h"
+#include "store/store.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"

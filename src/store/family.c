@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "shared/txn.h"
 #include "store/family.h"
+#include "store/store.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"

@@ -14,7 +14,9 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
+#include "store/execution.h"
 #include "store/find.h"
+#include "store/store.h"
 #include "utils/acl.h"
 
 static bool

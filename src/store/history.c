@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "store/history.h"
+#include "store/store.h"
 #include "utils/builtins.h"
 
 enum

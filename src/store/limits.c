@@ -10,7 +10,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "shared/shmem.h"
 #include "store/limits.h"
+#include "store/store.h"
 
 /*
  * The limits of a queue; false where it has none, and then they are 0

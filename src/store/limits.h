@@ -9,7 +9,6 @@
 #define DURABLE_LIMITS_H
 
 #include "shared/shmem.h"
-#include "store/store.h"
 #include "utils/jsonb.h"
 
 /* A row of durable.task_queue */

@@ -15,8 +15,8 @@
 #include "base/testmode.h"
 #include "catalog/pg_type.h"
 #include "shared/txn.h"
-#include "store/history.h"
 #include "store/mailbox.h"
+#include "store/store.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 

@@ -14,7 +14,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "shared/shmem.h"
+#include "store/activity.h"
 #include "store/patrol_scan.h"
+#include "store/store.h"
 
 /* Parents that one look goes through */
 #define PARENTS_EACH	200

@@ -15,6 +15,7 @@
 #include "base/guc.h"
 #include "catalog/pg_type.h"
 #include "store/payload.h"
+#include "store/store.h"
 
 /* Up to here TOAST of the row does as well */
 #define INLINE_LIMIT	(16 * 1024)

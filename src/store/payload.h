@@ -8,8 +8,8 @@
 #ifndef DURABLE_PAYLOAD_H
 #define DURABLE_PAYLOAD_H
 
-#include "store/store.h"
 #include "utils/jsonb.h"
+#include "utils/uuid.h"
 
 extern void payload_check(Jsonb *payload, const char *what);
 extern int64 payload_set_aside(const pg_uuid_t *run_id, Jsonb **payload);

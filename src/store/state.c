@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "store/state.h"
+#include "store/store.h"
 
 enum
 {

@@ -32,6 +32,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "base/compat.h"
 #include "base/extension.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"

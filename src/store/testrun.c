@@ -15,6 +15,8 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "store/activity.h"
+#include "store/store.h"
 #include "store/testrun.h"
 #include "utils/builtins.h"
 

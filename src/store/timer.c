@@ -12,9 +12,12 @@
  */
 #include "postgres.h"
 
-#include "base/stopevent.h"
+#include "base/clock.h"
 #include "catalog/pg_type.h"
+#include "shared/stopevent.h"
 #include "shared/txn.h"
+#include "store/mailbox.h"
+#include "store/store.h"
 #include "store/timer.h"
 
 enum

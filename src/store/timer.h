@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "store/mailbox.h"
+#include "store/store.h"
 #include "utils/array.h"
 
 /* In the order in which they fall due. */

@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "store/execution.h"
+#include "store/store.h"
 #include "store/update.h"
 #include "utils/builtins.h"
 

@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "base/clock.h"
 #include "catalog/pg_type.h"
+#include "store/store.h"
 #include "store/version.h"
 #include "utils/builtins.h"
 

@@ -8,7 +8,7 @@
 #ifndef DURABLE_VERSION_H
 #define DURABLE_VERSION_H
 
-#include "store/store.h"
+#include "utils/uuid.h"
 
 typedef struct CodeVersion
 {

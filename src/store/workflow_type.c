@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "store/store.h"
 #include "store/workflow_type.h"
 #include "utils/builtins.h"
 

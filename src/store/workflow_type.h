@@ -8,7 +8,6 @@
 #ifndef DURABLE_WORKFLOW_TYPE_H
 #define DURABLE_WORKFLOW_TYPE_H
 
-#include "store/store.h"
 #include "utils/jsonb.h"
 
 typedef struct WorkflowType

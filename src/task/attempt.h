@@ -8,8 +8,9 @@
 #ifndef DURABLE_ATTEMPT_H
 #define DURABLE_ATTEMPT_H
 
-#include "store/mailbox.h"
-#include "task/task.h"
+#include "store/activity.h"
+#include "store/history.h"
+#include "store/store.h"
 
 /* How an attempt ended that did not complete. */
 typedef struct AttemptFailure

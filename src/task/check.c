@@ -17,15 +17,19 @@
  */
 #include "postgres.h"
 
-#include "base/clock.h"
-#include "base/stopevent.h"
 #include "base/testmode.h"
+#include "base/text.h"
+#include "shared/shmem.h"
+#include "shared/stopevent.h"
 #include "shared/tasknote.h"
 #include "shared/txn.h"
 #include "storage/procarray.h"
+#include "store/activity.h"
+#include "store/history.h"
 #include "store/testrun.h"
 #include "task/attempt.h"
 #include "task/check.h"
+#include "task/task.h"
 #include "utils/builtins.h"
 
 #define GRACE	(5 * USECS_PER_SEC)
@@ -58,7 +62,7 @@ liveness(const Activity *a, TimestampTz *heartbeat)
 			continue;
 		SpinLockAcquire(&slot->mutex);
 		if (slot->lease == a->lease && slot->command == a->command &&
-			memcmp(&slot->run_id, &a->run_id, sizeof(pg_uuid_t)) == 0)
+			uuid_equal(&slot->run_id, &a->run_id))
 		{
 			*heartbeat = Max(*heartbeat, slot->heartbeat_at);
 			result = LIVES;

@@ -23,11 +23,15 @@
 #include "postgres.h"
 
 #include "base/clock.h"
-#include "base/stopevent.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "shared/fairness.h"
+#include "shared/shmem.h"
+#include "shared/stopevent.h"
 #include "shared/tasknote.h"
+#include "shared/taskqueue.h"
+#include "store/activity.h"
+#include "store/store.h"
 #include "task/claim.h"
 #include "task/task.h"
 

@@ -8,7 +8,8 @@
 #ifndef DURABLE_CLAIM_H
 #define DURABLE_CLAIM_H
 
-#include "task/task.h"
+#include "shared/shmem.h"
+#include "store/activity.h"
 
 typedef struct Claim
 {

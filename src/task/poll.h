@@ -8,7 +8,7 @@
 #ifndef DURABLE_POLL_H
 #define DURABLE_POLL_H
 
-#include "task/claim.h"
+#include "store/activity.h"
 
 typedef struct Poll
 {

@@ -28,7 +28,6 @@
 #include "base/failure.h"
 #include "base/guc.h"
 #include "base/settings.h"
-#include "base/stopevent.h"
 #include "call/callable.h"
 #include "call/guarded.h"
 #include "call/held_locks.h"
@@ -39,16 +38,23 @@
 #include "command/step.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "shared/shmem.h"
+#include "shared/stopevent.h"
 #include "shared/trouble.h"
 #include "shared/txn.h"
+#include "shared/watchdog.h"
 #include "storage/proc.h"
+#include "store/activity.h"
 #include "store/execution.h"
+#include "store/history.h"
 #include "store/identity.h"
 #include "store/payload.h"
+#include "store/store.h"
 #include "task/alone.h"
 #include "task/attempt.h"
 #include "task/claim.h"
 #include "task/sqltask.h"
+#include "task/task.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -163,7 +169,7 @@ run_in_batch(TaskBatch *batch, Activity *a)
 	STOP_EVENT(task_in_batch);
 	guarded_call(work, a, batch->claim.context, &end);
 	STOP_EVENT(task_ran);
-	if (end.error && (step_wants_to_be_alone(end.error->sqlerrcode, end.watchdog) || leftovers_want_alone()))
+	if (end.error && (wants_to_be_alone(end.error->sqlerrcode, end.watchdog) || leftovers_want_alone()))
 	{
 		run_later_alone(batch, &waiting);
 		return;

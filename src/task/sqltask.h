@@ -8,7 +8,8 @@
 #ifndef DURABLE_SQLTASK_H
 #define DURABLE_SQLTASK_H
 
-#include "batch/drive.h"
+#include "call/unwind.h"
+#include "shared/shmem.h"
 
 extern DriveResult sqltask_drive(TaskQueue *queue, Slot *slot, int *tasks);
 extern DriveResult sqltask_drive_all(Oid owner, int *tasks);

@@ -15,12 +15,15 @@
 #include "postgres.h"
 
 #include "base/clock.h"
-#include "base/stopevent.h"
-#include "run/child.h"
+#include "shared/stopevent.h"
 #include "shared/tasknote.h"
-#include "store/execution.h"
+#include "store/activity.h"
+#include "store/history.h"
+#include "store/mailbox.h"
 #include "store/timer.h"
+#include "task/attempt.h"
 #include "task/sweep.h"
+#include "task/task.h"
 
 #define SWEEP_DELAY		(USECS_PER_SEC / 5)
 
@@ -44,38 +47,13 @@ tell_process(const Activity *a)
 }
 
 /*
- * Delete what is left of activities; those that run in the server are told
- */
-static void
-clear_activities(const pg_uuid_t *run_ids, int count, Oid owner)
-{
-	Activity   *rows;
-	int			n = activity_clear(run_ids, count, CurrentMemoryContext, &rows);
-
-	for (int i = 0; i < n; i++)
-	{
-		task_hold(&rows[i]);
-		task_uncount(&rows[i]);
-		tell_process(&rows[i]);
-	}
-	for (int i = 0; i < count; i++)
-	{
-		n = activity_read_run(&run_ids[i], CurrentMemoryContext, &rows);
-		for (int j = 0; j < n; j++)
-			tell_process(&rows[j]);
-		if (n > 0)
-			sweep_later(&run_ids[i], 0, owner);
-	}
-}
-
-/*
  * Runs close: their timers and activities go
  */
 void
 sweep_runs(const pg_uuid_t *run_ids, int count, Oid owner)
 {
 	timer_clear(run_ids, count);
-	clear_activities(run_ids, count, owner);
+	sweep_activities(run_ids, count, owner);
 	STOP_EVENT(sweep_runs);
 }
 
@@ -111,33 +89,26 @@ request_activity_cancel(AttemptEnds *ends, const ActivityKey *key, Oid owner)
 }
 
 /*
- * Do the sweeps that are due, at most `limit' of them.  Returns how many.
+ * Delete what is left of activities; those that run in the server are told
  */
-int
-sweep_due(TimestampTz from, TimestampTz now, int limit)
+void
+sweep_activities(const pg_uuid_t *run_ids, int count, Oid owner)
 {
-	pg_uuid_t	run_id;
-	int32		command;
-	Oid			owner;
-	int			n = 0;
+	Activity   *rows;
+	int			n = activity_clear(run_ids, count, CurrentMemoryContext, &rows);
 
-	while (n < limit && timer_take_sweep(from, now, &run_id, &command, &owner))
+	for (int i = 0; i < n; i++)
 	{
-		AttemptEnds ends;
-
-		n++;
-		if (!execution_is_open(&run_id))
-		{
-			clear_activities(&run_id, 1, owner);
-			children_sweep(&run_id, command, owner);
-		}
-		else if (command > 0)
-		{
-			attempt_ends_init(&ends, CurrentMemoryContext);
-			request_activity_cancel(&ends, &(ActivityKey) {run_id, command, 0}, owner);
-			attempt_ends_write(&ends);
-			children_cancel(&run_id, &command, 1, owner);
-		}
+		task_hold(&rows[i]);
+		task_uncount(&rows[i]);
+		tell_process(&rows[i]);
 	}
-	return n;
+	for (int i = 0; i < count; i++)
+	{
+		n = activity_read_run(&run_ids[i], CurrentMemoryContext, &rows);
+		for (int j = 0; j < n; j++)
+			tell_process(&rows[j]);
+		if (n > 0)
+			sweep_later(&run_ids[i], 0, owner);
+	}
 }

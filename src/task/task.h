@@ -8,6 +8,7 @@
 #ifndef DURABLE_TASK_H
 #define DURABLE_TASK_H
 
+#include "shared/shmem.h"
 #include "shared/taskqueue.h"
 #include "store/activity.h"
 

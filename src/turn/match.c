@@ -31,10 +31,12 @@
 
 #include "base/extension.h"
 #include "base/json.h"
-#include "command/command.h"
-#include "command/saga.h"
 #include "mb/pg_wchar.h"
+#include "store/history.h"
+#include "turn/leave.h"
 #include "turn/match.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -171,7 +173,7 @@ record_takeover(Turn *turn)
 	json_begin(&b);
 	json_add_int(&b, "from", turn->execution->version);
 	json_add_int(&b, "version", turn->execution->version);
-	(void) command_record(turn, EVENT_OPTIONS_UPDATED, 0, NULL, json_end(&b));
+	(void) turn_record(turn, EVENT_OPTIONS_UPDATED, 0, NULL, json_end(&b));
 }
 
 /*
@@ -385,7 +387,7 @@ match_input(Turn *turn, const Command *command, Jsonb *input)
 
 	if (!turn->compare)
 		return;
-	recorded = command_event_payload(event);
+	recorded = turn_event_payload(event);
 	/* both may come as they were packed */
 	recorded = recorded ? DatumGetJsonbP(PointerGetDatum(recorded)) : NULL;
 	input = input ? DatumGetJsonbP(PointerGetDatum(input)) : NULL;

@@ -20,6 +20,7 @@
 
 #include "base/failure.h"
 #include "base/testmode.h"
+#include "base/text.h"
 #include "turn/mock.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -59,12 +60,6 @@ use_test_memory(void)
 	return old;
 }
 
-static void *
-keep(const void *value)
-{
-	return value ? PG_DETOAST_DATUM_COPY(PointerGetDatum(value)) : NULL;
-}
-
 static char *
 keep_string(const char *value)
 {
@@ -98,11 +93,11 @@ mock_add(const Mock *mock)
 	drop_last(mock);
 	*copy = *mock;
 	copy->activity = pstrdup(mock->activity);
-	copy->input = keep(mock->input);
-	copy->result = keep(mock->result);
+	copy->input = varlena_copy(mock->input);
+	copy->result = varlena_copy(mock->result);
 	copy->error = keep_string(mock->error);
 	copy->message = keep_string(mock->message);
-	copy->details = keep(mock->details);
+	copy->details = varlena_copy(mock->details);
 	copy->times_out = keep_string(mock->times_out);
 	mocks = lappend(mocks, copy);
 	MemoryContextSwitchTo(old);
@@ -138,7 +133,7 @@ note_call(char *activity, Jsonb *input)
 	MockedCall *call = palloc(sizeof(MockedCall));
 
 	call->activity = pstrdup(activity);
-	call->input = keep(input);
+	call->input = varlena_copy(input);
 	calls = lappend(calls, call);
 	MemoryContextSwitchTo(old);
 }

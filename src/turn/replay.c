@@ -25,21 +25,18 @@
 #include "postgres.h"
 
 #include "base/clock.h"
-#include "base/extension.h"
 #include "base/json.h"
-#include "command/saga.h"
+#include "base/text.h"
+#include "store/execution.h"
+#include "store/history.h"
+#include "store/payload.h"
+#include "turn/leave.h"
+#include "turn/replay.h"
 #include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
-
-static bool
-text_equal(const text *a, const text *b)
-{
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
 
 /*
  * The signals of a name; made where there are none yet
@@ -493,4 +490,29 @@ bool
 turn_replaying(Turn *turn)
 {
 	return turn->next_command <= turn->ncommands || turn->horizon < turn->mail_end;
+}
+
+/*
+ * Record an event that the code makes; strings are copied to the turn
+ */
+int
+turn_record(Turn *turn, EventType type, int32 command, const text *name, Jsonb *attributes)
+{
+	MemoryContext old = MemoryContextSwitchTo(turn->context);
+	Event		event = {.type = type, .at = durable_now(), .command = command};
+	int			index;
+
+	if (name)
+		event.name = (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(name));
+	if (attributes)
+		event.attributes = (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(attributes));
+	index = turn_add_event(turn, &event);
+	MemoryContextSwitchTo(old);
+	return index;
+}
+
+Jsonb *
+turn_event_payload(const Event *event)
+{
+	return event->payload_id ? payload_load(event->payload_id) : event->payload;
 }

@@ -321,38 +321,4 @@ typedef struct Turn
 	List	   *self_mail;		/* seqs of messages to itself: of int64 */
 } Turn;
 
-extern Turn *current_turn;
-
-/* replay.c */
-extern void turn_init(Turn *turn, Execution *execution, MemoryContext parent);
-extern void turn_load_row(Turn *turn, const HistoryRow *row);
-extern void turn_begin_row(Turn *turn);
-extern int	turn_add_event(Turn *turn, const Event *event);
-extern void turn_end_mail(Turn *turn);
-extern void turn_begin_pass(Turn *turn);
-extern void turn_see(Turn *turn, int event);
-extern SignalQueue *turn_signal_queue(Turn *turn, text *name);
-extern bool turn_replaying(Turn *turn);
-extern UpdateRequest *turn_update(Turn *turn, const char *id);
-extern Marker *turn_marker(Turn *turn, const text *change);
-extern void turn_forget_markers(Turn *turn);
-extern Marker *turn_add_marker(Turn *turn, const text *change, int32 version, int event);
-
-/* match.c */
-extern Command *turn_match(Turn *turn, EventType type, const char *what, const char *name);
-extern bool turn_outcome_unknown(Turn *turn);
-extern bool turn_all_matched(Turn *turn);
-
-/* pass.c */
-extern Turn *turn_in_code(const char *call);
-pg_noreturn extern void turn_leave(Turn *turn, PassEnd end);
-extern void turn_note_refusal(Turn *turn, int sqlstate, const char *message, const char *hint);
-pg_noreturn extern void turn_refuse(int sqlstate, const char *message, const char *hint);
-extern PassEnd turn_pass(Turn *turn, bool in_place);
-extern PassEnd turn_replay(Turn *turn);
-extern void turn_mute(Turn *turn);
-extern Identity turn_as_owner(Turn *turn);
-extern Oid	turn_resolve(Turn *turn, const char *name);
-extern void turn_as(Identity identity);
-
 #endif							/* DURABLE_TURN_H */

@@ -24,16 +24,19 @@
 #include "base/compat.h"
 #include "base/extension.h"
 #include "base/json.h"
-#include "base/stopevent.h"
 #include "base/testmode.h"
-#include "command/update_command.h"
+#include "base/text.h"
 #include "miscadmin.h"
 #include "run/await.h"
 #include "run/outside.h"
+#include "shared/stopevent.h"
 #include "shared/txn.h"
 #include "shared/waiter.h"
+#include "store/execution.h"
 #include "store/find.h"
 #include "store/payload.h"
+#include "store/store.h"
+#include "store/update.h"
 #include "store/wait.h"
 #include "store/whereabouts.h"
 #include "test/testkit.h"
@@ -209,7 +212,7 @@ look(Found *run, const UpdateCall *call, Update *update)
 static bool
 is_same_run(const Found *run, const pg_uuid_t *run_id)
 {
-	return memcmp(&run->run_id, run_id, sizeof(pg_uuid_t)) == 0;
+	return uuid_equal(&run->run_id, run_id);
 }
 
 /*

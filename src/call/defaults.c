@@ -19,8 +19,10 @@
 #include "postgres.h"
 
 #include "access/transam.h"
-#include "base/defaults.h"
 #include "base/json.h"
+#include "call/callable.h"
+#include "call/convert.h"
+#include "call/defaults.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"

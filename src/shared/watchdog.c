@@ -22,9 +22,9 @@
 
 #include "access/xact.h"
 #include "base/clock.h"
-#include "base/watchdog.h"
 #include "miscadmin.h"
 #include "shared/holder.h"
+#include "shared/watchdog.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/timeout.h"

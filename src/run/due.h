@@ -24,5 +24,6 @@ typedef struct Due
 
 extern void due_begin(Due *due, TimestampTz from);
 extern bool due_deal(Due *due);
+extern int	sweep_due(TimestampTz from, TimestampTz now, int limit);
 
 #endif							/* DURABLE_DUE_H */

@@ -23,7 +23,7 @@
  */
 #include "postgres.h"
 
-#include "base/stopevent.h"
+#include "shared/stopevent.h"
 
 #ifdef DURABLE_STOP_EVENTS
 

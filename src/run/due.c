@@ -23,12 +23,17 @@
 #include "postgres.h"
 
 #include "base/clock.h"
-#include "base/stopevent.h"
 #include "catalog/pg_type.h"
+#include "run/child.h"
+#include "run/close.h"
+#include "run/due.h"
+#include "shared/stopevent.h"
 #include "store/activity.h"
+#include "store/execution.h"
 #include "store/store.h"
+#include "store/timer.h"
+#include "task/attempt.h"
 #include "task/check.h"
-#include "task/due.h"
 #include "task/sweep.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
@@ -160,4 +165,36 @@ due_deal(Due *due)
 		due->next = next_from(due->from, due->from);
 	store_end(&scope);
 	return more;
+}
+
+/*
+ * Do the sweeps that are due, at most `limit' of them.  Returns how many.
+ */
+int
+sweep_due(TimestampTz from, TimestampTz now, int limit)
+{
+	pg_uuid_t	run_id;
+	int32		command;
+	Oid			owner;
+	int			n = 0;
+
+	while (n < limit && timer_take_sweep(from, now, &run_id, &command, &owner))
+	{
+		AttemptEnds ends;
+
+		n++;
+		if (!execution_is_open(&run_id))
+		{
+			sweep_activities(&run_id, 1, owner);
+			children_sweep(&run_id, command, owner);
+		}
+		else if (command > 0)
+		{
+			attempt_ends_init(&ends, CurrentMemoryContext);
+			request_activity_cancel(&ends, &(ActivityKey) {run_id, command, 0}, owner);
+			attempt_ends_write(&ends);
+			children_cancel(&run_id, &command, 1, owner);
+		}
+	}
+	return n;
 }
