@@ -14,7 +14,7 @@
 #include "base/testmode.h"
 #include "call/clone.h"
 #include "call/leftovers.h"
-#include "fence/fence.h"
+#include "fence/fence_hooks.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "process/ddl.h"

@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "batch/drive.h"
 #include "call/callable.h"
+#include "call/callable_cache.h"
 #include "call/procedure.h"
 #include "fmgr.h"
 #include "funcapi.h"

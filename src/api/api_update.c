@@ -19,6 +19,7 @@
 #include "base/testmode.h"
 #include "base/text.h"
 #include "call/callable.h"
+#include "call/callable_cache.h"
 #include "call/procedure.h"
 #include "call/running.h"
 #include "code/validate.h"

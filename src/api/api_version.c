@@ -12,6 +12,7 @@
 #include "base/compat.h"
 #include "batch/migrate.h"
 #include "call/callable.h"
+#include "call/callable_cache.h"
 #include "call/clone.h"
 #include "catalog/pg_proc.h"
 #include "code/pinning.h"

@@ -11,7 +11,7 @@
 #include "api/options.h"
 #include "base/compat.h"
 #include "base/extension.h"
-#include "call/callable.h"
+#include "call/callable_cache.h"
 #include "call/running.h"
 #include "miscadmin.h"
 #include "shared/txn.h"

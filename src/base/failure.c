@@ -12,7 +12,6 @@
 #include "base/failure.h"
 #include "base/json.h"
 #include "mb/pg_wchar.h"
-#include "shared/trouble.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 

@@ -32,4 +32,7 @@ pg_noreturn extern void failure_raise(int sqlstate, Jsonb *failure);
 extern char *wait_location(const char *context);
 extern bool error_is_disk(int sqlstate);
 
+/* Whatever it was, work goes on so soon after its end, in ms */
+#define TROUBLE_MAX_DELAY	4000
+
 #endif							/* DURABLE_FAILURE_H */

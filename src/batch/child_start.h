@@ -9,7 +9,7 @@
 #ifndef DURABLE_CHILD_START_H
 #define DURABLE_CHILD_START_H
 
-#include "batch/batch.h"
+#include "batch/outbox.h"
 #include "turn/turn.h"
 
 extern void child_starts_add(Batch *batch, Turn *turn, bool closing);

@@ -8,7 +8,7 @@
 #ifndef DURABLE_CONTINUE_H
 #define DURABLE_CONTINUE_H
 
-#include "batch/batch.h"
+#include "batch/outbox.h"
 #include "turn/turn.h"
 
 extern const pg_uuid_t *plan_continuation(Batch *batch, Turn *turn);

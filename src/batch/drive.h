@@ -8,8 +8,8 @@
 #ifndef DURABLE_DRIVE_H
 #define DURABLE_DRIVE_H
 
-#include "utils/uuid.h"
 #include "call/unwind.h"
+#include "utils/uuid.h"
 
 extern DriveResult durable_drive(Oid owner, int *turns);
 extern void durable_drive_run(Oid owner, const pg_uuid_t *run_id);

@@ -9,9 +9,9 @@
 #include "postgres.h"
 
 #include "base/clock.h"
-#include "batch/batch.h"
 #include "batch/child_start.h"
 #include "batch/effects.h"
+#include "batch/outbox.h"
 #include "store/activity.h"
 #include "store/attempt_log.h"
 #include "store/execution.h"

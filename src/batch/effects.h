@@ -8,7 +8,7 @@
 #ifndef DURABLE_EFFECTS_H
 #define DURABLE_EFFECTS_H
 
-#include "batch/batch.h"
+#include "batch/outbox.h"
 #include "turn/turn.h"
 
 extern void batch_add_effects(Batch *batch, Turn *turn, bool closing);

@@ -1,16 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * flush.c
- *	  What a batch of turns leaves behind.
+ *	  What a turn leaves behind.
  *
- *	  Turns only collect; all of it is written at the batch's end, one statement
- *	  per table.  A turn writes one row of history, and either the run's new
- *	  state or, when it closes, a row in durable.closed in its place.
- *
- *	  A run closes only if nobody holds it (execution.c) and no signal came
- *	  since its mail was read; otherwise the batch is undone, and the run's code
- *	  sees the signal before it ends.  A run that continues as new takes such
- *	  signals along (continuation.c).
+ *	  Turns only collect; all of it is written at the batch's end (write.c).  A turn
+ *	  leaves one row of history, and either the run's new state or, when it closes,
+ *	  a row in durable.closed in its place.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,36 +17,28 @@
 #include "base/json.h"
 #include "base/retry.h"
 #include "base/text.h"
-#include "batch/batch.h"
-#include "batch/child_start.h"
 #include "batch/continue.h"
 #include "batch/effects.h"
+#include "batch/flush.h"
+#include "batch/outbox.h"
 #include "batch/update_rows.h"
 #include "command/saga.h"
 #include "command/upsert.h"
 #include "run/child.h"
-#include "run/close.h"
 #include "run/start.h"
-#include "shared/queue.h"
 #include "shared/stopevent.h"
 #include "shared/tell.h"
 #include "shared/trouble.h"
 #include "shared/txn.h"
 #include "storage/proc.h"
-#include "store/activity.h"
-#include "store/attempt_log.h"
 #include "store/execution.h"
 #include "store/history.h"
 #include "store/kinds.h"
 #include "store/mailbox.h"
 #include "store/payload.h"
-#include "store/state.h"
 #include "store/store.h"
 #include "store/timer.h"
-#include "store/update.h"
-#include "task/attempt.h"
 #include "task/notify.h"
-#include "task/sweep.h"
 #include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -59,50 +46,6 @@
 
 /* A turn that met a lock is tried again after this at the latest */
 #define LOCK_RETRY_USECS	(2 * USECS_PER_SEC)
-
-void
-batch_init(Batch *batch, Oid owner)
-{
-	memset(batch, 0, sizeof(Batch));
-	batch->owner = owner;
-	batch->queue = durable_queue(owner);
-	batch->context = AllocSetContextCreate(CurrentMemoryContext, "durable batch", ALLOCSET_DEFAULT_SIZES);
-	batch->started = durable_steady();
-	batch->lock_timeout = LockTimeout;
-	rows_init(&batch->children, TABLE_EXECUTION, batch->context);
-	rows_init(&batch->child_mail, TABLE_MESSAGE, batch->context);
-	rows_init(&batch->reports, TABLE_MESSAGE, batch->context);
-	rows_init(&batch->history, TABLE_HISTORY, batch->context);
-	rows_init(&batch->updates, TABLE_EXECUTION, batch->context);
-	rows_init(&batch->upserts, TABLE_EXECUTION, batch->context);
-	rows_init(&batch->closed, TABLE_CLOSED, batch->context);
-	rows_init(&batch->timers, TABLE_TIMER, batch->context);
-	rows_init(&batch->activities, TABLE_ACTIVITY, batch->context);
-	rows_init(&batch->attempts, TABLE_ATTEMPT, batch->context);
-	rows_init(&batch->state, TABLE_STATE, batch->context);
-	rows_init(&batch->answers, TABLE_UPDATE, batch->context);
-}
-
-/*
- * A message is to be deleted with the batch
- */
-void
-batch_consume(Batch *batch, const Message *message)
-{
-	if (batch->nconsumed == batch->consumed_room)
-	{
-		int			room = batch->consumed_room ? batch->consumed_room * 2 : 64;
-
-		batch->consumed = batch->consumed ? repalloc(batch->consumed, room * sizeof(int64)) :
-			MemoryContextAlloc(batch->context, room * sizeof(int64));
-		batch->consumed_tids = batch->consumed_tids ?
-			repalloc(batch->consumed_tids, room * sizeof(ItemPointerData)) :
-			MemoryContextAlloc(batch->context, room * sizeof(ItemPointerData));
-		batch->consumed_room = room;
-	}
-	batch->consumed[batch->nconsumed] = message->seq;
-	batch->consumed_tids[batch->nconsumed++] = message->tid;
-}
 
 /*
  * What a delay after the turn is reckoned from: its time, unless the clock was set
@@ -449,119 +392,4 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 			report(batch, turn, status, &closing);
 		close_run(batch, turn, status, next);
 	}
-}
-
-static void
-write_cancelled(Batch *batch)
-{
-	ListCell   *cell;
-
-	foreach(cell, batch->cancelled)
-	{
-		TimerKey   *key = lfirst(cell);
-
-		timer_cancel(&key->run_id, key->activity ? MESSAGE_ACTIVITY_RETRY : MESSAGE_TIMER, key->command);
-		if (key->activity)
-			activity_remove(&(ActivityKey) {key->run_id, key->command, 0}, 1);
-	}
-}
-
-static void
-write_cancels(Batch *batch)
-{
-	AttemptEnds ends;
-	ListCell   *cell;
-
-	if (batch->cancels == NIL)
-		return;
-	attempt_ends_init(&ends, batch->context);
-	foreach(cell, batch->cancels)
-		request_activity_cancel(&ends, lfirst(cell), batch->owner);
-	attempt_ends_write(&ends);
-}
-
-static void
-write_new(Batch *batch)
-{
-	ListCell   *cell;
-
-	foreach(cell, batch->retries)
-	{
-		RetryRun   *retry = lfirst(cell);
-
-		run_retry(retry->failed, retry->input, retry->at, &retry->run_id);
-		STOP_EVENT(retry_started);
-	}
-	write_continuations(batch);
-	foreach(cell, batch->wakes)
-	{
-		batch->cut_seq = mailbox_send(batch->owner, lfirst(cell));
-		if (batch->keeps_mail)
-			txn_keep_mail(batch->owner, batch->cut_seq);
-		else
-			txn_mail(batch->owner, batch->cut_seq);
-	}
-}
-
-/*
- * Write the batch.  False where a run cannot close yet: then the transaction
- * is to be undone.
- */
-bool
-batch_write(Batch *batch)
-{
-	StoreScope	scope;
-
-	store_begin(&scope);
-	mailbox_consume(batch->consumed_tids, batch->nconsumed);
-	STOP_EVENT(write_mail);
-	if (batch->nclosing > 0)
-	{
-		if (!execution_remove(batch->closing, batch->nclosing) ||
-			(batch->nending > 0 &&
-			 mailbox_has_other_signals(batch->ending, batch->nending, batch->consumed, batch->nconsumed)))
-		{
-			store_end(&scope);
-			return false;
-		}
-		STOP_EVENT(write_removed);
-		if (batch->ntimed > 0)
-			sweep_runs(batch->timed, batch->ntimed, batch->owner);
-	}
-	child_starts_write(batch);
-	STOP_EVENT(write_children);
-	history_write(&batch->history);
-	STOP_EVENT(write_history);
-	execution_write_updates(&batch->updates, false);
-	execution_write_updates(&batch->upserts, true);
-	STOP_EVENT(write_executions);
-	closed_write(&batch->closed);
-	STOP_EVENT(write_closed);
-	write_cancelled(batch);
-	timer_write(&batch->timers);
-	STOP_EVENT(write_timers);
-	activity_write(&batch->activities);
-	STOP_EVENT(write_activities);
-	attempt_log_write(&batch->attempts);
-	STOP_EVENT(write_attempts);
-	state_write(&batch->state);
-	STOP_EVENT(write_state);
-	update_write(&batch->answers);
-	STOP_EVENT(write_updates);
-	write_cancels(batch);
-	STOP_EVENT(write_cancels);
-	write_new(batch);
-	STOP_EVENT(write_new);
-	mailbox_write_to_open(&batch->reports);
-	STOP_EVENT(write_reports);
-	child_cancels_write(batch);
-	STOP_EVENT(write_child_cancels);
-	/* last, since it may close runs that had a turn in this batch */
-	if (batch->nparents > 0)
-	{
-		children_close(batch->parents, batch->nparents, batch->owner);
-		STOP_EVENT(write_parents);
-	}
-	store_end(&scope);
-	return true;
 }

@@ -16,8 +16,8 @@
 #include "postgres.h"
 
 #include "base/text.h"
-#include "batch/batch.h"
 #include "batch/mail.h"
+#include "batch/outbox.h"
 #include "catalog/pg_type.h"
 #include "command/saga.h"
 #include "store/execution.h"

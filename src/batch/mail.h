@@ -8,7 +8,7 @@
 #ifndef DURABLE_MAIL_H
 #define DURABLE_MAIL_H
 
-#include "batch/batch.h"
+#include "batch/outbox.h"
 #include "turn/turn.h"
 
 extern bool mail_wakes(const BatchRun *run);

@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "base/json.h"
-#include "batch/batch.h"
+#include "batch/outbox.h"
 #include "batch/update_rows.h"
 #include "shared/txn.h"
 #include "store/execution.h"

@@ -8,7 +8,7 @@
 #ifndef DURABLE_UPDATE_ROWS_H
 #define DURABLE_UPDATE_ROWS_H
 
-#include "batch/batch.h"
+#include "batch/outbox.h"
 #include "store/execution.h"
 #include "store/history.h"
 #include "store/mailbox.h"

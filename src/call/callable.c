@@ -22,6 +22,7 @@
 #include "base/extension.h"
 #include "base/json.h"
 #include "call/callable.h"
+#include "call/callable_cache.h"
 #include "call/convert.h"
 #include "call/defaults.h"
 #include "catalog/pg_collation.h"

@@ -31,6 +31,7 @@
 #include "access/xact.h"
 #include "base/compat.h"
 #include "call/callable.h"
+#include "call/callable_cache.h"
 #include "call/convert.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
@@ -97,22 +98,6 @@ create_cache(void)
 }
 
 /*
- * Until callable_unpin() the end of a transaction frees nothing.  That has to be
- * called after an error, too.
- */
-void
-callable_pin(void)
-{
-	pins++;
-}
-
-void
-callable_unpin(void)
-{
-	pins--;
-}
-
-/*
  * Note name and type of each input argument; of pseudo-types there is no value, not even a null
  */
 static void
@@ -165,16 +150,6 @@ is_plain(Oid type)
 	char		kind = get_typtype(OidIsValid(element) ? element : type);
 
 	return kind == TYPTYPE_BASE || kind == TYPTYPE_ENUM;
-}
-
-/*
- * Make a jsonb_populate_record() that keeps what it finds out in `context'
- */
-void
-callable_init_conversion(Callable *c, FmgrInfo *populate, MemoryContext context)
-{
-	fmgr_info_cxt(F_JSONB_POPULATE_RECORD, populate, context);
-	fmgr_info_set_expr(c->conversion_call, populate);
 }
 
 /*
@@ -354,4 +329,30 @@ callable_usecs(Oid oid)
 	Callable   *c = find(oid);
 
 	return c ? c->usecs : -1;
+}
+
+/*
+ * Make a jsonb_populate_record() that keeps what it finds out in `context'
+ */
+void
+callable_init_conversion(Callable *c, FmgrInfo *populate, MemoryContext context)
+{
+	fmgr_info_cxt(F_JSONB_POPULATE_RECORD, populate, context);
+	fmgr_info_set_expr(c->conversion_call, populate);
+}
+
+/*
+ * Until callable_unpin() the end of a transaction frees nothing.  That has to be
+ * called after an error, too.
+ */
+void
+callable_pin(void)
+{
+	pins++;
+}
+
+void
+callable_unpin(void)
+{
+	pins--;
 }

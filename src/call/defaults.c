@@ -20,7 +20,7 @@
 
 #include "access/transam.h"
 #include "base/json.h"
-#include "call/callable.h"
+#include "call/callable_cache.h"
 #include "call/convert.h"
 #include "call/defaults.h"
 #include "catalog/pg_proc.h"

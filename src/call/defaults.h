@@ -8,7 +8,7 @@
 #ifndef DURABLE_DEFAULTS_H
 #define DURABLE_DEFAULTS_H
 
-#include "call/callable.h"
+#include "call/callable_cache.h"
 
 extern Jsonb *input_with_defaults(Callable *c, Jsonb *input, const NullableDatum *args, const bool *given);
 

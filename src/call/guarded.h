@@ -11,6 +11,12 @@
 #include "shared/watchdog.h"
 #include "utils/jsonb.h"
 
+/* A function that takes longer is run alone */
+#define SLOW_STEP_USECS		10000.0
+/* Where a transaction is shared, a step may take that long, and wait for locks */
+#define SHARED_STEP_USECS	100000
+#define SHARED_LOCK_TIMEOUT	20	/* ms */
+
 typedef Jsonb *(*GuardedWork) (void *arg);
 
 typedef struct GuardedEnd

@@ -50,6 +50,7 @@
 #include "base/json.h"
 #include "base/testmode.h"
 #include "call/callable.h"
+#include "call/callable_cache.h"
 #include "call/clone.h"
 #include "call/guarded.h"
 #include "code/pass.h"

@@ -26,7 +26,7 @@
 #include "base/extension.h"
 #include "base/json.h"
 #include "base/settings.h"
-#include "call/callable.h"
+#include "call/callable_cache.h"
 #include "call/running.h"
 #include "code/pass.h"
 #include "code/rehearsal.h"

@@ -28,6 +28,7 @@
 #include "base/json.h"
 #include "base/settings.h"
 #include "call/callable.h"
+#include "call/callable_cache.h"
 #include "call/held_locks.h"
 #include "call/leftovers.h"
 #include "code/validate.h"

@@ -23,7 +23,7 @@
 #include "base/guc.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "call/callable.h"
+#include "call/callable_cache.h"
 #include "call/guarded.h"
 #include "command/child_command.h"
 #include "command/command.h"

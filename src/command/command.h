@@ -12,10 +12,8 @@
 #include "store/activity.h"
 #include "store/execution.h"
 #include "store/history.h"
+#include "store/mailbox.h"
 #include "turn/turn.h"
-
-/* No event: later than any index */
-#define NEVER	INT_MAX
 
 /* For commands themselves */
 pg_noreturn extern void command_raise_cancelled(Turn *turn, Jsonb *details);
@@ -30,21 +28,13 @@ extern void command_start_timer(Turn *turn, int32 command, text *name, DueTime d
 extern void command_start_wait_timer(Turn *turn, int32 command, text *name, DueTime due, const char *wait);
 extern void command_cancel_timer(Turn *turn, int32 command);
 extern int	command_fired(Turn *turn, const Command *command);
-extern int	command_next_signal(SignalQueue *queue);
 extern Command *command_activity_end(Turn *turn, const TaskRequest *request);
-extern Command *command_step_end(Turn *turn, const StepRequest *request);
 
 extern bool request_of_event(const Event *event, TaskRequest *request);
 extern Activity *activity_of_request(Execution *e, const TaskRequest *request, int32 command);
 extern Jsonb *command_activity(Turn *turn, const TaskRequest *request);
 extern int32 command_start_activity(Turn *turn, const TaskRequest *request);
-extern Jsonb *command_step(Turn *turn, const StepRequest *request);
-extern void command_sleep(Turn *turn, const Interval *span);
-extern void command_sleep_until(Turn *turn, TimestampTz until);
-extern Jsonb *command_wait_signal(Turn *turn, text *name, const Interval *timeout);
-extern Jsonb *command_poll_signal(Turn *turn, text *name);
 extern bool command_cancel_requested(Turn *turn);
-extern void command_publish(Turn *turn, text *key, Jsonb *value);
-extern Jsonb *command_info(Turn *turn);
+extern void command_change_timer(Turn *turn, MessageKind kind, int32 command, DueTime due);
 
 #endif							/* DURABLE_COMMAND_H */

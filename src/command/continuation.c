@@ -30,6 +30,7 @@
 #include "base/guc.h"
 #include "base/text.h"
 #include "call/callable.h"
+#include "call/callable_cache.h"
 #include "command/continuation.h"
 #include "fence/fence.h"
 #include "store/history.h"

@@ -8,7 +8,7 @@
 #ifndef DURABLE_CONTINUATION_H
 #define DURABLE_CONTINUATION_H
 
-#include "call/callable.h"
+#include "call/callable_cache.h"
 #include "turn/turn.h"
 
 extern Jsonb *command_new_input(Turn *turn, Callable *workflow, Jsonb *input);

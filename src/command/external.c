@@ -30,7 +30,6 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/external.h"
-#include "command/step.h"
 #include "miscadmin.h"
 #include "run/outside.h"
 #include "shared/stopevent.h"

@@ -8,7 +8,6 @@
 #ifndef DURABLE_EXTERNAL_H
 #define DURABLE_EXTERNAL_H
 
-#include "command/step.h"
 #include "store/history.h"
 #include "turn/turn.h"
 

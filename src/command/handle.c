@@ -35,6 +35,7 @@
 #include "command/command.h"
 #include "command/elsewhere.h"
 #include "command/handle.h"
+#include "command/signal_command.h"
 #include "store/activity.h"
 #include "store/execution.h"
 #include "store/history.h"

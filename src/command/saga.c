@@ -40,6 +40,7 @@
 #include "base/text.h"
 #include "command/command.h"
 #include "command/saga.h"
+#include "command/step_command.h"
 #include "shared/stopevent.h"
 #include "store/history.h"
 #include "turn/leave.h"

@@ -17,6 +17,5 @@ extern void fence_end(Turn *turn);
 extern void fence_explain(void *turn);
 extern bool fence_stands(void);
 extern void fence_check_cursor(Portal portal);
-extern void durable_fence_init(void);
 
 #endif							/* DURABLE_FENCE_H */

@@ -39,6 +39,7 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "base/failure.h"
 #include "base/guc.h"
 #include "miscadmin.h"
 #include "pgstat.h"

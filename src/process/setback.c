@@ -36,9 +36,9 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "process/setback.h"
+#include "shared/fairness.h"
 #include "shared/shmem.h"
 #include "shared/stopevent.h"
-#include "shared/taskqueue.h"
 #include "store/store.h"
 #include "utils/timestamp.h"
 

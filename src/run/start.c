@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/testmode.h"
 #include "call/callable.h"
+#include "call/callable_cache.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
 #include "run/start.h"

@@ -8,7 +8,7 @@
 #ifndef DURABLE_START_H
 #define DURABLE_START_H
 
-#include "call/callable.h"
+#include "call/callable_cache.h"
 #include "store/execution.h"
 #include "store/history.h"
 

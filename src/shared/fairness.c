@@ -350,3 +350,27 @@ fairness_set_back(TaskQueue *queue, int64 by)
 			shared->fair_keys[i].next_at -= by;
 	LWLockRelease(shared->fairness);
 }
+
+/*
+ * The clock was set back, so that much later comes what the queues of a database
+ * wait for
+ */
+void
+task_queues_set_back(Oid dbid, int64 by)
+{
+	for (int i = 0; i < shared->task_queue_end; i++)
+	{
+		TaskQueue  *queue = &shared->task_queues[i];
+
+		if (queue->dbid != dbid)
+			continue;
+		SpinLockAcquire(&queue->mutex);
+		queue->tokens_at -= by;
+		if (queue->throttled_until != DT_NOEND)
+			queue->throttled_until -= by;
+		if (queue->freed_at != DT_NOEND)
+			queue->freed_at -= by;
+		SpinLockRelease(&queue->mutex);
+		fairness_set_back(queue, by);
+	}
+}

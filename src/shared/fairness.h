@@ -32,5 +32,6 @@ extern void fairness_forget_counts(TaskQueue *queue);
 extern void fairness_set_back(TaskQueue *queue, int64 by);
 extern bool fairness_may_go_on(TaskQueue *queue, uint32 hash, TimestampTz now);
 extern int	fairness_ready_keys(TaskQueue *queue, TimestampTz now, ReadyKey *keys, int room);
+extern void task_queues_set_back(Oid dbid, int64 by);
 
 #endif							/* DURABLE_FAIRNESS_H */

@@ -56,7 +56,6 @@
 #include "base/testmode.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
-#include "shared/fairness.h"
 #include "shared/shmem.h"
 #include "shared/taskqueue.h"
 #include "shared/waiter.h"
@@ -591,28 +590,4 @@ task_queues_look_again(Oid dbid)
 	for (int i = 0; i < shared->task_queue_end; i++)
 		if (shared->task_queues[i].dbid == dbid)
 			task_queue_look_again(&shared->task_queues[i]);
-}
-
-/*
- * The clock was set back, so that much later comes what the queues of a database
- * wait for
- */
-void
-task_queues_set_back(Oid dbid, int64 by)
-{
-	for (int i = 0; i < shared->task_queue_end; i++)
-	{
-		TaskQueue  *queue = &shared->task_queues[i];
-
-		if (queue->dbid != dbid)
-			continue;
-		SpinLockAcquire(&queue->mutex);
-		queue->tokens_at -= by;
-		if (queue->throttled_until != DT_NOEND)
-			queue->throttled_until -= by;
-		if (queue->freed_at != DT_NOEND)
-			queue->freed_at -= by;
-		SpinLockRelease(&queue->mutex);
-		fairness_set_back(queue, by);
-	}
 }

@@ -52,7 +52,6 @@ extern void task_queue_wake(TaskQueue *queue, uint32 notified);
 extern void task_queue_unthrottle(TaskQueue *queue, TimestampTz now);
 extern void task_queue_throttle(TaskQueue *queue, TimestampTz until);
 extern void task_queues_look_again(Oid dbid);
-extern void task_queues_set_back(Oid dbid, int64 by);
 extern void task_queue_percentiles(TaskQueue *queue, double *p50, double *p99);
 
 #endif							/* DURABLE_TASKQUEUE_H */

@@ -23,6 +23,7 @@
  */
 #include "postgres.h"
 
+#include "base/failure.h"
 #include "miscadmin.h"
 #include "shared/shmem.h"
 #include "shared/trouble.h"

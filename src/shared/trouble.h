@@ -10,9 +10,6 @@
 
 #include "utils/elog.h"
 
-/* Whatever it was, work goes on so soon after its end, in ms */
-#define TROUBLE_MAX_DELAY	4000
-
 extern bool trouble_may_be(int sqlstate);
 extern void trouble_name_database(const char *name);
 extern bool trouble_hides(const ErrorData *edata);

@@ -14,7 +14,6 @@
 #include "postgres.h"
 
 #include "base/json.h"
-#include "store/export.h"
 #include "store/export_check.h"
 #include "store/history.h"
 #include "utils/builtins.h"

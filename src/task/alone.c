@@ -24,6 +24,7 @@
 #include "base/failure.h"
 #include "base/settings.h"
 #include "call/callable.h"
+#include "call/callable_cache.h"
 #include "call/held_locks.h"
 #include "call/leftovers.h"
 #include "call/portal.h"

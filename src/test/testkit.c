@@ -31,6 +31,8 @@
 #include "base/settings.h"
 #include "base/testmode.h"
 #include "batch/batch.h"
+#include "batch/outbox.h"
+#include "batch/write.h"
 #include "call/leftovers.h"
 #include "call/running.h"
 #include "miscadmin.h"

@@ -24,6 +24,7 @@
 #include "base/settings.h"
 #include "base/testmode.h"
 #include "call/callable.h"
+#include "call/callable_cache.h"
 #include "call/guarded.h"
 #include "call/leftovers.h"
 #include "call/running.h"

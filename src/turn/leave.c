@@ -27,9 +27,7 @@
 #include "call/callable.h"
 #include "call/clone.h"
 #include "call/running.h"
-#include "command/command.h"
 #include "turn/leave.h"
-#include "turn/replay.h"
 #include "turn/turn.h"
 #include "utils/builtins.h"
 

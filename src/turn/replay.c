@@ -486,11 +486,6 @@ turn_begin_pass(Turn *turn)
 	turn_see(turn, 0);
 }
 
-bool
-turn_replaying(Turn *turn)
-{
-	return turn->next_command <= turn->ncommands || turn->horizon < turn->mail_end;
-}
 
 /*
  * Record an event that the code makes; strings are copied to the turn

@@ -20,7 +20,6 @@ extern void turn_end_mail(Turn *turn);
 extern void turn_begin_pass(Turn *turn);
 extern void turn_see(Turn *turn, int event);
 extern SignalQueue *turn_signal_queue(Turn *turn, text *name);
-extern bool turn_replaying(Turn *turn);
 extern UpdateRequest *turn_update(Turn *turn, const char *id);
 extern Marker *turn_marker(Turn *turn, const text *change);
 extern void turn_forget_markers(Turn *turn);

@@ -9,12 +9,15 @@
 #define DURABLE_TURN_H
 
 #include "base/clock.h"
-#include "call/callable.h"
+#include "call/callable_cache.h"
 #include "common/pg_prng.h"
 #include "store/activity.h"
 #include "store/execution.h"
 #include "store/history.h"
 #include "store/mailbox.h"
+
+/* No event: later than any index */
+#define NEVER	INT_MAX
 
 /* How a pass of the code ended. */
 typedef enum PassEnd
@@ -28,6 +31,14 @@ typedef enum PassEnd
 	PASS_REDO,					/* steps were taken in place in vain: again without */
 	PASS_TIMED_OUT				/* it was left for good: Saga.timeout */
 } PassEnd;
+
+/* How a step ended. */
+typedef enum StepEnd
+{
+	STEP_DONE,					/* its outcome is recorded */
+	STEP_BACKOFF,				/* it will be tried again later */
+	STEP_ALONE					/* undone: wants a transaction of its own */
+} StepEnd;
 
 /* What becomes of the run after the turn. */
 typedef enum TurnEnd
@@ -320,5 +331,14 @@ typedef struct Turn
 	List	   *child_cancels;	/* commands of children that are to cancel themselves */
 	List	   *self_mail;		/* seqs of messages to itself: of int64 */
 } Turn;
+
+/*
+ * Is the code still where it was before?
+ */
+static inline bool
+turn_replaying(const Turn *turn)
+{
+	return turn->next_command <= turn->ncommands || turn->horizon < turn->mail_end;
+}
 
 #endif							/* DURABLE_TURN_H */

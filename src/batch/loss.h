@@ -8,7 +8,7 @@
 #ifndef DURABLE_LOSS_H
 #define DURABLE_LOSS_H
 
-#include "batch/batch.h"
+#include "batch/outbox.h"
 #include "turn/turn.h"
 
 extern void losses_find(Batch *batch);

@@ -19,8 +19,8 @@
 #include "postgres.h"
 
 #include "base/guc.h"
-#include "batch/batch.h"
-#include "run/loss.h"
+#include "batch/loss.h"
+#include "batch/outbox.h"
 #include "run/pausing.h"
 #include "shared/stopevent.h"
 #include "shared/suspect.h"

@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * outbox.c
+ *	  Several turns in one transaction, and what they leave to be written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/clock.h"
+#include "batch/outbox.h"
+#include "shared/queue.h"
+#include "store/mailbox.h"
+#include "store/store.h"
+#include "utils/memutils.h"
+
+void
+batch_init(Batch *batch, Oid owner)
+{
+	memset(batch, 0, sizeof(Batch));
+	batch->owner = owner;
+	batch->queue = durable_queue(owner);
+	batch->context = AllocSetContextCreate(CurrentMemoryContext, "durable batch", ALLOCSET_DEFAULT_SIZES);
+	batch->started = durable_steady();
+	batch->lock_timeout = LockTimeout;
+	rows_init(&batch->children, TABLE_EXECUTION, batch->context);
+	rows_init(&batch->child_mail, TABLE_MESSAGE, batch->context);
+	rows_init(&batch->reports, TABLE_MESSAGE, batch->context);
+	rows_init(&batch->history, TABLE_HISTORY, batch->context);
+	rows_init(&batch->updates, TABLE_EXECUTION, batch->context);
+	rows_init(&batch->upserts, TABLE_EXECUTION, batch->context);
+	rows_init(&batch->closed, TABLE_CLOSED, batch->context);
+	rows_init(&batch->timers, TABLE_TIMER, batch->context);
+	rows_init(&batch->activities, TABLE_ACTIVITY, batch->context);
+	rows_init(&batch->attempts, TABLE_ATTEMPT, batch->context);
+	rows_init(&batch->state, TABLE_STATE, batch->context);
+	rows_init(&batch->answers, TABLE_UPDATE, batch->context);
+}
+
+/*
+ * A message is to be deleted with the batch
+ */
+void
+batch_consume(Batch *batch, const Message *message)
+{
+	if (batch->nconsumed == batch->consumed_room)
+	{
+		int			room = batch->consumed_room ? batch->consumed_room * 2 : 64;
+
+		batch->consumed = batch->consumed ? repalloc(batch->consumed, room * sizeof(int64)) :
+			MemoryContextAlloc(batch->context, room * sizeof(int64));
+		batch->consumed_tids = batch->consumed_tids ?
+			repalloc(batch->consumed_tids, room * sizeof(ItemPointerData)) :
+			MemoryContextAlloc(batch->context, room * sizeof(ItemPointerData));
+		batch->consumed_room = room;
+	}
+	batch->consumed[batch->nconsumed] = message->seq;
+	batch->consumed_tids[batch->nconsumed++] = message->tid;
+}

@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * sleep_command.c
+ *	  Sleeping.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/clock.h"
+#include "command/command.h"
+#include "command/sleep_command.h"
+#include "store/history.h"
+#include "turn/match.h"
+#include "turn/replay.h"
+#include "turn/turn.h"
+
+static void
+sleep_until(Turn *turn, DueTime due)
+{
+	Command    *command = turn_match(turn, EVENT_TIMER_STARTED, "timer", NULL);
+	int32		number = turn->next_command - 1;
+	int			fire;
+	int			cancel;
+
+	if (!command)
+	{
+		command_start_timer(turn, number, NULL, due);
+		command = &turn->commands[number - 1];
+	}
+	fire = command_fired(turn, command);
+	cancel = command_pending_cancel(turn);
+	if (fire == NEVER && cancel == NEVER)
+		command_wait_for(turn, number, NULL, "timer");
+	turn_see(turn, Min(fire, cancel));
+	if (cancel < fire)
+	{
+		command_cancel_timer(turn, number);
+		command_raise_cancelled(turn, NULL);
+	}
+}
+
+void
+command_sleep(Turn *turn, const Interval *span)
+{
+	command_raise_if_cancelled(turn);
+	if (durable_add_interval(turn->now, span) > turn->now)
+		sleep_until(turn, command_due_after(turn, span));
+}
+
+void
+command_sleep_until(Turn *turn, TimestampTz until)
+{
+	command_raise_if_cancelled(turn);
+	if (until > turn->now)
+		sleep_until(turn, (DueTime) {until, DT_NOEND});
+}
