@@ -11,7 +11,6 @@
 #include "call/callable_cache.h"
 
 extern Oid	callable_resolve(const char *name, bool problem_ok);
-extern double callable_usecs(Oid oid);
 extern Jsonb *callable_complete_input(Callable *callable, Jsonb *input);
 extern Jsonb *callable_call(Callable *callable, Jsonb *input);
 extern Jsonb *callable_call_clone(Callable *callable, Jsonb *input, Oid definer);

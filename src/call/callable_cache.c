@@ -30,7 +30,6 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "base/compat.h"
-#include "call/callable.h"
 #include "call/callable_cache.h"
 #include "call/convert.h"
 #include "catalog/pg_type.h"

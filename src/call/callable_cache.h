@@ -50,5 +50,6 @@ extern void callable_pin(void);
 extern void callable_unpin(void);
 extern Callable *callable_get(Oid oid);
 extern Callable *callable_known(Oid oid);
+extern double callable_usecs(Oid oid);
 
 #endif							/* DURABLE_CALLABLE_CACHE_H */

@@ -147,8 +147,9 @@ def all_timers_for_one_moment(stage):
     victim.start("answers", "a")
     mallory("SET statement_timeout = 0")
     mallory("SELECT count(wf_start('f', id => 't' || n, start_delay => '1 hour')) FROM generate_series(1, 100000) n")
-    # the hour is over
-    stage.su("UPDATE durable.timer SET fire_at = now(); SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'durable scheduler' AND datname = current_database()")
+    # the hour is over; the next scheduler sees that only if it is committed
+    stage.su("UPDATE durable.timer SET fire_at = now()")
+    stage.su("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'durable scheduler' AND datname = current_database()")
     longest = 0
     end = time.monotonic() + 10
     while time.monotonic() < end and mallory("SELECT EXISTS (SELECT FROM wf_timers)"):
