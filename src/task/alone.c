@@ -273,41 +273,92 @@ try_run(Activity *a, RunningAttempt *running, const SessionSettings *kept, Attem
 }
 
 /*
- * Record the failure, and commit.  Where that fails, too, the attempt is one
- * whose process is gone, which the scheduler sees to.
+ * The session's own settings again, committed: with what follows they would be
+ * undone by its error
  */
-static bool
-try_record_failure(const Activity *a, AttemptFailure *failure, MemoryContext context)
+static void
+restore_session(const SessionSettings *kept)
 {
-	Frame	   *frame = frame_begin(context);
+	HOLD_INTERRUPTS();
+	settings_restore(kept);
+	SPI_commit();
+	RESUME_INTERRUPTS();
+	STOP_EVENT(alone_restored);
+}
+
+/* An attempt that failed, and how */
+typedef struct FailedRun
+{
+	const Activity *a;
+	AttemptFailure failure;
+	MemoryContext context;
+} FailedRun;
+
+static void
+drop_temp(FailedRun *run)
+{
+	leftovers_drop_temp();
+}
+
+static void
+record(FailedRun *run)
+{
+	STOP_EVENT(alone_failed);
+	record_failure(run->a, &run->failure, run->context);
+	STOP_EVENT(alone_failure_written);
+}
+
+/*
+ * Do something after a failure, and commit.  Returns the error that it met, or
+ * NULL.
+ */
+static ErrorData *
+try_after(void (*work) (FailedRun *), FailedRun *run)
+{
+	Frame	   *frame = frame_begin(run->context);
 	ErrorData  *volatile edata = NULL;
 
 	PG_TRY();
 	{
-		STOP_EVENT(alone_failed);
-		record_failure(a, failure, context);
-		STOP_EVENT(alone_failure_written);
+		work(run);
 		SPI_commit();
 		frame_end(frame);
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(context);
+		MemoryContextSwitchTo(run->context);
 		edata = CopyErrorData();
 		FlushErrorState();
 		frame_unwind(frame);
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	if (!edata)
-		return true;
-	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !in_background_worker())
-		ReThrowError(edata);
-	if (trouble_may_be(edata->sqlerrcode))
-		trouble_note(edata);
-	else
-		drive_log_error(edata);
-	return false;
+	MemoryContextSwitchTo(run->context);
+	return edata;
+}
+
+/*
+ * Clean up and record the failure.  Where that fails, too, the attempt is one
+ * whose process is gone, which the scheduler sees to: false.  *cancel is a cancel
+ * by the user meanwhile.
+ */
+static bool
+settle_failure(FailedRun *run, bool commits, ErrorData **cancel)
+{
+	ErrorData  *errors[2] = {commits ? try_after(drop_temp, run) : NULL};
+
+	errors[1] = try_after(record, run);
+	for (int i = 0; i < lengthof(errors); i++)
+	{
+		if (!errors[i])
+			continue;
+		if (errors[i]->sqlerrcode == ERRCODE_QUERY_CANCELED && !in_background_worker())
+			*cancel = errors[i];
+		else if (trouble_may_be(errors[i]->sqlerrcode))
+			trouble_note(errors[i]);
+		else
+			drive_log_error(errors[i]);
+	}
+	return !errors[1];
 }
 
 /*
@@ -323,8 +374,9 @@ alone_run(Activity *a, Slot *slot)
 	RunningAttempt running = {.activity = a, .context = context, .has_lease = true, .slot = slot};
 	SessionSettings kept;
 	HeldLocks	held;
-	AttemptFailure failure;
+	FailedRun	failed = {.a = a, .context = context};
 	ErrorData  *edata;
+	ErrorData  *cancel = NULL;
 	Portal		portal;
 	bool		recorded = true;
 
@@ -332,26 +384,24 @@ alone_run(Activity *a, Slot *slot)
 	settings_keep(&kept);
 	held_locks_note(&held);
 	portal = portal_begin();
-	edata = try_run(a, &running, &kept, &failure);
+	edata = try_run(a, &running, &kept, &failed.failure);
 	MemoryContextSwitchTo(context);
 	portal_end(portal);
 	if (edata)
 	{
-		settings_restore(&kept);
-		if (running.commits)
-			leftovers_drop_temp();
-		/* the next transaction is one by the session's own settings */
-		SPI_commit();
-		recorded = try_record_failure(a, &failure, context);
+		restore_session(&kept);
+		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && failed.failure.outcome == EVENT_ACTIVITY_FAILED &&
+			!in_background_worker())
+			cancel = edata;
+		recorded = settle_failure(&failed, running.commits, &cancel);
 	}
 	held_locks_release(&held);
 	STOP_EVENT(alone_over);
 	alone_withdraw(slot);
 	if (!recorded)
 		durable_look_at_all(MyDatabaseId);
-	if (edata && edata->sqlerrcode == ERRCODE_QUERY_CANCELED && failure.outcome == EVENT_ACTIVITY_FAILED &&
-		!in_background_worker())
-		ReThrowError(edata);
+	if (cancel)
+		ReThrowError(cancel);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return recorded;
