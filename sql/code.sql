@@ -41,34 +41,14 @@ GRANT SELECT ON wf_versions TO PUBLIC;
 
 /* Exported histories */
 
-CREATE FUNCTION durable.event_type_number(name text) RETURNS int2
-AS 'MODULE_PATHNAME', 'durable_event_type_number' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION durable.event_type_number IS 'the inverse of durable.event_type_name()';
-
-CREATE FUNCTION durable.event_name_key(type int2) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE type WHEN 4 THEN 'timeout' WHEN 6 THEN 'reason' WHEN 8 THEN 'reason' WHEN 10 THEN 'activity'
-	WHEN 19 THEN 'reason' WHEN 21 THEN 'update' WHEN 23 THEN 'workflow' WHEN 33 THEN 'reason' WHEN 36 THEN 'change'
-	WHEN 40 THEN 'timeout' WHEN 41 THEN 'reason' ELSE 'signal' END;
-COMMENT ON FUNCTION durable.event_name_key IS 'the attribute that is an event''s name';
-
-CREATE FUNCTION durable.event_payload_key(type int2) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN type IN (1, 10, 23) THEN 'input' WHEN type IN (2, 11, 22, 25) THEN 'result'
-	WHEN type IN (9, 30) THEN 'payload' WHEN type = 21 THEN 'args' END;
-COMMENT ON FUNCTION durable.event_payload_key IS 'the attribute that is an event''s payload';
-
-CREATE FUNCTION durable.event_rest_key(type int2) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN type IN (12, 13, 5, 24, 26, 27, 28, 29, 32, 35, 39) THEN 'failure' WHEN type = 14 THEN 'details' END;
-COMMENT ON FUNCTION durable.event_rest_key IS 'the attribute that is all of an event''s own attributes; NULL: they are among the others';
-
 CREATE FUNCTION durable.event_of(event_type text, at timestamptz, attributes jsonb, has_payload boolean) RETURNS durable.event
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	SELECT ROW(k.type, $2, ($3->>'command')::int4, $3->>k.name_key,
 		CASE WHEN $4 THEN $3->k.payload_key END, NULL,
 		CASE WHEN k.rest_key IS NOT NULL THEN $3->k.rest_key
-			ELSE nullif($3 - 'command' - k.name_key - coalesce(k.payload_key, 'command'), '{}') END)::durable.event
-	FROM (SELECT t.type, CASE WHEN t.type = 15 AND $3->>'wait' = 'update' THEN 'update'
-			ELSE durable.event_name_key(t.type) END AS name_key, durable.event_payload_key(t.type) AS payload_key,
+			ELSE nullif($3 - 'command' - coalesce(k.name_key, 'command') - coalesce(k.payload_key, 'command'), '{}') END)::durable.event
+	FROM (SELECT t.type, durable.event_name_key(t.type, $3->>'wait') AS name_key, durable.event_payload_key(t.type) AS payload_key,
 			durable.event_rest_key(t.type) AS rest_key
 		FROM (SELECT durable.event_type_number($1) AS type) t) k;
 END;

@@ -17,24 +17,17 @@ COMMENT ON FUNCTION durable.monitors IS 'whether the caller sees what a role has
 
 CREATE FUNCTION durable.event_attributes(e durable.event, large jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN e.type IN (12, 13, 5, 24, 26, 27, 28, 29, 32, 35, 39) AND e.attributes IS NOT NULL
-		THEN pg_catalog.jsonb_build_object('failure', e.attributes)
-		WHEN e.type = 14 AND e.attributes IS NOT NULL THEN pg_catalog.jsonb_build_object('details', e.attributes)
-		ELSE coalesce(e.attributes, '{}'::pg_catalog.jsonb) END
+RETURN CASE WHEN e.attributes IS NULL THEN '{}'::pg_catalog.jsonb
+		WHEN durable.event_rest_key(e.type) IS NULL THEN e.attributes
+		ELSE pg_catalog.jsonb_build_object(durable.event_rest_key(e.type), e.attributes) END
 	OPERATOR(pg_catalog.||) CASE WHEN e.command IS NULL THEN '{}'::pg_catalog.jsonb
 		ELSE pg_catalog.jsonb_build_object('command', e.command) END
 	OPERATOR(pg_catalog.||) CASE WHEN e.name IS NULL THEN '{}'::pg_catalog.jsonb
-		ELSE pg_catalog.jsonb_build_object(CASE e.type WHEN 4 THEN 'timeout' WHEN 6 THEN 'reason'
-			WHEN 8 THEN 'reason' WHEN 10 THEN 'activity' WHEN 19 THEN 'reason' WHEN 21 THEN 'update'
-			WHEN 15 THEN CASE WHEN e.attributes OPERATOR(pg_catalog.->>) 'wait' OPERATOR(pg_catalog.=) 'update' THEN 'update' ELSE 'signal' END
-			WHEN 23 THEN 'workflow' WHEN 33 THEN 'reason' WHEN 36 THEN 'change' WHEN 40 THEN 'timeout'
-			WHEN 41 THEN 'reason' ELSE 'signal' END, e.name) END
-	OPERATOR(pg_catalog.||) CASE WHEN e.type IN (1, 10, 23) THEN
-			pg_catalog.jsonb_build_object('input', coalesce(e.payload, large))
-		WHEN e.type IN (2, 11, 25) OR e.type = 22 AND NOT coalesce(e.attributes OPERATOR(pg_catalog.?) 'failure', false) THEN pg_catalog.jsonb_build_object('result', coalesce(e.payload, large))
-		WHEN e.type IN (9, 30) THEN pg_catalog.jsonb_build_object('payload', coalesce(e.payload, large))
-		WHEN e.type = 21 THEN pg_catalog.jsonb_build_object('args', coalesce(e.payload, large))
-		ELSE '{}'::pg_catalog.jsonb END;
+		ELSE pg_catalog.jsonb_build_object(durable.event_name_key(e.type, e.attributes OPERATOR(pg_catalog.->>) 'wait'), e.name) END
+	-- an update that was answered has a result or a failure
+	OPERATOR(pg_catalog.||) CASE WHEN durable.event_payload_key(e.type) IS NULL
+			OR coalesce(e.attributes OPERATOR(pg_catalog.?) 'failure', false) THEN '{}'::pg_catalog.jsonb
+		ELSE pg_catalog.jsonb_build_object(durable.event_payload_key(e.type), coalesce(e.payload, large)) END;
 COMMENT ON FUNCTION durable.event_attributes IS 'what an event says, as in wf_events.attributes';
 
 CREATE VIEW wf_events WITH (security_barrier) AS
@@ -52,7 +45,7 @@ UNION ALL
 SELECT m.run_id, 1, 'workflow_started', m.at, jsonb_build_object('input', coalesce(m.payload, p.data)),
 	1, m.at, true, false, false, true
 FROM durable.message m LEFT JOIN durable.payload p ON p.payload_id = m.payload_id
-WHERE m.kind = 1 AND durable.sees(m.owner)
+WHERE m.kind = durable.message_kind_number('start') AND durable.sees(m.owner)
 ) u;
 COMMENT ON VIEW wf_events IS 'the events of all runs';
 
@@ -63,7 +56,7 @@ SELECT e.namespace, e.workflow_id, e.run_id, e.workflow, e.function, e.version,
 	coalesce((SELECT coalesce(h.events[1].payload, (SELECT p.data FROM durable.payload p WHERE p.payload_id = h.events[1].payload_id))
 			FROM durable.history h WHERE h.run_id = e.run_id AND h.first_event = 1),
 		(SELECT coalesce(m.payload, (SELECT p.data FROM durable.payload p WHERE p.payload_id = m.payload_id))
-			FROM durable.message m WHERE m.run_id = e.run_id AND m.kind = 1)) AS input,
+			FROM durable.message m WHERE m.run_id = e.run_id AND m.kind = durable.message_kind_number('start'))) AS input,
 	NULL::jsonb AS result, e.turn_error AS error,
 	e.waiting_for, e.waiting_at, e.waiting_since,
 	e.next_event - 1 AS history_events, e.history_bytes, e.attempt,
@@ -99,8 +92,7 @@ COMMENT ON VIEW wf_executions IS 'all runs, open and closed';
 
 CREATE VIEW wf_timers WITH (security_barrier) AS
 SELECT e.namespace, e.workflow_id, t.run_id, NULLIF(t.command, 0) AS command,
-	CASE t.kind WHEN 4 THEN 'timer' WHEN 5 THEN 'turn_retry' WHEN 6 THEN 'run_timeout'
-		WHEN 7 THEN 'execution_timeout' WHEN 8 THEN 'start_delay' WHEN 9 THEN 'activity_retry' WHEN 14 THEN 'sweep' END AS kind,
+	durable.message_kind_name(t.kind) AS kind,
 	t.fire_at
 FROM durable.timer t JOIN durable.execution e USING (run_id)
 WHERE durable.sees(t.owner);

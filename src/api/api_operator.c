@@ -30,7 +30,6 @@
 #include "shared/txn.h"
 #include "storage/proc.h"
 #include "store/execution.h"
-#include "store/history.h"
 #include "store/identity.h"
 #include "store/store.h"
 #include "task/sqltask.h"
@@ -39,13 +38,6 @@
 #include "utils/fmgrprotos.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
-
-PG_FUNCTION_INFO_V1(durable_event_type_name);
-Datum
-durable_event_type_name(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_TEXT_P(cstring_to_text(event_type_name((EventType) PG_GETARG_INT16(0))));
-}
 
 PG_FUNCTION_INFO_V1(durable_status_name);
 Datum

@@ -21,6 +21,7 @@
 #include "store/export.h"
 #include "store/export_check.h"
 #include "store/history.h"
+#include "store/kinds.h"
 #include "turn/turn.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -211,19 +212,4 @@ wf_replay(PG_FUNCTION_ARGS)
 		report_misfit(&turn);
 	check_end(&turn, end, &export);
 	PG_RETURN_JSONB_P(summary(&turn, end, &export));
-}
-
-/* durable.event_type_number(name) */
-PG_FUNCTION_INFO_V1(durable_event_type_number);
-Datum
-durable_event_type_number(PG_FUNCTION_ARGS)
-{
-	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-
-	for (int type = 1; type <= EVENT_TYPE_LAST; type++)
-		if (strcmp(event_type_name((EventType) type), name) == 0)
-			PG_RETURN_INT16(type);
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unrecognized event type \"%s\"", name)));
 }

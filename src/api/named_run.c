@@ -19,6 +19,7 @@
 #include "store/find.h"
 #include "store/store.h"
 #include "turn/leave.h"
+#include "turn/turn.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 

@@ -52,6 +52,7 @@
 #include "store/execution.h"
 #include "store/history.h"
 #include "store/mailbox.h"
+#include "store/message.h"
 #include "store/payload.h"
 #include "store/store.h"
 #include "turn/replay.h"

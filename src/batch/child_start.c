@@ -37,6 +37,7 @@
 #include "store/find.h"
 #include "store/history.h"
 #include "store/mailbox.h"
+#include "store/message.h"
 #include "store/payload.h"
 #include "store/store.h"
 #include "store/timer.h"

@@ -20,6 +20,7 @@
 #include "store/history.h"
 #include "store/kinds.h"
 #include "store/mailbox.h"
+#include "store/message.h"
 #include "store/payload.h"
 #include "store/update.h"
 #include "turn/turn.h"

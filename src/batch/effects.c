@@ -16,7 +16,7 @@
 #include "store/attempt_log.h"
 #include "store/execution.h"
 #include "store/history.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "store/payload.h"
 #include "store/state.h"
 #include "store/store.h"

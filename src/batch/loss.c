@@ -26,7 +26,7 @@
 #include "shared/suspect.h"
 #include "shared/txn.h"
 #include "store/execution.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "store/store.h"
 #include "turn/turn.h"
 #include "utils/builtins.h"

@@ -1,15 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * mail.c
- *	  What mail means to a run: whether its code has to run, and which events
- *	  it becomes.
+ *	  What mail means to a run: whether its code has to run.
  *
- *	  1. What a run waits for is in its row: a command, signals, an update, or a
+ *	  What a run waits for is in its row: a command, signals, an update, or a
  *	  set of commands of which some are to end (handle.c).  Mail that it does not
  *	  wait for is appended to the history without running code.
- *
- *	  2. A new kind of message needs an answer to both questions here, and its
- *	  event one in replay.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,7 +19,7 @@
 #include "store/execution.h"
 #include "store/history.h"
 #include "store/kinds.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "turn/replay.h"
 #include "turn/turn.h"
 #include "utils/array.h"
@@ -77,50 +73,32 @@ ends_wait(Execution *e, int32 command, bool completed)
 static bool
 wakes(Execution *e, const Message *m)
 {
+	MailWakes	wakes = mail_kind(m->kind)->wakes;
+
 	if (e->paused_at != DT_NOEND)
-		return m->kind == MESSAGE_RUN_TIMEOUT || m->kind == MESSAGE_EXECUTION_TIMEOUT;
-	switch (m->kind)
-	{
-		case MESSAGE_WAKE:
-		case MESSAGE_RUN_TIMEOUT:
-		case MESSAGE_EXECUTION_TIMEOUT:
-			return true;
-		default:
-			break;
-	}
+		return wakes == WAKES_EVEN_PAUSED;
 	/* a failed turn waits for its next try */
 	if (e->turn_failures > 0)
-		return false;
-	switch (m->kind)
+		return wakes == WAKES_EVEN_PAUSED || wakes == WAKES_EVEN_FAILING;
+	switch (wakes)
 	{
-		case MESSAGE_START:
-		case MESSAGE_START_DELAY:
-		case MESSAGE_CANCEL:
+		case WAKES_NEVER:
+			return false;
+		case WAKES_EVEN_PAUSED:
+		case WAKES_EVEN_FAILING:
+		case WAKES_ALL:
 			return true;
-		case MESSAGE_SIGNAL:
+		case WAKES_SIGNAL:
 			return waits_for_signal(e, m->name);
-		case MESSAGE_TIMER:
-		case MESSAGE_ACTIVITY_RETRY:
-		case MESSAGE_ACTIVITY_COMPLETED:
-			return ends_wait(e, m->command, true);
-		case MESSAGE_ACTIVITY_FAILED:
-		case MESSAGE_ACTIVITY_TIMED_OUT:
-		case MESSAGE_ACTIVITY_CANCELED:
-			return ends_wait(e, m->command, false);
-		case MESSAGE_CHILD_COMPLETED:
-			return ends_wait(e, m->command, true);
-		case MESSAGE_CHILD_START_FAILED:
-		case MESSAGE_CHILD_FAILED:
-		case MESSAGE_CHILD_CANCELED:
-		case MESSAGE_CHILD_TIMED_OUT:
-		case MESSAGE_CHILD_TERMINATED:
-			return ends_wait(e, m->command, false);
-		case MESSAGE_UPDATE:
+		case WAKES_UPDATE:
 			return e->wait_update &&
 				(VARSIZE_ANY_EXHDR(e->wait_update) == 0 || text_equal(e->wait_update, m->name));
-		default:
-			elog(ERROR, "unrecognized message kind %d", (int) m->kind);
+		case WAKES_ENDED:
+			return ends_wait(e, m->command, true);
+		case WAKES_ENDED_BADLY:
+			return ends_wait(e, m->command, false);
 	}
+	pg_unreachable();
 }
 
 /*

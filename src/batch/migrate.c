@@ -31,7 +31,7 @@
 #include "store/execution.h"
 #include "store/find.h"
 #include "store/history.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "store/store.h"
 #include "store/version.h"
 #include "turn/turn.h"

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "batch/outbox.h"
 #include "shared/queue.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "store/store.h"
 #include "utils/memutils.h"
 

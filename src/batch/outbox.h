@@ -11,7 +11,7 @@
 #include "shared/shmem.h"
 #include "store/execution.h"
 #include "store/history.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "store/store.h"
 
 /* A run of a batch. */

@@ -52,6 +52,7 @@
 #include "store/identity.h"
 #include "store/kinds.h"
 #include "store/mailbox.h"
+#include "store/message.h"
 #include "store/payload.h"
 #include "store/state.h"
 #include "store/store.h"
@@ -180,20 +181,6 @@ boundary_before(const Past *past, int n, bool anew)
 	return n;
 }
 
-static bool
-is_failure(EventType type)
-{
-	return type == EVENT_ACTIVITY_FAILED || type == EVENT_ACTIVITY_TIMED_OUT ||
-		(type >= EVENT_CHILD_START_FAILED && type <= EVENT_CHILD_TERMINATED && type != EVENT_CHILD_COMPLETED);
-}
-
-static bool
-is_command(EventType type)
-{
-	return type == EVENT_ACTIVITY_SCHEDULED || type == EVENT_TIMER_STARTED || type == EVENT_CHILD_INITIATED ||
-		type == EVENT_SIGNAL_EXTERNAL_INITIATED || type == EVENT_CANCEL_EXTERNAL_INITIATED;
-}
-
 /*
  * Did the run fail by itself, and not with the failure of an activity or child?
  */
@@ -248,7 +235,7 @@ before_failure(const Past *past, int i)
 {
 	int			first = i;
 
-	if (!is_mail(past, i) || past->events[i].type > EVENT_ACTIVITY_TIMED_OUT)
+	if (!is_mail(past, i) || event_kind(past->events[i].type)->of != EVENT_ACTIVITY_SCHEDULED)
 		return boundary_before(past, event_of_command(past, i), true);
 	for (int j = i - 1; j > 0 && is_mail(past, j); j--)
 		if (is_failure(past->events[j].type))
@@ -447,14 +434,8 @@ resume_pending(Past *past, int n, Execution *next, bool *ended)
 static bool
 is_told_again(const Event *event, const Reset *reset, const bool *ended, int32 last, Message *message)
 {
-	if (event->type >= EVENT_CHILD_START_FAILED && event->type <= EVENT_CHILD_TERMINATED)
-	{
-		*message = (Message) {.kind = MESSAGE_CHILD_START_FAILED + (event->type - EVENT_CHILD_START_FAILED),
-			.at = event->at, .command = event->command, .name = event->name, .payload = event->payload,
-			.payload_id = event->payload_id, .attributes = event->attributes
-		};
-		return event->command <= last && !ended[event->command];
-	}
+	if (event_kind(event->type)->of == EVENT_CHILD_INITIATED)
+		return event_to_mail(event, message) && event->command <= last && !ended[event->command];
 	return event_as_mail(event, message) &&
 		((message->kind == MESSAGE_SIGNAL && reset->signals) || (message->kind == MESSAGE_UPDATE && reset->updates));
 }

@@ -11,7 +11,7 @@
 #include "batch/outbox.h"
 #include "store/execution.h"
 #include "store/history.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "store/store.h"
 #include "turn/turn.h"
 

@@ -27,6 +27,7 @@
 #include "store/execution.h"
 #include "store/history.h"
 #include "store/mailbox.h"
+#include "store/message.h"
 #include "store/state.h"
 #include "store/store.h"
 #include "store/timer.h"

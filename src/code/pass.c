@@ -38,6 +38,7 @@
 #include "shared/watchdog.h"
 #include "storage/proc.h"
 #include "store/history.h"
+#include "store/kinds.h"
 #include "store/payload.h"
 #include "store/store.h"
 #include "turn/leave.h"

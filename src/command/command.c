@@ -23,7 +23,7 @@
 #include "base/json.h"
 #include "command/command.h"
 #include "store/history.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "turn/leave.h"
 #include "turn/replay.h"
 #include "turn/turn.h"

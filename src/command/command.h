@@ -12,7 +12,7 @@
 #include "store/activity.h"
 #include "store/execution.h"
 #include "store/history.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "turn/turn.h"
 
 /* For commands themselves */

@@ -34,6 +34,7 @@
 #include "command/continuation.h"
 #include "fence/fence.h"
 #include "store/history.h"
+#include "store/kinds.h"
 #include "store/payload.h"
 #include "turn/leave.h"
 #include "turn/match.h"

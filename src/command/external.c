@@ -38,6 +38,7 @@
 #include "store/find.h"
 #include "store/history.h"
 #include "store/mailbox.h"
+#include "store/message.h"
 #include "store/payload.h"
 #include "store/store.h"
 #include "turn/leave.h"

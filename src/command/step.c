@@ -64,7 +64,7 @@
 #include "store/activity.h"
 #include "store/execution.h"
 #include "store/history.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "store/payload.h"
 #include "store/store.h"
 #include "store/timer.h"

@@ -13,7 +13,7 @@
 #include "command/step.h"
 #include "command/step_command.h"
 #include "store/history.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "turn/leave.h"
 #include "turn/match.h"
 #include "turn/replay.h"

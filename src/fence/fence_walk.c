@@ -34,6 +34,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "turn/leave.h"
+#include "turn/turn.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"

@@ -49,7 +49,7 @@
 #include "shared/waiter.h"
 #include "store/activity.h"
 #include "store/execution.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "store/patrol_scan.h"
 #include "store/store.h"
 #include "store/timer.h"

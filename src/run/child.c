@@ -41,7 +41,9 @@
 #include "store/family.h"
 #include "store/find.h"
 #include "store/history.h"
+#include "store/kinds.h"
 #include "store/mailbox.h"
+#include "store/message.h"
 #include "store/payload.h"
 #include "store/store.h"
 #include "task/sweep.h"
@@ -216,7 +218,7 @@ children_tell_again(const Execution *parent)
 			Event	   *event = &events[i];
 			pg_uuid_t  *child = event->type == EVENT_CHILD_INITIATED ? json_find_uuid(event->attributes, "run_id") : NULL;
 
-			if (event->type >= EVENT_CHILD_START_FAILED && event->type <= EVENT_CHILD_TERMINATED)
+			if (event_kind(event->type)->of == EVENT_CHILD_INITIATED)
 				ended = lappend_int(ended, event->command);
 			if (child && !list_member_int(ended, event->command) &&
 				!family_has(&parent->run_id, event->command))

@@ -24,6 +24,7 @@
 #include "store/history.h"
 #include "store/kinds.h"
 #include "store/mailbox.h"
+#include "store/message.h"
 #include "store/store.h"
 #include "task/notify.h"
 #include "task/sweep.h"

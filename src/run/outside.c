@@ -23,6 +23,7 @@
 #include "store/history.h"
 #include "store/kinds.h"
 #include "store/mailbox.h"
+#include "store/message.h"
 #include "store/payload.h"
 #include "store/store.h"
 #include "store/update.h"

@@ -11,7 +11,7 @@
 #include "store/execution.h"
 #include "store/find.h"
 #include "store/history.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 
 extern bool run_take(const pg_uuid_t *run_id, bool close, MemoryContext context, Execution *e);
 extern void refuse_own_run(const pg_uuid_t *run_id);

@@ -29,6 +29,7 @@
 #include "store/execution.h"
 #include "store/history.h"
 #include "store/mailbox.h"
+#include "store/message.h"
 #include "store/timer.h"
 #include "task/activity_options.h"
 #include "task/notify.h"

@@ -31,6 +31,7 @@
 #include "store/history.h"
 #include "store/identity.h"
 #include "store/mailbox.h"
+#include "store/message.h"
 #include "store/payload.h"
 #include "store/store.h"
 #include "store/timer.h"

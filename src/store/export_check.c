@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "store/export_check.h"
 #include "store/history.h"
+#include "store/kinds.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
@@ -129,42 +130,6 @@ check_update(const Known *known, const Event *event, bool accepted)
 	return id;
 }
 
-/*
- * The type of command that an event of this type tells the outcome of, 0 for no
- * such event
- */
-static EventType
-command_of_outcome(EventType type)
-{
-	switch (type)
-	{
-		case EVENT_ACTIVITY_COMPLETED:
-		case EVENT_ACTIVITY_FAILED:
-		case EVENT_ACTIVITY_TIMED_OUT:
-		case EVENT_ACTIVITY_CANCELED:
-		case EVENT_ACTIVITY_CANCEL_REQUESTED:
-			return EVENT_ACTIVITY_SCHEDULED;
-		case EVENT_TIMER_FIRED:
-		case EVENT_TIMER_CANCELED:
-			return EVENT_TIMER_STARTED;
-		case EVENT_CHILD_START_FAILED:
-		case EVENT_CHILD_COMPLETED:
-		case EVENT_CHILD_FAILED:
-		case EVENT_CHILD_CANCELED:
-		case EVENT_CHILD_TIMED_OUT:
-		case EVENT_CHILD_TERMINATED:
-			return EVENT_CHILD_INITIATED;
-		case EVENT_EXTERNAL_SIGNALED:
-		case EVENT_SIGNAL_EXTERNAL_FAILED:
-			return EVENT_SIGNAL_EXTERNAL_INITIATED;
-		case EVENT_EXTERNAL_CANCEL_REQUESTED:
-		case EVENT_CANCEL_EXTERNAL_FAILED:
-			return EVENT_CANCEL_EXTERNAL_INITIATED;
-		default:
-			return 0;
-	}
-}
-
 static void
 check_outcome(const Known *known, const Event *event, EventType of)
 {
@@ -258,7 +223,7 @@ check_other(Known *known, const Event *event)
 static void
 check_event(Known *known, const Event *event)
 {
-	EventType	of = command_of_outcome(event->type);
+	const EventKind *kind = event_kind(event->type);
 
 	known->event++;
 	known->type = event->type;
@@ -269,24 +234,12 @@ check_event(Known *known, const Event *event)
 				 errdetail("The first event is workflow_started, and no other one.")));
 	if (TIMESTAMP_NOT_FINITE(event->at))
 		refuse(known, "is at no time");
-	if (of)
-		check_outcome(known, event, of);
+	if (kind->of)
+		check_outcome(known, event, kind->of);
+	else if (kind->role == ROLE_COMMAND || kind->role == ROLE_DONE)
+		check_command(known, event);
 	else
-		switch (event->type)
-		{
-			case EVENT_ACTIVITY_SCHEDULED:
-			case EVENT_TIMER_STARTED:
-			case EVENT_CHILD_INITIATED:
-			case EVENT_SIGNAL_EXTERNAL_INITIATED:
-			case EVENT_CANCEL_EXTERNAL_INITIATED:
-			case EVENT_SEARCH_ATTRIBUTES_UPSERTED:
-			case EVENT_MEMO_UPSERTED:
-				check_command(known, event);
-				break;
-			default:
-				check_other(known, event);
-				break;
-		}
+		check_other(known, event);
 }
 
 /*

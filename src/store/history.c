@@ -7,8 +7,7 @@
  *	  of events; rows are added and never changed.  In a row the events that came
  *	  by mail stand before those the turn's code made.
  *
- *	  All functions but event_type_name run between store_begin() and
- *	  store_end().
+ *	  All functions run between store_begin() and store_end().
  *
  *-------------------------------------------------------------------------
  */
@@ -31,31 +30,6 @@ enum
 {
 	E_TYPE, E_AT, E_COMMAND, E_NAME, E_PAYLOAD, E_PAYLOAD_ID, E_ATTRIBUTES, EVENT_COLUMNS
 };
-
-const char *
-event_type_name(EventType type)
-{
-	static const char *const names[] = {
-		"workflow_started", "workflow_completed", "workflow_failed", "workflow_timed_out",
-		"workflow_canceled", "workflow_terminated", "workflow_continued_as_new",
-		"workflow_cancel_requested", "workflow_signaled", "activity_scheduled",
-		"activity_completed", "activity_failed", "activity_timed_out", "activity_canceled",
-		"timer_started", "timer_fired", "timer_canceled", "activity_cancel_requested",
-		"workflow_paused", "workflow_unpaused", "workflow_update_accepted", "workflow_update_completed",
-		"child_workflow_initiated", "child_workflow_start_failed", "child_workflow_completed",
-		"child_workflow_failed", "child_workflow_canceled", "child_workflow_timed_out",
-		"child_workflow_terminated", "signal_external_initiated", "external_signaled",
-		"signal_external_failed", "cancel_external_initiated", "external_cancel_requested",
-		"cancel_external_failed", "marker_recorded", "search_attributes_upserted", "memo_upserted",
-		"compensation_started", "workflow_timeout_reached", "workflow_reset", "workflow_options_updated",
-		"continue_as_new_suggested"
-	};
-
-	if (type < 1 || type > EVENT_TYPE_LAST)
-		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("unrecognized event type %d", (int) type));
-	return names[type - 1];
-}
 
 /*
  * The event as a value of type durable.event

@@ -13,7 +13,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
-/* On disk: durable.event.type.  The names are Temporal's, see history.c. */
+/* On disk: durable.event.type.  What goes for each: kinds.c. */
 typedef enum EventType
 {
 	EVENT_WORKFLOW_STARTED = 1, /* payload: input */
@@ -85,7 +85,6 @@ typedef struct HistoryRow
 	ArrayType  *events;
 } HistoryRow;
 
-extern const char *event_type_name(EventType type);
 extern Datum event_form(const Event *event);
 extern int	event_array_deform(ArrayType *array, Event **events);
 extern int	history_read(const pg_uuid_t *run_ids, int count, MemoryContext context, HistoryRow **rows);

@@ -15,7 +15,9 @@
 #include "base/testmode.h"
 #include "catalog/pg_type.h"
 #include "shared/txn.h"
+#include "store/kinds.h"
 #include "store/mailbox.h"
+#include "store/message.h"
 #include "store/store.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -255,14 +257,14 @@ int64
 mailbox_move(const pg_uuid_t *from, const pg_uuid_t *to)
 {
 	static Statement statement = {
-		"WITH gone AS (DELETE FROM durable.message m WHERE m.run_id = $1 AND m.kind IN (2, 3, 15) RETURNING m.*),"
+		"WITH gone AS (DELETE FROM durable.message m WHERE m.run_id = $1 AND m.kind = ANY ($3) RETURNING m.*),"
 		" payloads AS (UPDATE durable.payload p SET run_id = $2 FROM gone g WHERE p.payload_id = g.payload_id)"
 		" INSERT INTO durable.message SELECT g.owner, pg_catalog.nextval('durable.message_seq'), $2, g.kind, false,"
 		"  g.at, g.command, g.name, g.payload, g.payload_id, g.attributes"
 		" FROM (SELECT * FROM gone ORDER BY gone.seq) g RETURNING seq",
-		2, {UUIDOID, UUIDOID}
+		3, {UUIDOID, UUIDOID, INT2ARRAYOID}
 	};
-	Datum		values[2] = {UUIDPGetDatum(from), UUIDPGetDatum(to)};
+	Datum		values[3] = {UUIDPGetDatum(from), UUIDPGetDatum(to), PointerGetDatum(mail_kinds_that_move())};
 
 	return store_execute(&statement, values, NULL) > 0 ? DatumGetInt64(store_value(0, 1)) : 0;
 }
@@ -274,11 +276,13 @@ bool
 mailbox_has_other_signals(const pg_uuid_t *run_ids, int count, const int64 *taken, int ntaken)
 {
 	static Statement statement = {
-		"SELECT 1 FROM durable.message m WHERE m.run_id = ANY ($1) AND m.kind IN (2, 3)"
+		"SELECT 1 FROM durable.message m WHERE m.run_id = ANY ($1) AND m.kind = ANY ($3)"
 		" AND NOT m.seq = ANY ($2) LIMIT 1",
-		2, {UUIDARRAYOID, INT8ARRAYOID}
+		3, {UUIDARRAYOID, INT8ARRAYOID, INT2ARRAYOID}
 	};
-	Datum		values[2] = {uuid_array(run_ids, count), seq_array(taken, ntaken)};
+	Datum		values[3] = {
+		uuid_array(run_ids, count), seq_array(taken, ntaken), PointerGetDatum(mail_kinds_that_keep_open())
+	};
 
 	return store_execute(&statement, values, NULL) > 0;
 }

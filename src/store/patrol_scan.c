@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "shared/shmem.h"
 #include "store/activity.h"
+#include "store/message.h"
 #include "store/patrol_scan.h"
 #include "store/store.h"
 
@@ -158,8 +159,8 @@ patrol_scan_leases(MemoryContext context, Activity **result)
 #define NOBODY_RETRIES(now) \
 	"a.queue IS NULL AND a.next_attempt_at <= " now " AND e.wait_command = a.command AND e.paused_at IS NULL" \
 	" AND NOT EXISTS (SELECT FROM durable.message m WHERE m.run_id = e.run_id)" \
-	" AND NOT EXISTS (SELECT FROM durable.timer t WHERE t.run_id = e.run_id AND t.kind <> 14" \
-	"  AND (t.command = a.command OR t.kind = 5))"
+	" AND NOT EXISTS (SELECT FROM durable.timer t WHERE t.run_id = e.run_id AND t.kind <> " CppAsString2(KIND_SWEEP) \
+	"  AND (t.command = a.command OR t.kind = " CppAsString2(KIND_WAKE) "))"
 
 int
 patrol_scan_retries(TimestampTz now, Sight *sights)
@@ -194,7 +195,7 @@ patrol_scan_retries(TimestampTz now, Sight *sights)
 	"(e.wait_command > 0 OR e.wait_set IS NOT NULL) AND e.paused_at IS NULL" \
 	" AND NOT EXISTS (SELECT FROM durable.message m WHERE m.run_id = e.run_id)" \
 	" AND NOT EXISTS (SELECT FROM durable.execution c WHERE c.parent_run_id = e.run_id AND " IN_WAIT("c.parent_command") ")" \
-	" AND NOT EXISTS (SELECT FROM durable.timer t WHERE t.run_id = e.run_id AND (t.kind = 5 OR " IN_WAIT("t.command") "))" \
+	" AND NOT EXISTS (SELECT FROM durable.timer t WHERE t.run_id = e.run_id AND (t.kind = " CppAsString2(KIND_WAKE) " OR " IN_WAIT("t.command") "))" \
 	" AND NOT EXISTS (SELECT FROM durable.activity a WHERE a.run_id = e.run_id AND " IN_WAIT("a.command") ")"
 
 /*

@@ -16,6 +16,7 @@
 
 #include "catalog/pg_type.h"
 #include "store/activity.h"
+#include "store/message.h"
 #include "store/store.h"
 #include "store/testrun.h"
 #include "utils/builtins.h"
@@ -79,7 +80,7 @@ void
 testrun_fire_timers(const pg_uuid_t *run_ids, int count, TimestampTz now)
 {
 	static Statement statement = {
-		"WITH fired AS (DELETE FROM durable.timer t WHERE t.run_id = ANY ($1) AND t.fire_at + '0'::pg_catalog.interval <= $2 AND t.kind <> 14"
+		"WITH fired AS (DELETE FROM durable.timer t WHERE t.run_id = ANY ($1) AND t.fire_at + '0'::pg_catalog.interval <= $2 AND t.kind <> " CppAsString2(KIND_SWEEP)
 		"  RETURNING t.*)"
 		" INSERT INTO durable.message (owner, seq, run_id, kind, alone, at, command)"
 		" SELECT f.owner, pg_catalog.nextval('durable.message_seq'), f.run_id, f.kind, false, $2,"
@@ -99,7 +100,7 @@ TimestampTz
 testrun_next_deadline(const pg_uuid_t *run_ids, int count)
 {
 	static Statement statement = {
-		"SELECT LEAST((SELECT pg_catalog.min(t.fire_at + '0'::pg_catalog.interval) FROM durable.timer t WHERE t.run_id = ANY ($1) AND t.kind <> 14),"
+		"SELECT LEAST((SELECT pg_catalog.min(t.fire_at + '0'::pg_catalog.interval) FROM durable.timer t WHERE t.run_id = ANY ($1) AND t.kind <> " CppAsString2(KIND_SWEEP) "),"
 		" (SELECT pg_catalog.min(a.check_at + '0'::pg_catalog.interval) FROM durable.activity a WHERE a.run_id = ANY ($1)))",
 		1, {UUIDARRAYOID}
 	};

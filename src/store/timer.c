@@ -16,7 +16,7 @@
 #include "catalog/pg_type.h"
 #include "shared/stopevent.h"
 #include "shared/txn.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "store/store.h"
 #include "store/timer.h"
 
@@ -114,7 +114,7 @@ timer_take_sweep(TimestampTz from, TimestampTz now, pg_uuid_t *run_id, int32 *co
 {
 	static Statement statement = {
 		"WITH due AS (SELECT t.run_id, t.kind, t.command FROM durable.timer t"
-		"  WHERE t.fire_at >= $1 AND t.fire_at <= $2 AND t.kind = 14 ORDER BY t.fire_at LIMIT 1 FOR UPDATE SKIP LOCKED)"
+		"  WHERE t.fire_at >= $1 AND t.fire_at <= $2 AND t.kind = " CppAsString2(KIND_SWEEP) " ORDER BY t.fire_at LIMIT 1 FOR UPDATE SKIP LOCKED)"
 		" DELETE FROM durable.timer t USING due d"
 		" WHERE t.run_id = d.run_id AND t.kind = d.kind AND t.command = d.command RETURNING t.run_id, t.command, t.owner",
 		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
@@ -140,7 +140,7 @@ timer_fire(TimerPlace *place, TimestampTz now, int limit, ArrayType *except, Oid
 {
 	static Statement statement = {
 		"WITH due AS (SELECT t.run_id, t.kind, t.command FROM durable.timer t"
-		"  WHERE (t.fire_at, t.run_id) >= ($1, $4) AND t.fire_at <= $2 AND t.kind <> 14 AND t.owner <> ALL ($5)"
+		"  WHERE (t.fire_at, t.run_id) >= ($1, $4) AND t.fire_at <= $2 AND t.kind <> " CppAsString2(KIND_SWEEP) " AND t.owner <> ALL ($5)"
 		"  ORDER BY t.fire_at, t.run_id LIMIT $3 FOR UPDATE SKIP LOCKED),"
 		" fired AS (DELETE FROM durable.timer t USING due d"
 		"  WHERE t.run_id = d.run_id AND t.kind = d.kind AND t.command = d.command RETURNING t.*),"

@@ -9,7 +9,7 @@
 #define DURABLE_TIMER_H
 
 #include "base/clock.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "store/store.h"
 #include "utils/array.h"
 

@@ -35,6 +35,7 @@
 #include "store/attempt_log.h"
 #include "store/history.h"
 #include "store/mailbox.h"
+#include "store/message.h"
 #include "store/payload.h"
 #include "store/store.h"
 #include "task/attempt.h"

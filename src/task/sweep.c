@@ -19,7 +19,7 @@
 #include "shared/tasknote.h"
 #include "store/activity.h"
 #include "store/history.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 #include "store/timer.h"
 #include "task/attempt.h"
 #include "task/sweep.h"

@@ -33,6 +33,7 @@
 #include "base/json.h"
 #include "mb/pg_wchar.h"
 #include "store/history.h"
+#include "store/kinds.h"
 #include "turn/leave.h"
 #include "turn/match.h"
 #include "turn/replay.h"

@@ -29,6 +29,7 @@
 #include "base/text.h"
 #include "store/execution.h"
 #include "store/history.h"
+#include "store/kinds.h"
 #include "store/payload.h"
 #include "turn/leave.h"
 #include "turn/replay.h"
@@ -203,36 +204,6 @@ resolve_update(Turn *turn, int event)
 	if (!update)
 		elog(ERROR, "event %d answers an unknown update", event + 1);
 	update->answer = event;
-}
-
-/*
- * Is it how a command ended?
- */
-static bool
-is_outcome(EventType type)
-{
-	switch (type)
-	{
-		case EVENT_ACTIVITY_COMPLETED:
-		case EVENT_ACTIVITY_FAILED:
-		case EVENT_ACTIVITY_TIMED_OUT:
-		case EVENT_ACTIVITY_CANCELED:
-		case EVENT_TIMER_FIRED:
-		case EVENT_TIMER_CANCELED:
-		case EVENT_CHILD_START_FAILED:
-		case EVENT_CHILD_COMPLETED:
-		case EVENT_CHILD_FAILED:
-		case EVENT_CHILD_CANCELED:
-		case EVENT_CHILD_TIMED_OUT:
-		case EVENT_CHILD_TERMINATED:
-		case EVENT_EXTERNAL_SIGNALED:
-		case EVENT_SIGNAL_EXTERNAL_FAILED:
-		case EVENT_EXTERNAL_CANCEL_REQUESTED:
-		case EVENT_CANCEL_EXTERNAL_FAILED:
-			return true;
-		default:
-			return false;
-	}
 }
 
 static void

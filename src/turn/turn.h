@@ -14,7 +14,7 @@
 #include "store/activity.h"
 #include "store/execution.h"
 #include "store/history.h"
-#include "store/mailbox.h"
+#include "store/message.h"
 
 /* No event: later than any index */
 #define NEVER	INT_MAX
