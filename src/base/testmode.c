@@ -27,6 +27,7 @@
 #include "access/xact.h"
 #include "base/testmode.h"
 #include "base/text.h"
+#include "base/vec.h"
 #include "utils/memutils.h"
 
 typedef struct TestRun
@@ -122,12 +123,7 @@ test_mode_add_run(const pg_uuid_t *run_id)
 {
 	if (!test_mode)
 		return;
-	if (nruns == runs_room)
-	{
-		runs_room = runs_room ? runs_room * 2 : 16;
-		runs = runs ? repalloc(runs, runs_room * sizeof(TestRun)) :
-			MemoryContextAlloc(context, runs_room * sizeof(TestRun));
-	}
+	runs = vec_room(runs, nruns, &runs_room, sizeof(TestRun), context);
 	runs[nruns++] = (TestRun) {*run_id, 0};
 }
 

@@ -29,6 +29,7 @@
 #include "base/settings.h"
 #include "base/testmode.h"
 #include "base/text.h"
+#include "base/vec.h"
 #include "batch/batch.h"
 #include "batch/flush.h"
 #include "batch/loss.h"
@@ -84,12 +85,7 @@ static int	held_room = 0;
 void
 batch_hold(const pg_uuid_t *run_id)
 {
-	if (nheld == held_room)
-	{
-		held_room = held_room ? held_room * 2 : 16;
-		held = held ? repalloc(held, held_room * sizeof(pg_uuid_t)) :
-			MemoryContextAlloc(TopMemoryContext, held_room * sizeof(pg_uuid_t));
-	}
+	held = vec_room(held, nheld, &held_room, sizeof(pg_uuid_t), TopMemoryContext);
 	held[nheld++] = *run_id;
 }
 
@@ -178,13 +174,7 @@ take_runs(Batch *batch, const pg_uuid_t *ids, int count)
 	{
 		BatchRun   *run = batch_run_of(batch, &messages[i].run_id);
 
-		if (run->nmail % 8 == 0)
-		{
-			Size		size = (run->nmail + 8) * sizeof(Message *);
-
-			run->mail = run->mail ? repalloc(run->mail, size) :
-				MemoryContextAlloc(batch->context, size);
-		}
+		run->mail = vec_room_counted(run->mail, run->nmail, sizeof(Message *), batch->context);
 		run->mail[run->nmail++] = &messages[i];
 		run->alone |= messages[i].alone;
 	}

@@ -34,6 +34,7 @@
 #include "base/extension.h"
 #include "base/guc.h"
 #include "base/settings.h"
+#include "base/vec.h"
 #include "batch/batch.h"
 #include "batch/drive.h"
 #include "batch/flush.h"
@@ -344,9 +345,7 @@ put_held_aside(Oid owner, const BatchReport *report)
 static void
 add_next_run(const NextRun *run)
 {
-	Size		size = (nnext_runs + 1) * sizeof(NextRun);
-
-	next_runs = next_runs ? repalloc(next_runs, size) : MemoryContextAlloc(TopMemoryContext, size);
+	next_runs = vec_room_counted(next_runs, nnext_runs, sizeof(NextRun), TopMemoryContext);
 	next_runs[nnext_runs++] = *run;
 }
 

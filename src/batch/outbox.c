@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/clock.h"
+#include "base/vec.h"
 #include "batch/outbox.h"
 #include "shared/queue.h"
 #include "store/message.h"
@@ -43,17 +44,8 @@ batch_init(Batch *batch, Oid owner)
 void
 batch_consume(Batch *batch, const Message *message)
 {
-	if (batch->nconsumed == batch->consumed_room)
-	{
-		int			room = batch->consumed_room ? batch->consumed_room * 2 : 64;
-
-		batch->consumed = batch->consumed ? repalloc(batch->consumed, room * sizeof(int64)) :
-			MemoryContextAlloc(batch->context, room * sizeof(int64));
-		batch->consumed_tids = batch->consumed_tids ?
-			repalloc(batch->consumed_tids, room * sizeof(ItemPointerData)) :
-			MemoryContextAlloc(batch->context, room * sizeof(ItemPointerData));
-		batch->consumed_room = room;
-	}
+	batch->consumed = vec_room_counted(batch->consumed, batch->nconsumed, sizeof(int64), batch->context);
+	batch->consumed_tids = vec_room_counted(batch->consumed_tids, batch->nconsumed, sizeof(ItemPointerData), batch->context);
 	batch->consumed[batch->nconsumed] = message->seq;
 	batch->consumed_tids[batch->nconsumed++] = message->tid;
 }

@@ -68,7 +68,6 @@ typedef struct Batch
 	int64	   *consumed;		/* messages, by seq, */
 	ItemPointerData *consumed_tids; /* and where they are */
 	int			nconsumed;
-	int			consumed_room;
 	pg_uuid_t  *closing;		/* has room for all runs */
 	int			nclosing;
 	pg_uuid_t  *ending;			/* those of them whose signals nobody would read */

@@ -34,6 +34,7 @@
 #include "base/clock.h"
 #include "base/extension.h"
 #include "base/json.h"
+#include "base/vec.h"
 #include "batch/reset.h"
 #include "batch/update_rows.h"
 #include "command/command.h"
@@ -75,21 +76,14 @@ typedef struct Past
 	Event	   *events;			/* its history, then mail it has not read */
 	int		   *row_of;
 	int			nevents;
-	int			room;
 	int			recorded;		/* events of the history */
 } Past;
 
 static void
 add_event(Past *past, const Event *event, int row)
 {
-	if (past->nevents == past->room)
-	{
-		past->room = past->room ? past->room * 2 : 64;
-		past->events = past->events ? repalloc(past->events, past->room * sizeof(Event)) :
-			palloc(past->room * sizeof(Event));
-		past->row_of = past->row_of ? repalloc(past->row_of, past->room * sizeof(int)) :
-			palloc(past->room * sizeof(int));
-	}
+	past->events = vec_room_counted(past->events, past->nevents, sizeof(Event), CurrentMemoryContext);
+	past->row_of = vec_room_counted(past->row_of, past->nevents, sizeof(int), CurrentMemoryContext);
 	past->events[past->nevents] = *event;
 	past->row_of[past->nevents++] = row;
 }

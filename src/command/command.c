@@ -21,6 +21,7 @@
 #include "base/failure.h"
 #include "base/guc.h"
 #include "base/json.h"
+#include "base/vec.h"
 #include "command/command.h"
 #include "store/history.h"
 #include "store/message.h"
@@ -211,12 +212,6 @@ command_due_after(const Turn *turn, const Interval *span)
 void
 command_change_timer(Turn *turn, MessageKind kind, int32 command, DueTime due)
 {
-	if (turn->ntimers % 8 == 0)
-	{
-		Size		size = (turn->ntimers + 8) * sizeof(NewTimer);
-
-		turn->timers = turn->timers ? repalloc(turn->timers, size) :
-			MemoryContextAlloc(turn->context, size);
-	}
+	turn->timers = vec_room_counted(turn->timers, turn->ntimers, sizeof(NewTimer), turn->context);
 	turn->timers[turn->ntimers++] = (NewTimer) {kind, command, due};
 }

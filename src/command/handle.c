@@ -30,6 +30,7 @@
 
 #include "base/compat.h"
 #include "base/extension.h"
+#include "base/vec.h"
 #include "catalog/pg_type.h"
 #include "command/child_command.h"
 #include "command/command.h"
@@ -187,12 +188,7 @@ handle_of_signal(Turn *turn, text *name)
 {
 	MemoryContext old = MemoryContextSwitchTo(turn->pass_context);
 
-	if (turn->nsignal_handles % 8 == 0)
-	{
-		Size		size = (turn->nsignal_handles + 8) * sizeof(SignalHandle);
-
-		turn->signal_handles = turn->signal_handles ? repalloc(turn->signal_handles, size) : palloc(size);
-	}
+	turn->signal_handles = vec_room_counted(turn->signal_handles, turn->nsignal_handles, sizeof(SignalHandle), CurrentMemoryContext);
 	turn->signal_handles[turn->nsignal_handles++] =
 		(SignalHandle) {(text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(name)), -1};
 	MemoryContextSwitchTo(old);

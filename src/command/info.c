@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/json.h"
+#include "base/vec.h"
 #include "command/command.h"
 #include "command/continuation.h"
 #include "command/info.h"
@@ -41,12 +42,7 @@ command_publish(Turn *turn, text *key, Jsonb *value)
 			slot = &turn->published[i];
 	if (!slot)
 	{
-		if (turn->npublished % 8 == 0)
-		{
-			Size		size = (turn->npublished + 8) * sizeof(PublishedValue);
-
-			turn->published = turn->published ? repalloc(turn->published, size) : palloc(size);
-		}
+		turn->published = vec_room_counted(turn->published, turn->npublished, sizeof(PublishedValue), CurrentMemoryContext);
 		slot = &turn->published[turn->npublished++];
 		slot->key = (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(key));
 	}

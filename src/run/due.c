@@ -23,6 +23,7 @@
 #include "postgres.h"
 
 #include "base/clock.h"
+#include "base/vec.h"
 #include "catalog/pg_type.h"
 #include "run/child.h"
 #include "run/close.h"
@@ -63,12 +64,7 @@ count(const Oid *owners, int n)
 		if (share >= nshares || shares[share].owner != owners[i])
 			for (share = 0; share < nshares && shares[share].owner != owners[i]; share++)
 				;
-		if (share == shares_room)
-		{
-			shares_room = shares_room ? shares_room * 2 : 16;
-			shares = shares ? repalloc(shares, shares_room * sizeof(Share)) :
-				MemoryContextAlloc(TopMemoryContext, shares_room * sizeof(Share));
-		}
+		shares = vec_room(shares, share, &shares_room, sizeof(Share), TopMemoryContext);
 		if (share == nshares)
 			shares[nshares++] = (Share) {owners[i], 0};
 		shares[share].count++;

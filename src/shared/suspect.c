@@ -41,6 +41,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/text.h"
+#include "base/vec.h"
 #include "libpq/pqsignal.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -355,12 +356,7 @@ suspect_clear(const pg_uuid_t *run_id)
 void
 suspect_recorded(const pg_uuid_t *run_id)
 {
-	if (nrecorded == recorded_room)
-	{
-		recorded_room = recorded_room ? recorded_room * 2 : 8;
-		recorded = recorded ? repalloc(recorded, recorded_room * sizeof(pg_uuid_t)) :
-			MemoryContextAlloc(TopMemoryContext, recorded_room * sizeof(pg_uuid_t));
-	}
+	recorded = vec_room(recorded, nrecorded, &recorded_room, sizeof(pg_uuid_t), TopMemoryContext);
 	recorded[nrecorded++] = *run_id;
 }
 

@@ -24,6 +24,7 @@
 #include "access/xact.h"
 #include "base/testmode.h"
 #include "base/text.h"
+#include "base/vec.h"
 #include "miscadmin.h"
 #include "shared/fairness.h"
 #include "shared/shmem.h"
@@ -94,14 +95,7 @@ note_for(TaskQueue *queue)
 	for (int i = 0; i < note_count; i++)
 		if (notes[i].queue == queue && notes[i].name.id == queue->id)
 			return &notes[i];
-	if (note_count == note_room)
-	{
-		int			room = note_room ? note_room * 2 : 8;
-
-		notes = notes ? repalloc(notes, room * sizeof(TaskNote)) :
-			MemoryContextAlloc(TopMemoryContext, room * sizeof(TaskNote));
-		note_room = room;
-	}
+	notes = vec_room(notes, note_count, &note_room, sizeof(TaskNote), TopMemoryContext);
 	memset(&notes[note_count], 0, sizeof(TaskNote));
 	notes[note_count].queue = queue;
 	notes[note_count].name = (TaskQueueName) {queue->id, queue->topic, queue->owner, queue->external};
@@ -202,14 +196,7 @@ note_key(TaskQueue *queue, uint32 hash, KeyChange change)
 	TaskNote   *note = note_for(queue);
 
 	note_level = Max(note_level, GetCurrentTransactionNestLevel());
-	if (note->nkeys == note->keys_room)
-	{
-		int			room = note->keys_room ? note->keys_room * 2 : 16;
-
-		note->keys = note->keys ? repalloc(note->keys, room * sizeof(KeyNote)) :
-			MemoryContextAlloc(TopMemoryContext, room * sizeof(KeyNote));
-		note->keys_room = room;
-	}
+	note->keys = vec_room(note->keys, note->nkeys, &note->keys_room, sizeof(KeyNote), TopMemoryContext);
 	note->keys[note->nkeys++] = (KeyNote) {hash, change};
 }
 
@@ -268,14 +255,7 @@ note_queue_changed(TaskQueue *queue)
 void
 note_cancel(const pg_uuid_t *run_id, int32 command, int32 lease)
 {
-	if (cancel_count == cancel_room)
-	{
-		int			room = cancel_room ? cancel_room * 2 : 8;
-
-		cancels = cancels ? repalloc(cancels, room * sizeof(CancelNote)) :
-			MemoryContextAlloc(TopMemoryContext, room * sizeof(CancelNote));
-		cancel_room = room;
-	}
+	cancels = vec_room(cancels, cancel_count, &cancel_room, sizeof(CancelNote), TopMemoryContext);
 	cancels[cancel_count++] = (CancelNote) {*run_id, command, lease};
 }
 

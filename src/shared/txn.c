@@ -33,6 +33,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
+#include "base/vec.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "replication/syncrep.h"
@@ -95,14 +96,7 @@ note_for(Queue *queue)
 	for (int i = 0; i < note_count; i++)
 		if (notes[i].queue == queue)
 			return &notes[i];
-	if (note_count == note_room)
-	{
-		int			room = note_room ? note_room * 2 : 8;
-
-		notes = notes ? repalloc(notes, room * sizeof(Note)) :
-			MemoryContextAlloc(TopMemoryContext, room * sizeof(Note));
-		note_room = room;
-	}
+	notes = vec_room(notes, note_count, &note_room, sizeof(Note), TopMemoryContext);
 	notes[note_count] = (Note) {queue, QUEUE_NONE, QUEUE_NONE, QUEUE_NONE};
 	return &notes[note_count++];
 }
@@ -157,14 +151,7 @@ txn_locked(Oid owner, const pg_uuid_t *run_id)
 
 	if (!note)
 		return;
-	if (note->nlocked == note->locked_room)
-	{
-		int			room = note->locked_room ? note->locked_room * 2 : 64;
-
-		note->locked = note->locked ? repalloc(note->locked, room * sizeof(pg_uuid_t)) :
-			MemoryContextAlloc(TopMemoryContext, room * sizeof(pg_uuid_t));
-		note->locked_room = room;
-	}
+	note->locked = vec_room(note->locked, note->nlocked, &note->locked_room, sizeof(pg_uuid_t), TopMemoryContext);
 	note->locked[note->nlocked++] = *run_id;
 }
 
@@ -179,14 +166,7 @@ add_id(Ids *to, const pg_uuid_t *run_id)
 {
 	if (!shared)
 		return;
-	if (to->count == to->room)
-	{
-		int			room = to->room ? to->room * 2 : 64;
-
-		to->ids = to->ids ? repalloc(to->ids, room * sizeof(pg_uuid_t)) :
-			MemoryContextAlloc(TopMemoryContext, room * sizeof(pg_uuid_t));
-		to->room = room;
-	}
+	to->ids = vec_room(to->ids, to->count, &to->room, sizeof(pg_uuid_t), TopMemoryContext);
 	to->ids[to->count++] = *run_id;
 }
 
@@ -213,14 +193,7 @@ txn_update(const pg_uuid_t *run_id, uint32 update)
 {
 	if (!shared)
 		return;
-	if (answered_count == answered_room)
-	{
-		int			room = answered_room ? answered_room * 2 : 64;
-
-		answered = answered ? repalloc(answered, room * sizeof(AnsweredUpdate)) :
-			MemoryContextAlloc(TopMemoryContext, room * sizeof(AnsweredUpdate));
-		answered_room = room;
-	}
+	answered = vec_room(answered, answered_count, &answered_room, sizeof(AnsweredUpdate), TopMemoryContext);
 	answered[answered_count++] = (AnsweredUpdate) {*run_id, update};
 }
 

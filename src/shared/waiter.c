@@ -20,6 +20,7 @@
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/text.h"
+#include "base/vec.h"
 #include "miscadmin.h"
 #include "shared/shmem.h"
 #include "shared/stopevent.h"
@@ -396,13 +397,7 @@ listener_add(const char *channel)
 		return;
 	}
 	register_exit();
-	if (my_listener_count % 64 == 0)
-	{
-		Size		size = (my_listener_count + 64) * sizeof(MyListener);
-
-		my_listeners = my_listeners ? repalloc(my_listeners, size) :
-			MemoryContextAlloc(TopMemoryContext, size);
-	}
+	my_listeners = vec_room_counted(my_listeners, my_listener_count, sizeof(MyListener), TopMemoryContext);
 	shared_lock(shared->waiting, LW_EXCLUSIVE);
 	if (!has_room(key))
 	{

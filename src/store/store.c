@@ -34,6 +34,7 @@
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/extension.h"
+#include "base/vec.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -353,12 +354,7 @@ rows_add_columns(RowBatch *batch, Datum *values, bool *nulls, int columns)
 {
 	MemoryContext old = MemoryContextSwitchTo(batch->context);
 
-	if (batch->count == batch->room)
-	{
-		batch->room = batch->room ? batch->room * 2 : 16;
-		batch->rows = batch->rows ? repalloc(batch->rows, batch->room * sizeof(Datum)) :
-			palloc(batch->room * sizeof(Datum));
-	}
+	batch->rows = vec_room(batch->rows, batch->count, &batch->room, sizeof(Datum), CurrentMemoryContext);
 	batch->rows[batch->count++] = row_form(batch->table, values, nulls, columns);
 	MemoryContextSwitchTo(old);
 }

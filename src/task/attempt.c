@@ -26,6 +26,7 @@
 #include "base/failure.h"
 #include "base/json.h"
 #include "base/retry.h"
+#include "base/vec.h"
 #include "common/pg_prng.h"
 #include "port/pg_bswap.h"
 #include "shared/stopevent.h"
@@ -120,13 +121,7 @@ attempt_ends_init(AttemptEnds *ends, MemoryContext context)
 void
 attempt_remove(AttemptEnds *ends, const Activity *a)
 {
-	if (ends->nremoved == ends->removed_room)
-	{
-		ends->removed_room = ends->removed_room ? ends->removed_room * 2 : 16;
-		ends->removed = ends->removed ?
-			repalloc(ends->removed, ends->removed_room * sizeof(ActivityKey)) :
-			MemoryContextAlloc(ends->context, ends->removed_room * sizeof(ActivityKey));
-	}
+	ends->removed = vec_room(ends->removed, ends->nremoved, &ends->removed_room, sizeof(ActivityKey), ends->context);
 	ends->removed[ends->nremoved++] = (ActivityKey) {a->run_id, a->command, a->lease};
 }
 

@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "base/vec.h"
 #include "store/execution.h"
 #include "store/history.h"
 #include "store/kinds.h"
@@ -50,13 +51,7 @@ turn_signal_queue(Turn *turn, text *name)
 	for (int i = 0; i < turn->nsignals; i++)
 		if (text_equal(turn->signals[i].name, name))
 			return &turn->signals[i];
-	if (turn->nsignals % 8 == 0)
-	{
-		Size		size = (turn->nsignals + 8) * sizeof(SignalQueue);
-
-		turn->signals = turn->signals ? repalloc(turn->signals, size) :
-			MemoryContextAlloc(turn->context, size);
-	}
+	turn->signals = vec_room_counted(turn->signals, turn->nsignals, sizeof(SignalQueue), turn->context);
 	queue = &turn->signals[turn->nsignals++];
 	memset(queue, 0, sizeof(SignalQueue));
 	queue->name = MemoryContextAlloc(turn->context, VARSIZE_ANY(name));
@@ -69,12 +64,7 @@ add_signal(Turn *turn, int event)
 {
 	SignalQueue *queue = turn_signal_queue(turn, turn->events[event].name);
 
-	if (queue->count == queue->room)
-	{
-		queue->room = queue->room ? queue->room * 2 : 8;
-		queue->events = queue->events ? repalloc(queue->events, queue->room * sizeof(int)) :
-			MemoryContextAlloc(turn->context, queue->room * sizeof(int));
-	}
+	queue->events = vec_room(queue->events, queue->count, &queue->room, sizeof(int), turn->context);
 	queue->events[queue->count++] = event;
 }
 
@@ -99,12 +89,7 @@ turn_add_marker(Turn *turn, const text *change, int32 version, int event)
 	if (marker)
 		return marker;
 	old = MemoryContextSwitchTo(turn->context);
-	if (turn->nmarkers == turn->markers_room)
-	{
-		turn->markers_room += 8;
-		turn->markers = turn->markers ? repalloc(turn->markers, turn->markers_room * sizeof(Marker)) :
-			palloc(turn->markers_room * sizeof(Marker));
-	}
+	turn->markers = vec_room(turn->markers, turn->nmarkers, &turn->markers_room, sizeof(Marker), CurrentMemoryContext);
 	marker = &turn->markers[turn->nmarkers++];
 	*marker = (Marker) {(text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(change)), version, event, false};
 	MemoryContextSwitchTo(old);
@@ -125,13 +110,7 @@ load_marker(Turn *turn, int event)
 static void
 add_command(Turn *turn, int event)
 {
-	if (turn->ncommands == turn->commands_room)
-	{
-		turn->commands_room = turn->commands_room ? turn->commands_room * 2 : 16;
-		turn->commands = turn->commands ?
-			repalloc(turn->commands, turn->commands_room * sizeof(Command)) :
-			MemoryContextAlloc(turn->context, turn->commands_room * sizeof(Command));
-	}
+	turn->commands = vec_room(turn->commands, turn->ncommands, &turn->commands_room, sizeof(Command), turn->context);
 	turn->commands[turn->ncommands++] = (Command) {turn->events[event].type, event, -1, -1};
 	if (turn->events[event].command != turn->ncommands)
 		elog(ERROR, "event %d has command %d, expected %d",
@@ -167,13 +146,7 @@ add_update(Turn *turn, int event)
 {
 	UpdateRequest *update;
 
-	if (turn->nupdates == turn->updates_room)
-	{
-		turn->updates_room = turn->updates_room ? turn->updates_room * 2 : 8;
-		turn->updates = turn->updates ?
-			repalloc(turn->updates, turn->updates_room * sizeof(UpdateRequest)) :
-			MemoryContextAlloc(turn->context, turn->updates_room * sizeof(UpdateRequest));
-	}
+	turn->updates = vec_room(turn->updates, turn->nupdates, &turn->updates_room, sizeof(UpdateRequest), turn->context);
 	update = &turn->updates[turn->nupdates++];
 	*update = (UpdateRequest) {.event = event, .answer = -1};
 	update->id = json_find_text(turn->events[event].attributes, "update_id");
@@ -288,15 +261,8 @@ index_event(Turn *turn, int event)
 int
 turn_add_event(Turn *turn, const Event *event)
 {
-	if (turn->nevents == turn->events_room)
-	{
-		turn->events_room = turn->events_room ? turn->events_room * 2 : 16;
-		turn->events = turn->events ? repalloc(turn->events, turn->events_room * sizeof(Event)) :
-			MemoryContextAlloc(turn->context, turn->events_room * sizeof(Event));
-		turn->event_row = turn->event_row ?
-			repalloc(turn->event_row, turn->events_room * sizeof(int)) :
-			MemoryContextAlloc(turn->context, turn->events_room * sizeof(int));
-	}
+	turn->events = vec_room_counted(turn->events, turn->nevents, sizeof(Event), turn->context);
+	turn->event_row = vec_room_counted(turn->event_row, turn->nevents, sizeof(int), turn->context);
 	turn->events[turn->nevents] = *event;
 	turn->event_row[turn->nevents] = turn->nrows - 1;
 	index_event(turn, turn->nevents);
@@ -306,13 +272,7 @@ turn_add_event(Turn *turn, const Event *event)
 static TurnRow *
 add_row(Turn *turn, TimestampTz at, bool ran)
 {
-	if (turn->nrows % 16 == 0)
-	{
-		Size		size = (turn->nrows + 16) * sizeof(TurnRow);
-
-		turn->rows = turn->rows ? repalloc(turn->rows, size) :
-			MemoryContextAlloc(turn->context, size);
-	}
+	turn->rows = vec_room_counted(turn->rows, turn->nrows, sizeof(TurnRow), turn->context);
 	turn->rows[turn->nrows] = (TurnRow) {.first = turn->nevents, .mail_end = turn->nevents, .at = at, .ran = ran, .bytes_before = turn->bytes};
 	return &turn->rows[turn->nrows++];
 }

@@ -248,7 +248,6 @@ typedef struct Turn
 	Event	   *events;
 	int		   *event_row;
 	int			nevents;
-	int			events_room;
 	int			recorded;		/* events of earlier turns, */
 	int64		bytes;			/* and their size */
 	TurnRow    *rows;
