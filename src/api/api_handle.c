@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "command/command.h"
 #include "command/handle.h"
+#include "command/map.h"
 #include "fmgr.h"
 #include "store/payload.h"
 #include "turn/leave.h"

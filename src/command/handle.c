@@ -124,51 +124,10 @@ signal_of(Turn *turn, Handle handle)
 	return &turn->signal_handles[handle_number(handle) - 1];
 }
 
-/*
- * Index of the event that ended it, NEVER where none has
- */
-static int
-end_of(Turn *turn, Handle handle)
-{
-	Command    *command;
-	int			end;
-
-	if (handle_kind(handle) == HANDLE_SIGNAL)
-	{
-		SignalHandle *signal = signal_of(turn, handle);
-
-		return signal->event >= 0 ? signal->event :
-			command_next_signal(turn_signal_queue(turn, signal->name));
-	}
-	command = command_of(turn, handle);
-	end = command->resolution >= 0 ? command->resolution : NEVER;
-	if (command->cancelled && command->cancellation != CANCELLATION_WAIT && command->cancel_event >= 0)
-		end = Min(end, command->cancel_event);
-	return end;
-}
-
-/*
- * Did it end in a way that awaiting it raises an error?
- */
-static bool
-ended_badly(Turn *turn, int end)
-{
-	switch (turn->events[end].type)
-	{
-		case EVENT_ACTIVITY_COMPLETED:
-		case EVENT_CHILD_COMPLETED:
-		case EVENT_TIMER_FIRED:
-		case EVENT_WORKFLOW_SIGNALED:
-			return false;
-		default:
-			return true;
-	}
-}
-
 static bool
 is_open(Turn *turn, Handle handle)
 {
-	return handle_kind(handle) != HANDLE_SIGNAL && end_of(turn, handle) == NEVER;
+	return handle_kind(handle) != HANDLE_SIGNAL && handle_end_of(turn, handle) == NEVER;
 }
 
 Handle
@@ -202,7 +161,7 @@ handle_is_done(Turn *turn, Handle handle)
 	if (handle_kind(handle) != HANDLE_SIGNAL && command_of(turn, handle)->cancelled &&
 		command_of(turn, handle)->cancellation != CANCELLATION_WAIT)
 		return true;
-	return end_of(turn, handle) < turn->horizon;
+	return handle_end_of(turn, handle) < turn->horizon;
 }
 
 static void
@@ -270,48 +229,6 @@ unbind_signal(Turn *turn, Handle handle)
 
 	signal->event = -1;
 	turn_signal_queue(turn, signal->name)->read--;
-}
-
-/*
- * The result of a handle that is done; raises its failure
- */
-static Jsonb *
-outcome(Turn *turn, Handle handle)
-{
-	int			end = end_of(turn, handle);
-
-	(void) bind_signal(turn, handle, end);
-	switch (turn->events[end].type)
-	{
-		case EVENT_WORKFLOW_SIGNALED:
-			turn_see(turn, end);
-			return turn_event_payload(&turn->events[end]);
-		case EVENT_TIMER_FIRED:
-			turn_see(turn, end);
-			return NULL;
-		case EVENT_TIMER_CANCELED:
-			turn_see(turn, end);
-			ereport(ERROR,
-					(errcode(ERRCODE_WF_CANCELLED),
-					 errmsg_internal("timer cancelled")));
-			break;
-		case EVENT_ACTIVITY_CANCEL_REQUESTED:
-			turn_see(turn, end);
-			ereport(ERROR,
-					(errcode(ERRCODE_WF_CANCELLED),
-					 errmsg_internal("activity cancelled")));
-			break;
-		case EVENT_CANCEL_EXTERNAL_INITIATED:
-			turn_see(turn, end);
-			ereport(ERROR,
-					(errcode(ERRCODE_WF_CANCELLED),
-					 errmsg_internal("child workflow cancelled")));
-			break;
-		default:
-			break;
-	}
-	return handle_kind(handle) == HANDLE_CHILD ? command_child_outcome(turn, command_of(turn, handle)) :
-		command_activity_outcome(turn, command_of(turn, handle));
 }
 
 /* What a wait for several handles is made of */
@@ -419,10 +336,10 @@ interrupt(Turn *turn, const Handle *handles, int count, int cancel)
 
 	for (int i = 0; i < count; i++)
 		if ((handle_kind(handles[i]) == HANDLE_ACTIVITY || handle_kind(handles[i]) == HANDLE_CHILD) &&
-			end_of(turn, handles[i]) > cancel)
+			handle_end_of(turn, handles[i]) > cancel)
 			leave &= elsewhere_interrupt(turn, handle_number(handles[i]));
 	for (int i = 0; i < count && leave; i++)
-		if (handle_kind(handles[i]) == HANDLE_TIMER && end_of(turn, handles[i]) > cancel)
+		if (handle_kind(handles[i]) == HANDLE_TIMER && handle_end_of(turn, handles[i]) > cancel)
 			command_cancel_timer(turn, handle_number(handles[i]));
 	return leave;
 }
@@ -460,11 +377,11 @@ handle_await(Turn *turn, Handle handle)
 
 	check_handle(turn, handle);
 	command_raise_if_cancelled(turn);
-	end = end_of(turn, handle);
+	end = handle_end_of(turn, handle);
 	raise_if_interrupted(turn, &handle, 1, end);
 	if (end == NEVER)
 		wait_for(turn, &handle, 1, true, describe(turn, handle));
-	return outcome(turn, handle);
+	return handle_outcome(turn, handle);
 }
 
 /*
@@ -481,10 +398,10 @@ end_of_all(Turn *turn, const Handle *handles, int count, bool settle)
 
 	for (int i = 0; i < count; i++)
 	{
-		end = end_of(turn, handles[i]);
+		end = handle_end_of(turn, handles[i]);
 		bound[i] = end != NEVER && bind_signal(turn, handles[i], end);
 		last = Max(last, end);
-		if (end != NEVER && !settle && ended_badly(turn, end))
+		if (end != NEVER && !settle && handle_ended_badly(turn, end))
 			failed = Min(failed, end);
 	}
 	end = Min(failed, last);
@@ -516,23 +433,23 @@ handle_await_all(Turn *turn, const Handle *handles, int count, bool settle, Json
 		wait_for(turn, handles, count, true, psprintf("all of %d handles", count));
 	for (int i = 0; i < count; i++)
 	{
-		int			each = end_of(turn, handles[i]);
+		int			each = handle_end_of(turn, handles[i]);
 
 		/* the one that failed first, if one did */
-		if (each == end && !settle && ended_badly(turn, each))
-			(void) outcome(turn, handles[i]);
+		if (each == end && !settle && handle_ended_badly(turn, each))
+			(void) handle_outcome(turn, handles[i]);
 	}
 	for (int i = 0; i < count; i++)
 	{
-		int			each = end_of(turn, handles[i]);
+		int			each = handle_end_of(turn, handles[i]);
 
-		if (settle && ended_badly(turn, each))
+		if (settle && handle_ended_badly(turn, each))
 		{
 			turn_see(turn, each);
 			results[i] = NULL;
 		}
 		else
-			results[i] = outcome(turn, handles[i]);
+			results[i] = handle_outcome(turn, handles[i]);
 	}
 }
 
@@ -550,7 +467,7 @@ handle_await_any(Turn *turn, const Handle *handles, int count)
 		int			each;
 
 		check_handle(turn, handles[i]);
-		each = end_of(turn, handles[i]);
+		each = handle_end_of(turn, handles[i]);
 		if (each < end)
 		{
 			end = each;
@@ -566,34 +483,84 @@ handle_await_any(Turn *turn, const Handle *handles, int count)
 }
 
 /*
- * Run an activity for each input, at most `window' at a time; results are in
- * the order of the inputs, the first failure is raised
+ * Index of the event that ended it, NEVER where none has
  */
-void
-handle_map(Turn *turn, const TaskRequest *request, Jsonb **inputs, int count, int window, Jsonb **results)
+int
+handle_end_of(Turn *turn, Handle handle)
 {
-	Handle	   *handles = palloc(Max(count, 1) * sizeof(Handle));
-	Handle	   *running = palloc(Max(window, 1) * sizeof(Handle));
-	TaskRequest each = *request;
-	int			started = 0;
-	int			nrunning = 0;
+	Command    *command;
+	int			end;
 
-	while (started < count)
+	if (handle_kind(handle) == HANDLE_SIGNAL)
 	{
-		int			done;
+		SignalHandle *signal = signal_of(turn, handle);
 
-		while (nrunning < window && started < count)
-		{
-			each.input = inputs[started];
-			running[nrunning++] = handles[started++] =
-				handle_make(HANDLE_ACTIVITY, command_start_activity(turn, &each));
-		}
-		if (started == count)
-			break;
-		done = handle_await_any(turn, running, nrunning);
-		if (ended_badly(turn, end_of(turn, running[done])))
-			(void) outcome(turn, running[done]);
-		running[done] = running[--nrunning];
+		return signal->event >= 0 ? signal->event :
+			command_next_signal(turn_signal_queue(turn, signal->name));
 	}
-	handle_await_all(turn, handles, count, false, results);
+	command = command_of(turn, handle);
+	end = command->resolution >= 0 ? command->resolution : NEVER;
+	if (command->cancelled && command->cancellation != CANCELLATION_WAIT && command->cancel_event >= 0)
+		end = Min(end, command->cancel_event);
+	return end;
+}
+
+/*
+ * Did it end in a way that awaiting it raises an error?
+ */
+bool
+handle_ended_badly(Turn *turn, int end)
+{
+	switch (turn->events[end].type)
+	{
+		case EVENT_ACTIVITY_COMPLETED:
+		case EVENT_CHILD_COMPLETED:
+		case EVENT_TIMER_FIRED:
+		case EVENT_WORKFLOW_SIGNALED:
+			return false;
+		default:
+			return true;
+	}
+}
+
+/*
+ * The result of a handle that is done; raises its failure
+ */
+Jsonb *
+handle_outcome(Turn *turn, Handle handle)
+{
+	int			end = handle_end_of(turn, handle);
+
+	(void) bind_signal(turn, handle, end);
+	switch (turn->events[end].type)
+	{
+		case EVENT_WORKFLOW_SIGNALED:
+			turn_see(turn, end);
+			return turn_event_payload(&turn->events[end]);
+		case EVENT_TIMER_FIRED:
+			turn_see(turn, end);
+			return NULL;
+		case EVENT_TIMER_CANCELED:
+			turn_see(turn, end);
+			ereport(ERROR,
+					(errcode(ERRCODE_WF_CANCELLED),
+					 errmsg_internal("timer cancelled")));
+			break;
+		case EVENT_ACTIVITY_CANCEL_REQUESTED:
+			turn_see(turn, end);
+			ereport(ERROR,
+					(errcode(ERRCODE_WF_CANCELLED),
+					 errmsg_internal("activity cancelled")));
+			break;
+		case EVENT_CANCEL_EXTERNAL_INITIATED:
+			turn_see(turn, end);
+			ereport(ERROR,
+					(errcode(ERRCODE_WF_CANCELLED),
+					 errmsg_internal("child workflow cancelled")));
+			break;
+		default:
+			break;
+	}
+	return handle_kind(handle) == HANDLE_CHILD ? command_child_outcome(turn, command_of(turn, handle)) :
+		command_activity_outcome(turn, command_of(turn, handle));
 }

@@ -33,6 +33,8 @@ extern void handle_cancel(Turn *turn, Handle handle);
 extern Jsonb *handle_await(Turn *turn, Handle handle);
 extern void handle_await_all(Turn *turn, const Handle *handles, int count, bool settle, Jsonb **results);
 extern int	handle_await_any(Turn *turn, const Handle *handles, int count);
-extern void handle_map(Turn *turn, const TaskRequest *request, Jsonb **inputs, int count, int window, Jsonb **results);
+extern int handle_end_of(Turn *turn, Handle handle);
+extern bool handle_ended_badly(Turn *turn, int end);
+extern Jsonb *handle_outcome(Turn *turn, Handle handle);
 
 #endif							/* DURABLE_HANDLE_H */

@@ -30,6 +30,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "process/ddl.h"
+#include "shared/listener.h"
 #include "shared/queue.h"
 #include "shared/shmem.h"
 #include "shared/slots.h"

@@ -56,6 +56,7 @@
 #include "base/testmode.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
+#include "shared/listener.h"
 #include "shared/shmem.h"
 #include "shared/taskqueue.h"
 #include "shared/waiter.h"

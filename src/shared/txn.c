@@ -39,6 +39,7 @@
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
 #include "shared/holder.h"
+#include "shared/listener.h"
 #include "shared/queue.h"
 #include "shared/shmem.h"
 #include "shared/stopevent.h"

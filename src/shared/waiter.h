@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * waiter.h
- *	  Sessions that wait for a run to close or for tasks, and those that LISTEN.
+ *	  Sessions that wait for a run to close or for tasks.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,16 +24,5 @@ extern void waiter_end(void);
 extern void waiter_wake_all(void);
 extern void waiter_wake(const pg_uuid_t *run_ids, int n);
 extern bool waiter_wake_for_tasks(int64 topic, Oid owner);
-extern void listener_add(const char *channel);
-extern void listener_remove(const char *channel);
-extern void listener_end_transaction(bool commit);
-extern bool listener_any(void);
-extern bool listener_wants(uint64 key);
-extern uint32 listener_hungry(uint64 key);
-extern bool listener_set_hungry(uint64 key);
-extern bool listener_tell(uint64 key, uint32 notified);
-extern bool listener_any_notify(void);
-extern int	listener_take_notify(int from, uint64 *key);
-extern int	waiting_workers(int64 topic, int64 *notified);
 
 #endif							/* DURABLE_WAITER_H */

@@ -27,6 +27,7 @@
 #include "base/compat.h"
 #include "base/retry.h"
 #include "miscadmin.h"
+#include "shared/listener.h"
 #include "shared/shmem.h"
 #include "shared/stopevent.h"
 #include "shared/taskqueue.h"
