@@ -17,6 +17,7 @@
 #include "shared/tasknote.h"
 #include "shared/taskqueue.h"
 #include "shared/taskqueue_id.h"
+#include "shared/waiter.h"
 #include "store/find.h"
 #include "store/limits.h"
 #include "store/store.h"
@@ -304,27 +305,10 @@ durable_external_workers(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/*
- * durable.polled_since(topic, since): has a worker polled for such tasks since
- * then?  True where we cannot know: what was before the server's start is forgotten.
- */
+/* durable.polled_since(topic, since) */
 PG_FUNCTION_INFO_V1(durable_polled_since);
 Datum
 durable_polled_since(PG_FUNCTION_ARGS)
 {
-	int64		topic = PG_GETARG_INT64(0);
-	TimestampTz since = PG_GETARG_TIMESTAMPTZ(1);
-	bool		found = false;
-
-	if (!shared || shared->started_at > since)
-		PG_RETURN_BOOL(true);
-	shared_lock(shared->waiting, LW_SHARED);
-	for (int i = 0; i < MAX_POLLERS && !found; i++)
-		found = shared->pollers[i].dbid == MyDatabaseId && shared->pollers[i].topic == topic &&
-			shared->pollers[i].seen_at > since;
-	/* one that waits since then */
-	for (int i = 0; i < MaxBackends && !found; i++)
-		found = shared->waiters[i].proc && shared->waiters[i].dbid == MyDatabaseId && shared->waiters[i].topic == topic;
-	LWLockRelease(shared->waiting);
-	PG_RETURN_BOOL(found);
+	PG_RETURN_BOOL(topic_polled_since(PG_GETARG_INT64(0), PG_GETARG_TIMESTAMPTZ(1)));
 }

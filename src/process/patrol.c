@@ -44,6 +44,7 @@
 #include "shared/shmem.h"
 #include "shared/stopevent.h"
 #include "shared/taskqueue.h"
+#include "shared/tell.h"
 #include "shared/trouble.h"
 #include "shared/txn.h"
 #include "shared/waiter.h"
@@ -66,18 +67,58 @@
 /* Roles that have more queues than a look goes through */
 #define MAX_OWNERS		64
 #define QUEUES_IN_A_ROW	256
+#define TELL_AGAIN_USECS	(3600 * USECS_PER_SEC)
+
+/* A queue whose tasks wait, as was told at a time */
+typedef struct ToldQueue
+{
+	int64		queue;
+	int64		at;				/* by durable_monotonic(); 0: free */
+} ToldQueue;
+
+static ToldQueue told[64];
 
 static Sight sights[2][MAX_SIGHTS];
 static int	counts[2];
 static int	current = 0;		/* those of this look; the others are of the last one */
 static bool unsettled;			/* this look saw what is not known to wait for something to come */
 static int64 next_look = 0;		/* by durable_monotonic(); 0: rests */
+static int64 tell_at = 0;		/* the next look at queues that nobody polls; 0: no task waits untold */
 static pg_uuid_t parents_cursor;	/* waits are gone through from here on; zero: from the beginning */
 
 static int64
 interval_usecs(void)
 {
 	return durable_patrol_interval * INT64CONST(1000);
+}
+
+/*
+ * Tell of a queue whose tasks wait, and that no worker has polled for long, once an
+ * hour; or look again when it may be so
+ */
+static void
+look_at_polls(const Activity *a, int64 now)
+{
+	int64		most = durable_tell_unpolled * USECS_PER_SEC;
+	TimestampTz since = durable_now() - most;
+	ToldQueue  *entry = &told[0];
+	char	   *name;
+
+	for (int i = 0; i < lengthof(told); i++)
+	{
+		if (told[i].queue == a->queue && told[i].at != 0 && now - told[i].at < TELL_AGAIN_USECS)
+			return;
+		if (told[i].at < entry->at || told[i].queue == a->queue)
+			entry = &told[i];
+	}
+	name = topic_polled_since(a->topic, since) ? NULL : patrol_scan_waiting(a->queue, since);
+	if (name)
+	{
+		tell_unpolled(name, a->owner);
+		*entry = (ToldQueue) {a->queue, now};
+	}
+	else
+		tell_at = now + most;
 }
 
 /*
@@ -98,7 +139,7 @@ bool
 patrol_is_due(Database *database)
 {
 	plan_look(database);
-	return next_look != 0 && next_look <= durable_monotonic();
+	return (next_look != 0 && next_look <= durable_monotonic()) || (tell_at != 0 && tell_at <= durable_monotonic());
 }
 
 /*
@@ -108,11 +149,14 @@ patrol_is_due(Database *database)
 long
 patrol_wait(Database *database)
 {
+	int64		next;
+
 	SpinLockAcquire(&database->mutex);
 	database->patrol_rests = next_look == 0 && !database->stirred;
 	SpinLockRelease(&database->mutex);
 	plan_look(database);
-	return next_look == 0 ? -1 : Max((next_look - durable_monotonic()) / 1000 + 1, 1);
+	next = next_look == 0 || tell_at == 0 ? next_look + tell_at : Min(next_look, tell_at);
+	return next == 0 ? -1 : Max((next - durable_monotonic()) / 1000 + 1, 1);
 }
 
 /*
@@ -175,7 +219,10 @@ look_at_queue(const Activity *a, int64 now)
 	int64		after = PG_INT64_MIN;
 	TimestampTz time = durable_now();
 
-	unsettled |= !a->external;
+	if (a->external)
+		look_at_polls(a, now);
+	else
+		unsettled = true;
 	if (!queue || tasks_are_in_hand(queue, a->owner) || tasks_are_limited(queue))
 		return;
 	see_all(seen, patrol_scan_places(a->queue, time, seen), now);
@@ -482,6 +529,7 @@ patrol_look(Database *database)
 	StoreScope	scope;
 
 	next_look = now + interval_usecs();
+	tell_at = 0;
 	current = 1 - current;
 	counts[current] = 0;
 	unsettled = false;

@@ -114,3 +114,20 @@ tell_retried(const text *workflow_id, const pg_uuid_t *run_id, const text *activ
 			 detail(left_out),
 			 errhint("It is tried again as its retry policy says. See wf_stuck and wf_attempts.")));
 }
+
+/*
+ * Tasks of external workers wait, and no worker asks for them
+ */
+void
+tell_unpolled(const char *queue, Oid owner)
+{
+	int			left_out;
+
+	if (!may_tell(&left_out))
+		return;
+	ereport(LOG,
+			(errmsg("task queue \"%s\" of role %s: its tasks wait, and no worker polls for them", queue,
+					quote_identifier(GetUserNameFromId(owner, true) ? GetUserNameFromId(owner, true) : psprintf("%u", owner))),
+			 detail(left_out),
+			 errhint("Start a worker for it, with a role that is a member of that one. See wf_stuck.")));
+}

@@ -245,3 +245,25 @@ waiter_wake_updates(const AnsweredUpdate *updates, int n)
 	}
 	LWLockRelease(shared->waiting);
 }
+
+/*
+ * Has a worker polled for tasks of a topic since then?  True where we cannot know:
+ * what was before the server's start is forgotten.
+ */
+bool
+topic_polled_since(int64 topic, TimestampTz since)
+{
+	bool		found = false;
+
+	if (!shared || shared->started_at > since)
+		return true;
+	shared_lock(shared->waiting, LW_SHARED);
+	for (int i = 0; i < MAX_POLLERS && !found; i++)
+		found = shared->pollers[i].dbid == MyDatabaseId && shared->pollers[i].topic == topic &&
+			shared->pollers[i].seen_at > since;
+	/* one that waits since then */
+	for (int i = 0; i < MaxBackends && !found; i++)
+		found = shared->waiters[i].proc && shared->waiters[i].dbid == MyDatabaseId && shared->waiters[i].topic == topic;
+	LWLockRelease(shared->waiting);
+	return found;
+}

@@ -24,5 +24,6 @@ extern void waiter_end(void);
 extern void waiter_wake_all(void);
 extern void waiter_wake(const pg_uuid_t *run_ids, int n);
 extern bool waiter_wake_for_tasks(int64 topic, Oid owner);
+extern bool topic_polled_since(int64 topic, TimestampTz since);
 
 #endif							/* DURABLE_WAITER_H */

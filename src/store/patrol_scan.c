@@ -18,6 +18,7 @@
 #include "store/activity.h"
 #include "store/message.h"
 #include "store/patrol_scan.h"
+#include "utils/builtins.h"
 #include "store/store.h"
 
 /* Parents that one look goes through */
@@ -93,6 +94,23 @@ patrol_scan_parked(int64 queue, int64 after, Sight *sight)
 	.command = DatumGetInt32(store_value(0, 2)), .owner = DatumGetObjectId(store_value(0, 3)),
 	.number = DatumGetInt64(store_value(0, 4)), .part = DatumGetInt32(store_value(0, 5)), .queue = queue};
 	return true;
+}
+
+/*
+ * The name of a queue whose first task waits since before a time, NULL where it
+ * does not
+ */
+char *
+patrol_scan_waiting(int64 queue, TimestampTz since)
+{
+	static Statement statement = {
+		"SELECT f.task_queue FROM (SELECT a.task_queue, a.queued_at FROM durable.activity a WHERE a.queue = $1 AND a.place IS NOT NULL"
+		"  ORDER BY a.queue, a.place, a.seq LIMIT 1) f WHERE f.queued_at <= $2",
+		2, {INT8OID, TIMESTAMPTZOID}
+	};
+	Datum		values[2] = {Int64GetDatum(queue), TimestampTzGetDatum(since)};
+
+	return store_execute(&statement, values, NULL) == 0 ? NULL : TextDatumGetCString(store_value(0, 1));
 }
 
 /*

@@ -29,6 +29,7 @@ typedef struct Sight
 extern int	patrol_scan_mail(Oid *owner, Sight *sights);
 extern int	patrol_scan_places(int64 queue, TimestampTz now, Sight *sights);
 extern bool patrol_scan_parked(int64 queue, int64 after, Sight *sight);
+extern char *patrol_scan_waiting(int64 queue, TimestampTz since);
 extern int	patrol_scan_timers(TimestampTz now, Sight *sights);
 extern int	patrol_scan_checks(TimestampTz now, Sight *sights);
 extern int	patrol_scan_leases(MemoryContext context, Activity **result);

@@ -87,6 +87,10 @@ is($node->safe_psql($db, "SELECT count(*) FROM wf_poll_activities('polled', max 
 start_act($node, $db, 'another', 'other', task_queue => "'polled'");
 ok($node->poll_query_until($db, "SELECT string_agg(workflow_id || ': ' || why, ',') = 'nobody: no worker polls for task queue \"mail\"' FROM wf_stuck WHERE why ~ 'polls'"),
 	'wf_stuck tells of tasks that nobody polls for, and of no others') or diag($node->safe_psql($db, 'SELECT workflow_id, why FROM wf_stuck'));
+ok(eval { $node->wait_for_log(qr/LOG:  task queue "mail" of role postgres: its tasks wait, and no worker polls for them/, $offset) }, 'so does the log')
+  || diag(log_since($node, $offset));
+sleep 3;
+is(count_in_log($node, qr/task queue "mail" of role postgres: its tasks wait/, $offset), 1, 'once');
 
 unlike(log_since($node), qr/PANIC|TRAP|terminated by signal/, 'no crash in the log');
 $node->stop('immediate');
