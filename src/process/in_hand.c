@@ -147,10 +147,10 @@ tasks_are_limited(TaskQueue *queue)
 }
 
 /*
- * The runs that sessions wait for, and their pids.  Returns how many, up to `room'.
+ * What sessions wait for.  Returns how many there are, up to `room'.
  */
 int
-waiting_sessions(pg_uuid_t *run_ids, int *pids, int room)
+waiting_sessions(WaitingSession *sessions, int room)
 {
 	int			n = 0;
 
@@ -161,8 +161,7 @@ waiting_sessions(pg_uuid_t *run_ids, int *pids, int room)
 
 		if (!waiter->proc || waiter->dbid != MyDatabaseId || waiter->topic != 0)
 			continue;
-		run_ids[n] = waiter->run_id;
-		pids[n++] = waiter->proc->pid;
+		sessions[n++] = (WaitingSession) {waiter->run_id, waiter->update, waiter->proc->pid};
 	}
 	LWLockRelease(shared->waiting);
 	return n;

@@ -54,6 +54,7 @@
 #include "store/patrol_scan.h"
 #include "store/store.h"
 #include "store/timer.h"
+#include "store/update.h"
 #include "task/check.h"
 #include "task/task.h"
 #include "utils/array.h"
@@ -331,13 +332,16 @@ look_at_waits(int64 now)
 static void
 look_at_waiters(int64 now)
 {
-	pg_uuid_t	run_ids[MAX_WAITERS];
-	int			pids[MAX_WAITERS];
-	int			n = waiting_sessions(run_ids, pids, MAX_WAITERS);
+	WaitingSession sessions[MAX_WAITERS];
+	int			n = waiting_sessions(sessions, MAX_WAITERS);
 
 	for (int i = 0; i < n; i++)
-		if (!execution_is_open(&run_ids[i]))
-			see(&(Sight) {.kind = FOUND_WAITER, .run_id = run_ids[i], .part = pids[i]}, now);
+	{
+		WaitingSession *s = &sessions[i];
+
+		if (!execution_is_open(&s->run_id) || (s->update != 0 && update_is_answered(&s->run_id, s->update)))
+			see(&(Sight) {.kind = FOUND_WAITER, .run_id = s->run_id, .part = s->pid}, now);
+	}
 }
 
 /*

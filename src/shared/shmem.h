@@ -265,7 +265,7 @@ typedef enum FindingKind
 	FOUND_LEASE,
 	FOUND_RETRY,				/* of an inline activity */
 	FOUND_WAIT,					/* of a run, for what is no more */
-	FOUND_WAITER				/* a session that waits for a run that is closed */
+	FOUND_WAITER				/* a session that waits for a run that is closed, or for an update that is answered */
 } FindingKind;
 
 /* Work that could move, and that nobody had in hand. */

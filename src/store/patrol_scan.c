@@ -18,8 +18,8 @@
 #include "store/activity.h"
 #include "store/message.h"
 #include "store/patrol_scan.h"
-#include "utils/builtins.h"
 #include "store/store.h"
+#include "utils/builtins.h"
 
 /* Parents that one look goes through */
 #define PARENTS_EACH	200

@@ -20,6 +20,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "shared/txn.h"
 #include "store/execution.h"
 #include "store/store.h"
 #include "store/update.h"
@@ -214,4 +215,22 @@ update_move(const pg_uuid_t *from, const pg_uuid_t *to)
 	Datum		values[2] = {UUIDPGetDatum(from), UUIDPGetDatum(to)};
 
 	store_execute(&statement, values, NULL);
+}
+
+/*
+ * Is the update of a run that waiters know by this hash answered?
+ */
+bool
+update_is_answered(const pg_uuid_t *run_id, uint32 hash)
+{
+	static Statement statement = {
+		"SELECT u.update_id FROM durable.update u WHERE u.run_id = $1 AND u.completed_at IS NOT NULL", 1, {UUIDOID}
+	};
+	Datum		id = UUIDPGetDatum(run_id);
+	int64		n = store_execute(&statement, &id, NULL);
+
+	for (int64 i = 0; i < n; i++)
+		if (update_hash(TextDatumGetCString(store_value(i, 1))) == hash)
+			return true;
+	return false;
 }

@@ -47,5 +47,6 @@ extern bool update_find_before(const pg_uuid_t *run_id, const text *update_id, p
 extern void update_add(RowBatch *batch, const Update *update);
 extern void update_write(RowBatch *batch);
 extern void update_move(const pg_uuid_t *from, const pg_uuid_t *to);
+extern bool update_is_answered(const pg_uuid_t *run_id, uint32 hash);
 
 #endif							/* DURABLE_UPDATE_H */
