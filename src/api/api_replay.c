@@ -36,7 +36,7 @@ print_command(Turn *turn, const Event *event)
 	char	   *at = wait_location(GetErrorContextStack());
 
 	ereport(NOTICE,
-			(errmsg("event %d: %s%s%s%s%s", (int) (event - turn->events) + 1, event_type_name(event->type),
+			(errmsg("event %d: %s%s%s%s%s", (int) (event - turn->history.events) + 1, event_type_name(event->type),
 					event->name ? " " : "", event->name ? text_to_cstring(event->name) : "",
 					at ? ", at " : "", at ? at : "")));
 }
@@ -143,7 +143,7 @@ check_end(const Turn *turn, PassEnd end, const Export *export)
 			 errmsg("event %d is %s, but the code now goes on: %s", export->closing_id,
 					event_type_name(export->closing.type),
 					end == PASS_STEP ? psprintf("activity %s", text_to_cstring(turn->step.name)) :
-					turn->waiting_for ? turn->waiting_for : "it waits"),
+					turn->wait.what ? turn->wait.what : "it waits"),
 			 errdetail("The code is at event %d.", export->closing_id)));
 }
 
@@ -154,8 +154,8 @@ summary(Turn *turn, PassEnd end, const Export *export)
 
 	json_begin(&b);
 	json_add_text(&b, "status", status_of(turn, end));
-	json_add_int(&b, "events", turn->nevents + export->closed);
-	json_add_int(&b, "commands", Min(turn->next_command - 1, turn->ncommands));
+	json_add_int(&b, "events", turn->history.nevents + export->closed);
+	json_add_int(&b, "commands", Min(turn->pass.next_command - 1, turn->history.ncommands));
 	if (end == PASS_COMPLETED)
 		json_add_jsonb(&b, "result", turn->result);
 	if (end == PASS_FAILED)
@@ -164,8 +164,8 @@ summary(Turn *turn, PassEnd end, const Export *export)
 		json_add_text(&b, "waiting_for", psprintf("activity %s", text_to_cstring(turn->step.name)));
 	if (end == PASS_WAIT)
 	{
-		json_add_text(&b, "waiting_for", turn->waiting_for);
-		json_add_text(&b, "waiting_at", turn->waiting_at);
+		json_add_text(&b, "waiting_for", turn->wait.what);
+		json_add_text(&b, "waiting_at", turn->wait.where);
 	}
 	json_add_text(&b, "input_differs", rehearse_difference(turn).problem);
 	if (export->closed)

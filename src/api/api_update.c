@@ -297,7 +297,7 @@ update_row(FunctionCallInfo fcinfo, Turn *turn, const UpdateRequest *update)
 		elog(ERROR, "return type must be a row type");
 	if (update)
 	{
-		Event	   *event = &turn->events[update->event];
+		Event	   *event = &turn->history.events[update->event];
 
 		values[0] = CStringGetTextDatum(update->id);
 		values[1] = PointerGetDatum(event->name);

@@ -180,14 +180,14 @@ PG_FUNCTION_INFO_V1(wf_now);
 Datum
 wf_now(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TIMESTAMPTZ(turn_in_code("wf_now()")->now);
+	PG_RETURN_TIMESTAMPTZ(turn_in_code("wf_now()")->pass.now);
 }
 
 PG_FUNCTION_INFO_V1(wf_random);
 Datum
 wf_random(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_FLOAT8(pg_prng_double(&turn_in_code("wf_random()")->random));
+	PG_RETURN_FLOAT8(pg_prng_double(&turn_in_code("wf_random()")->pass.random));
 }
 
 PG_FUNCTION_INFO_V1(wf_uuid);
@@ -199,7 +199,7 @@ wf_uuid(PG_FUNCTION_ARGS)
 
 	for (int i = 0; i < UUID_LEN; i += sizeof(uint64))
 	{
-		uint64		bits = pg_prng_uint64(&turn->random);
+		uint64		bits = pg_prng_uint64(&turn->pass.random);
 
 		memcpy(&id->data[i], &bits, sizeof(bits));
 	}
@@ -235,7 +235,7 @@ wf_shield(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		(void) arg_text(fcinfo, 0, "on", true);
-	turn->shielded = PG_GETARG_BOOL(0);
+	turn->pass.shielded = PG_GETARG_BOOL(0);
 	PG_RETURN_VOID();
 }
 

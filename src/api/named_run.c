@@ -29,7 +29,7 @@
 void
 refuse_in_code(const char *call, const char *instead)
 {
-	if (current_turn && current_turn->in_code)
+	if (current_turn && current_turn->frame.in_code)
 		turn_refuse(ERRCODE_WF_FENCED, psprintf("%s is not allowed in workflow code", call), instead);
 	/* beside the code there are only steps and the defaults of what it starts */
 	if (current_turn && !running_attempt)

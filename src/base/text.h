@@ -17,5 +17,4 @@ extern void *varlena_copy(const void *value);
 extern void *fixed_copy(const void *value, Size size);
 extern bool uuid_equal(const pg_uuid_t *a, const pg_uuid_t *b);
 
-
 #endif							/* DURABLE_TEXT_H */

@@ -11,5 +11,4 @@
 extern void *vec_room(void *array, int count, int *room, Size size, MemoryContext context);
 extern void *vec_room_counted(void *array, int count, Size size, MemoryContext context);
 
-
 #endif							/* DURABLE_VEC_H */

@@ -378,7 +378,7 @@ has_room(const Batch *batch)
 static bool
 batch_is_full(const Batch *batch, const Turn *turn)
 {
-	return batch->subxids + (turn ? turn->subxids : 0) >= MAX_SUBXIDS ||
+	return batch->subxids + (turn ? turn->effects.subxids : 0) >= MAX_SUBXIDS ||
 		durable_steady() - batch->started > (int64) durable_batch_time * 1000;
 }
 
@@ -392,7 +392,7 @@ take_steps_in_place(const Batch *batch, const Turn *turn)
 {
 	/* mocks are used up by a pass, even if it is undone */
 	return turn->workflow->straight >= STRAIGHT_TURNS && !turn->mode.alone &&
-		turn->steps == 0 && !test_mode;
+		turn->effects.steps == 0 && !test_mode;
 }
 
 /*
@@ -423,7 +423,7 @@ run_code(Batch *batch, Turn *turn)
 		switch (turn_pass(turn, in_place))
 		{
 			case PASS_COMPLETED:
-				turn->workflow->straight += turn->steps > 0;
+				turn->workflow->straight += turn->effects.steps > 0;
 				return TURN_COMPLETED;
 			case PASS_FAILED:
 				return turn->cancelled ? TURN_CANCELLED : TURN_FAILED;
@@ -432,7 +432,7 @@ run_code(Batch *batch, Turn *turn)
 			case PASS_CONTINUED:
 				return TURN_CONTINUED;
 			case PASS_WAIT:
-				turn->workflow->straight = turn->steps > 0 ? 0 : turn->workflow->straight;
+				turn->workflow->straight = turn->effects.steps > 0 ? 0 : turn->workflow->straight;
 				return TURN_WAITS;
 			case PASS_PROBLEM:
 				return TURN_STUCK;
@@ -444,7 +444,7 @@ run_code(Batch *batch, Turn *turn)
 				break;
 		}
 		/* nobody's finished work waits for a slow step */
-		if (step_is_slow(&turn->step) && (batch->turns > 0 || turn->steps > 0))
+		if (step_is_slow(&turn->step) && (batch->turns > 0 || turn->effects.steps > 0))
 			return TURN_GOES_ON_ALONE;
 		switch (step_run(turn))
 		{
@@ -552,7 +552,7 @@ batch_run(Batch *batch)
 			if (end == TURN_MAIL_ONLY)
 			{
 				take_again(batch, run);
-				batch->subxids += turn.subxids;
+				batch->subxids += turn.effects.subxids;
 				holds = true;
 				MemoryContextSwitchTo(old);
 				MemoryContextDelete(turn.context);
@@ -561,7 +561,7 @@ batch_run(Batch *batch)
 			if (end == TURN_STUCK && saga_gives_up(&turn))
 				end = TURN_TIMED_OUT;
 		}
-		batch->subxids += turn.subxids;
+		batch->subxids += turn.effects.subxids;
 		batch_add_turn(batch, run, &turn, end);
 		STOP_EVENT(turn_collected);
 		MemoryContextSwitchTo(old);

@@ -77,7 +77,7 @@ static void
 add_child(Batch *batch, Turn *turn, const ChildStart *child)
 {
 	const Execution *e = &child->execution;
-	Event	   *event = &turn->events[child->event];
+	Event	   *event = &turn->history.events[child->event];
 	Message		message = {.run_id = e->run_id, .kind = MESSAGE_START, .at = e->started_at, .payload = event->payload};
 	NewChild   *new = palloc(sizeof(NewChild));
 
@@ -112,14 +112,14 @@ child_starts_add(Batch *batch, Turn *turn, bool closing)
 	StoreScope	scope;
 	MemoryContext context = CurrentMemoryContext;
 
-	if (turn->children == NIL)
+	if (turn->effects.children == NIL)
 		return;
 	store_begin(&scope);
 	MemoryContextSwitchTo(context);
-	foreach(cell, turn->children)
+	foreach(cell, turn->effects.children)
 	{
 		ChildStart *child = lfirst(cell);
-		Event	   *event = &turn->events[child->event];
+		Event	   *event = &turn->history.events[child->event];
 
 		if (!closing || child->execution.parent_close_policy == CLOSE_ABANDON)
 			add_child(batch, turn, child);
@@ -300,12 +300,12 @@ child_cancels_add(Batch *batch, Turn *turn)
 	ChildCancels *cancels;
 	ListCell   *cell;
 
-	if (turn->child_cancels == NIL)
+	if (turn->effects.child_cancels == NIL)
 		return;
 	cancels = palloc(sizeof(ChildCancels));
 	*cancels = (ChildCancels) {.parent = turn->execution->run_id};
-	cancels->commands = palloc(list_length(turn->child_cancels) * sizeof(int32));
-	foreach(cell, turn->child_cancels)
+	cancels->commands = palloc(list_length(turn->effects.child_cancels) * sizeof(int32));
+	foreach(cell, turn->effects.child_cancels)
 		cancels->commands[cancels->count++] = lfirst_int(cell);
 	batch->child_cancels = lappend(batch->child_cancels, cancels);
 }

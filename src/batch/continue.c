@@ -38,11 +38,11 @@ typedef struct ContinuedRun
 static bool
 update_is_done(Turn *turn, int accepted)
 {
-	char	   *id = json_find_text(turn->events[accepted].attributes, "update_id");
+	char	   *id = json_find_text(turn->history.events[accepted].attributes, "update_id");
 
-	for (int i = accepted + 1; id && i < turn->nevents; i++)
+	for (int i = accepted + 1; id && i < turn->history.nevents; i++)
 	{
-		const Event *event = &turn->events[i];
+		const Event *event = &turn->history.events[i];
 		char	   *done = event->type != EVENT_UPDATE_COMPLETED ? NULL :
 			json_find_text(event->attributes, "update_id");
 
@@ -58,15 +58,15 @@ update_is_done(Turn *turn, int accepted)
 static bool *
 find_unread(Turn *turn)
 {
-	bool	   *unread = palloc0(turn->nevents * sizeof(bool));
+	bool	   *unread = palloc0(turn->history.nevents * sizeof(bool));
 
-	for (int i = 0; i < turn->nsignals; i++)
-		for (int j = turn->signals[i].read; j < turn->signals[i].count; j++)
-			unread[turn->signals[i].events[j]] = true;
-	if (turn->cancel_event >= 0 && !turn->cancel_delivered)
-		unread[turn->cancel_event] = true;
-	for (int i = 0; i < turn->nevents; i++)
-		if (turn->events[i].type == EVENT_UPDATE_ACCEPTED && !update_is_done(turn, i))
+	for (int i = 0; i < turn->history.nsignals; i++)
+		for (int j = turn->history.signals[i].read; j < turn->history.signals[i].count; j++)
+			unread[turn->history.signals[i].events[j]] = true;
+	if (turn->history.cancel_event >= 0 && !turn->pass.cancel_delivered)
+		unread[turn->history.cancel_event] = true;
+	for (int i = 0; i < turn->history.nevents; i++)
+		if (turn->history.events[i].type == EVENT_UPDATE_ACCEPTED && !update_is_done(turn, i))
 			unread[i] = true;
 	return unread;
 }
@@ -79,12 +79,12 @@ collect_mail(Turn *turn, ContinuedRun *run)
 {
 	bool	   *unread = find_unread(turn);
 
-	run->mail = palloc(turn->nevents * sizeof(Message));
-	for (int i = 0; i < turn->nevents; i++)
+	run->mail = palloc(turn->history.nevents * sizeof(Message));
+	for (int i = 0; i < turn->history.nevents; i++)
 	{
 		Message    *m = &run->mail[run->nmail];
 
-		if (!unread[i] || !event_as_mail(&turn->events[i], m))
+		if (!unread[i] || !event_as_mail(&turn->history.events[i], m))
 			continue;
 		m->run_id = run->next.run_id;
 		m->name = varlena_copy(m->name);

@@ -29,16 +29,16 @@ add_timers(Batch *batch, Turn *turn)
 {
 	Execution  *e = turn->execution;
 
-	for (int i = 0; i < turn->ntimers; i++)
+	for (int i = 0; i < turn->effects.ntimers; i++)
 	{
-		NewTimer   *timer = &turn->timers[i];
+		NewTimer   *timer = &turn->effects.timers[i];
 
 		if (timer->due.at != DT_NOBEGIN)
 		{
 			bool		undone = false;
 
-			for (int j = i + 1; j < turn->ntimers && !undone; j++)
-				undone = turn->timers[j].command == timer->command;
+			for (int j = i + 1; j < turn->effects.ntimers && !undone; j++)
+				undone = turn->effects.timers[j].command == timer->command;
 			if (undone)
 				continue;
 			timer_add(&batch->timers, &e->run_id, timer->kind, timer->command, e->owner, timer->due);
@@ -63,14 +63,14 @@ add_scheduled(Batch *batch, Turn *turn)
 	ListCell   *cell;
 	StoreScope	scope;
 
-	if (turn->scheduled == NIL)
+	if (turn->effects.scheduled == NIL)
 		return;
 	turn->execution->has_timers = true;
 	store_begin(&scope);
-	foreach(cell, turn->scheduled)
+	foreach(cell, turn->effects.scheduled)
 	{
 		Activity   *a = lfirst(cell);
-		Event	   *event = &turn->events[turn->commands[a->command - 1].event];
+		Event	   *event = &turn->history.events[turn->history.commands[a->command - 1].event];
 
 		event->payload_id = payload_set_aside(&a->run_id, &event->payload);
 		a->input = event->payload;
@@ -90,27 +90,27 @@ add_activities(Batch *batch, Turn *turn)
 	Execution  *e = turn->execution;
 	ListCell   *cell;
 
-	if (turn->pending)
+	if (turn->effects.pending)
 	{
-		activity_add(&batch->activities, turn->pending);
-		timer_add(&batch->timers, &e->run_id, MESSAGE_ACTIVITY_RETRY, turn->pending->command,
-				  e->owner, (DueTime) {turn->pending->next_attempt_at, durable_now()});
+		activity_add(&batch->activities, turn->effects.pending);
+		timer_add(&batch->timers, &e->run_id, MESSAGE_ACTIVITY_RETRY, turn->effects.pending->command,
+				  e->owner, (DueTime) {turn->effects.pending->next_attempt_at, durable_now()});
 		e->has_timers = true;
 	}
-	if (turn->pending_done)
+	if (turn->effects.pending_done)
 	{
 		TimerKey   *key = palloc(sizeof(TimerKey));
 
-		*key = (TimerKey) {e->run_id, turn->pending_done, true};
+		*key = (TimerKey) {e->run_id, turn->effects.pending_done, true};
 		batch->cancelled = lappend(batch->cancelled, key);
 	}
-	foreach(cell, turn->attempts)
+	foreach(cell, turn->effects.attempts)
 	{
 		FailedAttempt *failed = lfirst(cell);
 
 		attempt_log_add(&batch->attempts, &failed->activity, failed->outcome, failed->at, failed->failure);
 	}
-	foreach(cell, turn->cancels)
+	foreach(cell, turn->effects.cancels)
 	{
 		ActivityKey *key = palloc(sizeof(ActivityKey));
 
@@ -133,8 +133,8 @@ batch_add_effects(Batch *batch, Turn *turn, bool closing)
 	add_activities(batch, turn);
 	child_starts_add(batch, turn, closing);
 	child_cancels_add(batch, turn);
-	for (int i = 0; i < turn->npublished; i++)
-		state_add(&batch->state, &e->run_id, turn->published[i].key, e->owner,
-				  turn->published[i].value, turn->at);
+	for (int i = 0; i < turn->effects.npublished; i++)
+		state_add(&batch->state, &e->run_id, turn->effects.published[i].key, e->owner,
+				  turn->effects.published[i].value, turn->at);
 	MemoryContextSwitchTo(old);
 }

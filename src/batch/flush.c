@@ -161,7 +161,7 @@ static void
 add_history(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end, const Event *closing)
 {
 	Execution  *e = run->execution;
-	int			room = run->nmail + turn->nevents - turn->recorded + 1;
+	int			room = run->nmail + turn->history.nevents - turn->history.recorded + 1;
 	Datum	   *events = palloc(room * sizeof(Datum));
 	int			mail = 0;
 	int			count = 0;
@@ -169,7 +169,7 @@ add_history(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end, const Event *c
 	bool		goes_on = end == TURN_GOES_ON || end == TURN_GOES_ON_ALONE || end == TURN_STUCK;
 
 	/* where no history was loaded, mail is kept as it came */
-	if (turn->nevents == 0)
+	if (turn->history.nevents == 0)
 	{
 		Event		event;
 
@@ -181,9 +181,9 @@ add_history(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end, const Event *c
 	}
 	else
 	{
-		mail = turn->mail_end > turn->recorded ? turn->mail_end - turn->recorded : 0;
-		for (int i = turn->recorded; i < turn->nevents; i++)
-			events[count++] = event_form(&turn->events[i]);
+		mail = turn->history.mail_end > turn->history.recorded ? turn->history.mail_end - turn->history.recorded : 0;
+		for (int i = turn->history.recorded; i < turn->history.nevents; i++)
+			events[count++] = event_form(&turn->history.events[i]);
 		/* a failed turn that left no trace was none, to a replay */
 		ran = end != TURN_STUCK || count > mail;
 		if (closing)
@@ -207,10 +207,10 @@ drop_self_mail(Turn *turn)
 	ListCell   *cell;
 	StoreScope	scope;
 
-	if (turn->self_mail == NIL)
+	if (turn->effects.self_mail == NIL)
 		return;
-	seqs = palloc(list_length(turn->self_mail) * sizeof(int64));
-	foreach(cell, turn->self_mail)
+	seqs = palloc(list_length(turn->effects.self_mail) * sizeof(int64));
+	foreach(cell, turn->effects.self_mail)
 		seqs[n++] = *(int64 *) lfirst(cell);
 	store_begin(&scope);
 	mailbox_delete(&turn->execution->run_id, seqs, n);
@@ -288,20 +288,20 @@ turn_retry_delay(const ErrorData *problem, int failures)
 static void
 wait_again(Execution *e, Turn *turn)
 {
-	bool		same = e->waiting_since != DT_NOEND && e->waiting_for && turn->waiting_for &&
-		e->wait_command == turn->wait_command && !turn->wait_set &&
-		strcmp(text_to_cstring(e->waiting_for), turn->waiting_for) == 0;
+	bool		same = e->waiting_since != DT_NOEND && e->waiting_for && turn->wait.what &&
+		e->wait_command == turn->wait.command && !turn->wait.set &&
+		strcmp(text_to_cstring(e->waiting_for), turn->wait.what) == 0;
 
-	e->wait_signal = varlena_copy(turn->wait_signal);
-	e->wait_update = varlena_copy(turn->wait_update);
-	e->wait_command = turn->wait_command;
-	e->wait_set = varlena_copy(turn->wait_set);
-	e->wait_left = turn->wait_left;
-	e->wait_signals = varlena_copy(turn->wait_signals);
-	e->waiting_for = turn->waiting_for ? cstring_to_text(turn->waiting_for) : NULL;
-	e->waiting_at = turn->waiting_at ? cstring_to_text(turn->waiting_at) : NULL;
+	e->wait_signal = varlena_copy(turn->wait.signal);
+	e->wait_update = varlena_copy(turn->wait.update);
+	e->wait_command = turn->wait.command;
+	e->wait_set = varlena_copy(turn->wait.set);
+	e->wait_left = turn->wait.left;
+	e->wait_signals = varlena_copy(turn->wait.signals);
+	e->waiting_for = turn->wait.what ? cstring_to_text(turn->wait.what) : NULL;
+	e->waiting_at = turn->wait.where ? cstring_to_text(turn->wait.where) : NULL;
 	if (!same)
-		e->waiting_since = turn->waiting_for ? turn->at : DT_NOEND;
+		e->waiting_since = turn->wait.what ? turn->at : DT_NOEND;
 }
 
 static void
@@ -350,7 +350,7 @@ keep_open(Batch *batch, Turn *turn, TurnEnd end, bool upserts)
 	}
 	MemoryContextSwitchTo(old);
 	execution_add(upserts ? &batch->upserts : &batch->updates, e);
-	if (turn->npublished > 0)
+	if (turn->effects.npublished > 0)
 		notify_status(e, STATUS_RUNNING);
 }
 
@@ -365,13 +365,13 @@ batch_add_turn(Batch *batch, BatchRun *run, Turn *turn, TurnEnd end)
 
 	for (int i = 0; i < run->nmail; i++)
 		batch_consume(batch, run->mail[i]);
-	batch->acted |= turn->steps > 0 || turn->npublished > 0 || run->lost;
+	batch->acted |= turn->effects.steps > 0 || turn->effects.npublished > 0 || run->lost;
 	batch->ended |= status != STATUS_RUNNING && status != STATUS_CONTINUED_AS_NEW;
 	/* these go with the run */
 	if (status != STATUS_RUNNING)
 	{
-		turn->scheduled = turn->cancels = NIL;
-		turn->ntimers = 0;
+		turn->effects.scheduled = turn->effects.cancels = NIL;
+		turn->effects.ntimers = 0;
 	}
 	batch_add_effects(batch, turn, status != STATUS_RUNNING);
 	batch_add_updates(batch, run, turn);

@@ -126,7 +126,7 @@ mail_take(Turn *turn, const BatchRun *run)
 		Event		event;
 
 		/* parents and clients may have asked at the same time */
-		if (m->kind == MESSAGE_CANCEL && turn->cancel_event >= 0)
+		if (m->kind == MESSAGE_CANCEL && turn->history.cancel_event >= 0)
 			continue;
 		turn->execution->cancel_requested |= m->kind == MESSAGE_CANCEL;
 		if (mail_to_event(m, &event))

@@ -29,9 +29,9 @@
 static bool
 answered_in(const Turn *turn, const char *id)
 {
-	for (int i = turn->recorded; i < turn->nevents; i++)
-		if (turn->events[i].type == EVENT_UPDATE_COMPLETED &&
-			strcmp(json_find_text(turn->events[i].attributes, "update_id"), id) == 0)
+	for (int i = turn->history.recorded; i < turn->history.nevents; i++)
+		if (turn->history.events[i].type == EVENT_UPDATE_COMPLETED &&
+			strcmp(json_find_text(turn->history.events[i].attributes, "update_id"), id) == 0)
 			return true;
 	return false;
 }
@@ -92,7 +92,7 @@ add_answer(Batch *batch, const Execution *e, Turn *turn, Event *event)
 
 	event->payload_id = payload_set_aside(&e->run_id, &event->payload);
 	set_answer(&update, event);
-	add_row(batch, e, request->id, &turn->events[request->event], &update);
+	add_row(batch, e, request->id, &turn->history.events[request->event], &update);
 }
 
 /*
@@ -105,9 +105,9 @@ batch_add_updates(Batch *batch, const BatchRun *run, Turn *turn)
 	for (int i = 0; i < run->nmail; i++)
 		if (run->mail[i]->kind == MESSAGE_UPDATE)
 			add_acceptance(batch, run->execution, turn, run->mail[i]);
-	for (int i = turn->recorded; i < turn->nevents; i++)
-		if (turn->events[i].type == EVENT_UPDATE_COMPLETED)
-			add_answer(batch, run->execution, turn, &turn->events[i]);
+	for (int i = turn->history.recorded; i < turn->history.nevents; i++)
+		if (turn->history.events[i].type == EVENT_UPDATE_COMPLETED)
+			add_answer(batch, run->execution, turn, &turn->history.events[i]);
 }
 
 /*

@@ -69,16 +69,16 @@ call_workflow(Turn *turn)
 		callable_call(turn->workflow, input);
 	fence_end(turn);
 	error_context_stack = explain.previous;
-	if (turn->left || turn->problem)
+	if (turn->pass.left || turn->problem)
 		return;
 	if (!turn_all_matched(turn))
 	{
-		Event	   *event = &turn->events[turn->commands[turn->next_command - 1].event];
+		Event	   *event = &turn->history.events[turn->history.commands[turn->pass.next_command - 1].event];
 
-		turn->problem_event = turn->commands[turn->next_command - 1].event + 1;
+		turn->problem_event = turn->history.commands[turn->pass.next_command - 1].event + 1;
 		turn_refuse(ERRCODE_WF_NONDETERMINISM,
 					psprintf("event %d is %s, but the code now returns before it",
-							 turn->commands[turn->next_command - 1].event + 1,
+							 turn->history.commands[turn->pass.next_command - 1].event + 1,
 							 event_type_name(event->type)),
 					"Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
 	}
@@ -91,7 +91,7 @@ call_workflow(Turn *turn)
 		turn->result = MemoryContextAlloc(turn->context, VARSIZE(result));
 		memcpy(turn->result, result, VARSIZE(result));
 	}
-	turn->end = PASS_COMPLETED;
+	turn->pass.end = PASS_COMPLETED;
 }
 
 /*
@@ -113,7 +113,7 @@ static int
 fails_before(Turn *turn)
 {
 	if (!turn_all_matched(turn))
-		return turn->commands[turn->next_command - 1].event;
+		return turn->history.commands[turn->pass.next_command - 1].event;
 	if (saga_follows(turn))
 		return match_is_here(turn, turn->saga.started) ? -1 : turn->saga.started;
 	return match_ahead(turn);
@@ -132,7 +132,7 @@ sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 		turn->interrupt = edata;
 		return;
 	}
-	if (turn->left)
+	if (turn->pass.left)
 		return;
 	edata->context = turn_true_names(turn, edata->context);
 	if (turn->problem)
@@ -157,7 +157,7 @@ sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 	{
 		/* with this code the run could not have come as far as it did */
 		edata->detail = psprintf("Event %d is %s, but the code now fails before it: %s",
-								 event + 1, event_type_name(turn->events[event].type), edata->message);
+								 event + 1, event_type_name(turn->history.events[event].type), edata->message);
 		edata->sqlerrcode = ERRCODE_WF_NONDETERMINISM;
 		turn->problem_event = event + 1;
 		turn->problem = edata;
@@ -165,8 +165,8 @@ sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 	else
 	{
 		turn->failure = failure_from_error(edata, 0);
-		turn->cancelled = turn->cancel_delivered && edata->sqlerrcode == ERRCODE_WF_CANCELLED;
-		turn->end = PASS_FAILED;
+		turn->cancelled = turn->pass.cancel_delivered && edata->sqlerrcode == ERRCODE_WF_CANCELLED;
+		turn->pass.end = PASS_FAILED;
 	}
 }
 
@@ -176,9 +176,9 @@ sort_out_error(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 static void
 give_up_step(Turn *turn, ErrorData *edata, WatchdogReason watchdog)
 {
-	turn->stepping = false;
+	turn->frame.stepping = false;
 	running_attempt = NULL;
-	LockTimeout = turn->lock_timeout;
+	LockTimeout = turn->frame.lock_timeout;
 	if (watchdog == WATCHDOG_GIVE_WAY ||
 		(edata->sqlerrcode == ERRCODE_QUERY_CANCELED && watchdog == WATCHDOG_NONE && !in_background_worker()))
 		turn->interrupt = edata;
@@ -189,54 +189,53 @@ typedef struct TurnMark
 {
 	int			nevents;
 	int			ncommands;
-	int			npublished;
-	int			ntimers;
-	int			steps;
-	int			subxids;
 	int			suggest_event;
 	bool		moved;
+	Effects		effects;
 } TurnMark;
 
 static TurnMark
 take_mark(const Turn *turn)
 {
-	return (TurnMark) {turn->nevents, turn->ncommands, turn->npublished, turn->ntimers,
-		turn->steps, turn->subxids, turn->suggest_event, turn->rows[turn->nrows - 1].moved};
+	const History *h = &turn->history;
+
+	return (TurnMark) {h->nevents, h->ncommands, h->suggest_event, h->rows[h->nrows - 1].moved, turn->effects};
 }
 
+/*
+ * Drop what the pass has added.  The arrays may have grown in it; lists are made by
+ * the turn's last pass only.
+ */
 static void
 return_to_mark(Turn *turn, const TurnMark *mark)
 {
-	turn->nevents = mark->nevents;
-	turn->ncommands = mark->ncommands;
-	turn->npublished = mark->npublished;
-	turn->ntimers = mark->ntimers;
-	turn->steps = mark->steps;
-	turn->subxids = mark->subxids;
-	turn->suggest_event = mark->suggest_event;
-	turn->rows[turn->nrows - 1].moved = mark->moved;
-	for (int i = 0; i < turn->ncommands; i++)
+	History    *h = &turn->history;
+	const Effects *now = &turn->effects;
+
+	turn->effects = (Effects) {
+		.steps = mark->effects.steps, .subxids = mark->effects.subxids,
+		.published = now->published, .npublished = mark->effects.npublished,
+		.timers = now->timers, .ntimers = mark->effects.ntimers, .self_mail = now->self_mail
+	};
+	h->nevents = mark->nevents;
+	h->ncommands = mark->ncommands;
+	h->suggest_event = mark->suggest_event;
+	h->rows[h->nrows - 1].moved = mark->moved;
+	for (int i = 0; i < h->ncommands; i++)
 	{
-		if (turn->commands[i].resolution >= turn->nevents)
-			turn->commands[i].resolution = -1;
-		if (turn->commands[i].cancel_event >= turn->nevents)
-			turn->commands[i].cancel_event = -1;
+		if (h->commands[i].resolution >= h->nevents)
+			h->commands[i].resolution = -1;
+		if (h->commands[i].cancel_event >= h->nevents)
+			h->commands[i].cancel_event = -1;
 	}
-	for (int i = 0; i < turn->nupdates; i++)
-		if (turn->updates[i].answer >= turn->nevents)
-			turn->updates[i].answer = -1;
+	for (int i = 0; i < h->nupdates; i++)
+		if (h->updates[i].answer >= h->nevents)
+			h->updates[i].answer = -1;
 	turn_forget_markers(turn);
 	turn->problem = NULL;
 	turn->problem_event = 0;
 	turn->failure = NULL;
 	turn->cancelled = false;
-	turn->pending = NULL;
-	turn->pending_done = 0;
-	turn->attempts = NIL;
-	turn->scheduled = NIL;
-	turn->cancels = NIL;
-	turn->children = NIL;
-	turn->child_cancels = NIL;
 }
 
 /*
@@ -258,15 +257,15 @@ check_outcome(Turn *turn)
 					 "Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
 		return;
 	}
-	if (turn->end == PASS_TIMED_OUT && turn_all_matched(turn))
+	if (turn->pass.end == PASS_TIMED_OUT && turn_all_matched(turn))
 		return;
-	if (turn->end == PASS_TIMED_OUT)
-		event = turn->commands[turn->next_command - 1].event;
-	else if (turn->end == PASS_FAILED || !saga_follows(turn))
+	if (turn->pass.end == PASS_TIMED_OUT)
+		event = turn->history.commands[turn->pass.next_command - 1].event;
+	else if (turn->pass.end == PASS_FAILED || !saga_follows(turn))
 		return;
 	turn_note_problem(turn, ERRCODE_WF_NONDETERMINISM,
 				 psprintf("event %d is %s, but the code now ends otherwise before it",
-						  event + 1, event_type_name(turn->events[event].type)),
+						  event + 1, event_type_name(turn->history.events[event].type)),
 				 "Code that runs are in the middle of must give the commands they gave before; restore it, and the run goes on.");
 }
 
@@ -303,9 +302,9 @@ try_code(Turn *turn, void (*code) (Turn *))
 		MemoryContextSwitchTo(turn->context);
 		edata = CopyErrorData();
 		FlushErrorState();
-		if (!turn->left)
-			turn->end = PASS_FAILED;
-		if (turn->stepping)
+		if (!turn->pass.left)
+			turn->pass.end = PASS_FAILED;
+		if (turn->frame.stepping)
 			give_up_step(turn, edata, watchdog_release());
 		else
 			sort_out_error(turn, edata, watchdog_release());
@@ -314,7 +313,7 @@ try_code(Turn *turn, void (*code) (Turn *))
 	LockTimeout = lock_timeout;
 	check_outcome(turn);
 	if (turn->problem)
-		turn->end = PASS_PROBLEM;
+		turn->pass.end = PASS_PROBLEM;
 }
 
 /*
@@ -327,22 +326,22 @@ run_pass(Turn *turn, void (*code) (Turn *), bool in_place)
 {
 	MemoryContext old_context = CurrentMemoryContext;
 	ResourceOwner old_owner = CurrentResourceOwner;
-	int			steps = turn->steps;
+	int			steps = turn->effects.steps;
 	int			depth = store_depth();
 	int			nestlevel;
 
 	BeginInternalSubTransaction(NULL);
-	turn->in_place = in_place;
-	turn->pass_level = GetCurrentTransactionNestLevel();
+	turn->frame.in_place = in_place;
+	turn->frame.level = GetCurrentTransactionNestLevel();
 	nestlevel = NewGUCNestLevel();
-	turn->settings_level = nestlevel;
+	turn->frame.settings_level = nestlevel;
 	hand_step(NULL);			/* the last one may have failed */
-	GetUserIdAndSecContext(&turn->pass_identity.user, &turn->pass_identity.sec_context);
+	GetUserIdAndSecContext(&turn->frame.identity.user, &turn->frame.identity.sec_context);
 	try_code(turn, code);
-	if (turn->steps > steps && turn->end == PASS_COMPLETED)
+	if (turn->effects.steps > steps && turn->pass.end == PASS_COMPLETED)
 	{
 		AtEOXact_GUC(false, nestlevel);
-		turn->subxids += TransactionIdIsValid(GetCurrentTransactionIdIfAny());
+		turn->effects.subxids += TransactionIdIsValid(GetCurrentTransactionIdIfAny());
 		ReleaseCurrentSubTransaction();
 	}
 	else
@@ -370,14 +369,14 @@ turn_pass(Turn *turn, bool in_place)
 	turn->failure = NULL;
 	turn->cancelled = false;
 	run_pass(turn, call_workflow, in_place);
-	if (turn->steps > mark.steps && turn->end != PASS_COMPLETED)
+	if (turn->effects.steps > mark.effects.steps && turn->pass.end != PASS_COMPLETED)
 	{
 		return_to_mark(turn, &mark);
-		turn->end = PASS_REDO;
+		turn->pass.end = PASS_REDO;
 	}
-	else if ((turn->end == PASS_FAILED || turn->end == PASS_TIMED_OUT) && saga_begin(turn))
+	else if ((turn->pass.end == PASS_FAILED || turn->pass.end == PASS_TIMED_OUT) && saga_begin(turn))
 		run_pass(turn, saga_after_code, false);
-	return turn->end;
+	return turn->pass.end;
 }
 
 /*

@@ -325,7 +325,7 @@ try_lookup(Turn *turn, GuardedWork work, Lookup *lookup)
 
 	turn->looked_up = true;
 	guarded_call(work, lookup, turn->context, &end);
-	turn->subxids += end.wrote;
+	turn->effects.subxids += end.wrote;
 	if (end.error && end.error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE && lookup->spare)
 		return NULL;
 	if (end.error && error_may_pass(end.error->sqlerrcode))

@@ -112,7 +112,7 @@ rehearse_misfit(Turn *turn)
 	Misfit		result = {turn->problem_event, pstrdup(text ? text : "no message"), false};
 
 	if (result.event == 0 && !turn_all_matched(turn))
-		result.event = turn->commands[turn->next_command - 1].event + 1;
+		result.event = turn->history.commands[turn->pass.next_command - 1].event + 1;
 	return result;
 }
 

@@ -185,8 +185,8 @@ schedule(Turn *turn, const TaskRequest *request, int32 command)
 	command_check_limits(turn);
 	index = turn_record(turn, EVENT_ACTIVITY_SCHEDULED, command, request->name, describe(request));
 	old = MemoryContextSwitchTo(turn->context);
-	turn->events[index].payload = varlena_copy(request->input);
-	turn->scheduled = lappend(turn->scheduled, activity_of_request(turn->execution, request, command));
+	turn->history.events[index].payload = varlena_copy(request->input);
+	turn->effects.scheduled = lappend(turn->effects.scheduled, activity_of_request(turn->execution, request, command));
 	MemoryContextSwitchTo(old);
 }
 
@@ -204,7 +204,7 @@ fail_missing(Turn *turn, const TaskRequest *request, int32 command)
 	command_check_limits(turn);
 	index = turn_record(turn, EVENT_ACTIVITY_SCHEDULED, command, request->name, describe(request));
 	old = MemoryContextSwitchTo(turn->context);
-	turn->events[index].payload = varlena_copy(request->input);
+	turn->history.events[index].payload = varlena_copy(request->input);
 	MemoryContextSwitchTo(old);
 	(void) turn_record(turn, EVENT_ACTIVITY_FAILED, command, NULL,
 						  failure_with_retry_state(failure, "non_retryable_failure"));
@@ -216,7 +216,7 @@ fail_missing(Turn *turn, const TaskRequest *request, int32 command)
 static void
 check_mode(Turn *turn, const Command *command)
 {
-	Event	   *event = &turn->events[command->event];
+	Event	   *event = &turn->history.events[command->event];
 
 	if (json_find(event->attributes, "mode") == NULL)
 		turn_refuse(ERRCODE_WF_NONDETERMINISM,
@@ -238,14 +238,14 @@ command_start_activity(Turn *turn, const TaskRequest *request)
 
 	command_raise_if_cancelled(turn);
 	command = turn_match(turn, EVENT_ACTIVITY_SCHEDULED, "activity", name);
-	number = turn->next_command - 1;
+	number = turn->pass.next_command - 1;
 	if (!command)
 	{
 		if (!request->external && !OidIsValid(turn_resolve(turn, name)) && !mock_exists(name))
 			fail_missing(turn, request, number);
 		else
 			schedule(turn, request, number);
-		command = &turn->commands[number - 1];
+		command = &turn->history.commands[number - 1];
 	}
 	else
 		match_input(turn, command, request->input);

@@ -63,9 +63,9 @@ command_child_is_new(Turn *turn, const text *workflow)
 {
 	const Event *event;
 
-	if (turn->compare || turn->next_command > turn->ncommands)
+	if (turn->compare || turn->pass.next_command > turn->history.ncommands)
 		return true;
-	event = &turn->events[turn->commands[turn->next_command - 1].event];
+	event = &turn->history.events[turn->history.commands[turn->pass.next_command - 1].event];
 	return event->type != EVENT_CHILD_INITIATED ||
 		strcmp(text_to_cstring(event->name), text_to_cstring(workflow)) != 0;
 }
@@ -160,7 +160,7 @@ record_initiated(Turn *turn, const ChildRequest *request, int32 number, Jsonb *i
 	json_add_text(&b, "parent_close_policy", policy_name(request->policy));
 	index = turn_record(turn, EVENT_CHILD_INITIATED, number, request->workflow, json_end(&b));
 	old = MemoryContextSwitchTo(turn->context);
-	turn->events[index].payload = varlena_copy(input);
+	turn->history.events[index].payload = varlena_copy(input);
 	MemoryContextSwitchTo(old);
 	return index;
 }
@@ -200,7 +200,7 @@ start(Turn *turn, const ChildRequest *request, int32 number)
 	child->on_closed = options.on_closed;
 	child->not_before = options.start_delay ? durable_add_interval(e->started_at, options.start_delay) : 0;
 	run_prepare(e, child->not_before);
-	turn->children = lappend(turn->children, child);
+	turn->effects.children = lappend(turn->effects.children, child);
 	MemoryContextSwitchTo(old);
 	child->event = record_initiated(turn, request, number, input, e);
 }
@@ -219,9 +219,9 @@ command_child_start(Turn *turn, const ChildRequest *request)
 	if (command)
 		match_input(turn, command, request->input);
 	else
-		start(turn, request, turn->next_command - 1);
-	number = turn->next_command - 1;
-	turn->commands[number - 1].cancellation = request->cancellation;
+		start(turn, request, turn->pass.next_command - 1);
+	number = turn->pass.next_command - 1;
+	turn->history.commands[number - 1].cancellation = request->cancellation;
 	return number;
 }
 
@@ -231,11 +231,11 @@ command_child_start(Turn *turn, const ChildRequest *request)
 Jsonb *
 command_child_outcome(Turn *turn, Command *command)
 {
-	Event	   *event = &turn->events[command->resolution];
+	Event	   *event = &turn->history.events[command->resolution];
 
 	turn_see(turn, command->resolution);
 	/* cancelled with its parent: that is what the code is to be told */
-	if (event->type == EVENT_CHILD_CANCELED && command_pending_cancel(turn) < turn->horizon)
+	if (event->type == EVENT_CHILD_CANCELED && command_pending_cancel(turn) < turn->pass.horizon)
 		command_raise_cancelled(turn, NULL);
 	if (event->type != EVENT_CHILD_COMPLETED)
 		failure_raise(ERRCODE_WF_CHILD_FAILED, event->attributes);

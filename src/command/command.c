@@ -42,13 +42,13 @@
 void
 command_raise_cancelled(Turn *turn, Jsonb *details)
 {
-	Event	   *event = command_cancel_requested(turn) ? &turn->events[turn->cancel_event] : NULL;
+	Event	   *event = command_cancel_requested(turn) ? &turn->history.events[turn->history.cancel_event] : NULL;
 	int			timeout = saga_pending_timeout(turn);
 	JsonBuilder b;
 
-	if (timeout < turn->horizon && timeout == command_pending_cancel(turn))
+	if (timeout < turn->pass.horizon && timeout == command_pending_cancel(turn))
 		turn_leave(turn, PASS_TIMED_OUT);
-	turn->cancel_delivered |= event != NULL;
+	turn->pass.cancel_delivered |= event != NULL;
 	json_begin(&b);
 	json_add_text(&b, "type", "cancelled");
 	json_add_jsonb(&b, "details", details);
@@ -69,21 +69,21 @@ command_pending_cancel(Turn *turn)
 {
 	int			timeout = saga_pending_timeout(turn);
 
-	if (turn->cancel_event < 0 || turn->cancel_delivered || turn->shielded || turn->saga.running)
+	if (turn->history.cancel_event < 0 || turn->pass.cancel_delivered || turn->pass.shielded || turn->saga.running)
 		return timeout;
-	return Min(timeout, turn->cancel_event);
+	return Min(timeout, turn->history.cancel_event);
 }
 
 bool
 command_cancel_requested(Turn *turn)
 {
-	return turn->cancel_event >= 0 && turn->cancel_event < turn->horizon;
+	return turn->history.cancel_event >= 0 && turn->history.cancel_event < turn->pass.horizon;
 }
 
 void
 command_raise_if_cancelled(Turn *turn)
 {
-	if (command_pending_cancel(turn) < turn->horizon)
+	if (command_pending_cancel(turn) < turn->pass.horizon)
 		command_raise_cancelled(turn, NULL);
 }
 
@@ -93,19 +93,19 @@ command_raise_if_cancelled(Turn *turn)
 void
 command_check_limits(Turn *turn)
 {
-	int			row_first = turn->rows[turn->nrows - 1].mail_end;
+	int			row_first = turn->history.rows[turn->history.nrows - 1].mail_end;
 
-	if (turn->nevents >= durable_max_history_events)
+	if (turn->history.nevents >= durable_max_history_events)
 		turn_refuse(ERRCODE_WF_LIMIT,
 					psprintf("history of %d events exceeds durable.max_history_events (%d)",
-							 turn->nevents, durable_max_history_events),
+							 turn->history.nevents, durable_max_history_events),
 					"Raise the setting, and the run goes on; end the run earlier and start another to keep histories short.");
 	if (turn->execution->history_bytes / 1024 >= durable_max_history_size)
 		turn_refuse(ERRCODE_WF_LIMIT,
 					psprintf("history of " INT64_FORMAT " kB exceeds durable.max_history_size (%d kB)",
 							 turn->execution->history_bytes / 1024, durable_max_history_size),
 					"Raise the setting, and the run goes on.");
-	if (turn->nevents - row_first >= 2 * durable_max_turn_commands)
+	if (turn->history.nevents - row_first >= 2 * durable_max_turn_commands)
 		turn_refuse(ERRCODE_WF_LIMIT,
 					psprintf("more than %d commands in one turn exceed durable.max_turn_commands",
 							 durable_max_turn_commands),
@@ -117,12 +117,12 @@ command_wait_for(Turn *turn, int32 command, text *signal, const char *what)
 {
 	MemoryContext old = MemoryContextSwitchTo(turn->context);
 
-	turn->wait_command = command;
-	turn->wait_signal = signal ? (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(signal)) : NULL;
-	turn->wait_set = NULL;
-	turn->wait_signals = NULL;
-	turn->waiting_for = pstrdup(what);
-	turn->waiting_at = NULL;
+	turn->wait.command = command;
+	turn->wait.signal = signal ? (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(signal)) : NULL;
+	turn->wait.set = NULL;
+	turn->wait.signals = NULL;
+	turn->wait.what = pstrdup(what);
+	turn->wait.where = NULL;
 	MemoryContextSwitchTo(old);
 	turn_leave(turn, PASS_WAIT);
 }
@@ -156,8 +156,8 @@ command_start_timer(Turn *turn, int32 command, text *name, DueTime due)
 void
 command_cancel_timer(Turn *turn, int32 command)
 {
-	turn->commands[command - 1].cancel_asked = true;
-	if (turn->commands[command - 1].resolution >= 0)
+	turn->history.commands[command - 1].cancel_asked = true;
+	if (turn->history.commands[command - 1].resolution >= 0)
 		return;
 	turn_record(turn, EVENT_TIMER_CANCELED, command, NULL, NULL);
 	command_change_timer(turn, MESSAGE_TIMER, command, (DueTime) {DT_NOBEGIN, DT_NOEND});
@@ -171,7 +171,7 @@ command_fired(Turn *turn, const Command *command)
 {
 	int			event = command->resolution;
 
-	return event >= 0 && turn->events[event].type == EVENT_TIMER_FIRED ? event : NEVER;
+	return event >= 0 && turn->history.events[event].type == EVENT_TIMER_FIRED ? event : NEVER;
 }
 
 /*
@@ -180,7 +180,7 @@ command_fired(Turn *turn, const Command *command)
 Jsonb *
 command_activity_outcome(Turn *turn, Command *command)
 {
-	Event	   *event = &turn->events[command->resolution];
+	Event	   *event = &turn->history.events[command->resolution];
 
 	turn_see(turn, command->resolution);
 	switch (event->type)
@@ -204,7 +204,7 @@ command_activity_outcome(Turn *turn, Command *command)
 DueTime
 command_due_after(const Turn *turn, const Interval *span)
 {
-	TimestampTz now = Min(turn->now, durable_now());
+	TimestampTz now = Min(turn->pass.now, durable_now());
 
 	return (DueTime) {durable_add_interval(now, span), now};
 }
@@ -212,6 +212,6 @@ command_due_after(const Turn *turn, const Interval *span)
 void
 command_change_timer(Turn *turn, MessageKind kind, int32 command, DueTime due)
 {
-	turn->timers = vec_room_counted(turn->timers, turn->ntimers, sizeof(NewTimer), turn->context);
-	turn->timers[turn->ntimers++] = (NewTimer) {kind, command, due};
+	turn->effects.timers = vec_room_counted(turn->effects.timers, turn->effects.ntimers, sizeof(NewTimer), turn->context);
+	turn->effects.timers[turn->effects.ntimers++] = (NewTimer) {kind, command, due};
 }

@@ -80,7 +80,7 @@ command_continue_as_new(Turn *turn, const Continuation *continuation)
 
 	if (!turn_all_matched(turn))
 	{
-		Command    *command = &turn->commands[turn->next_command - 1];
+		Command    *command = &turn->history.commands[turn->pass.next_command - 1];
 
 		turn_refuse(ERRCODE_WF_NONDETERMINISM,
 					psprintf("event %d is %s, but the code now continues as new before it",
@@ -98,12 +98,12 @@ command_continue_as_new(Turn *turn, const Continuation *continuation)
 static void
 leave_out(Turn *turn, int event, int64 *events, int64 *bytes)
 {
-	const Event *e = &turn->events[event];
+	const Event *e = &turn->history.events[event];
 
-	if (event >= turn->horizon)
+	if (event >= turn->pass.horizon)
 		return;
 	(*events)--;
-	if (turn->event_row[event] < turn->seen_row && e->payload)
+	if (turn->history.event_row[event] < turn->pass.seen_row && e->payload)
 		*bytes -= VARSIZE_ANY(e->payload);
 }
 
@@ -113,15 +113,15 @@ leave_out(Turn *turn, int event, int64 *events, int64 *bytes)
 static bool
 long_enough(Turn *turn)
 {
-	int64		events = turn->horizon;
-	int64		bytes = turn->rows[turn->seen_row].bytes_before;
+	int64		events = turn->pass.horizon;
+	int64		bytes = turn->history.rows[turn->pass.seen_row].bytes_before;
 
-	for (int i = 0; i < turn->nsignals; i++)
-		for (int j = turn->signals[i].read; j < turn->signals[i].count; j++)
-			leave_out(turn, turn->signals[i].events[j], &events, &bytes);
-	for (int i = 0; i < turn->nupdates; i++)
-		if (!turn->updates[i].answered)
-			leave_out(turn, turn->updates[i].event, &events, &bytes);
+	for (int i = 0; i < turn->history.nsignals; i++)
+		for (int j = turn->history.signals[i].read; j < turn->history.signals[i].count; j++)
+			leave_out(turn, turn->history.signals[i].events[j], &events, &bytes);
+	for (int i = 0; i < turn->history.nupdates; i++)
+		if (!turn->history.updates[i].answered)
+			leave_out(turn, turn->history.updates[i].event, &events, &bytes);
 	return events >= durable_suggest_continue_events || bytes / 1024 >= durable_suggest_continue_size;
 }
 
@@ -131,11 +131,11 @@ long_enough(Turn *turn)
 bool
 continuation_suggested(Turn *turn)
 {
-	if (turn->suggest_event >= 0)
-		return turn->event_row[turn->suggest_event] <= turn->seen_row;
-	if (turn->seen_row < turn->nrows - 1 || turn->suggest_asked)
+	if (turn->history.suggest_event >= 0)
+		return turn->history.event_row[turn->history.suggest_event] <= turn->pass.seen_row;
+	if (turn->pass.seen_row < turn->history.nrows - 1 || turn->pass.suggest_asked)
 		return false;
-	turn->suggest_asked = true;
+	turn->pass.suggest_asked = true;
 	if (!long_enough(turn))
 		return false;
 	(void) turn_record(turn, EVENT_CONTINUE_AS_NEW_SUGGESTED, 0, NULL, NULL);

@@ -30,16 +30,16 @@
 static void
 request_cancel(Turn *turn, int32 number)
 {
-	Command    *command = &turn->commands[number - 1];
-	bool		is_child = turn->events[command->event].type == EVENT_CHILD_INITIATED;
-	List	  **requests = is_child ? &turn->child_cancels : &turn->cancels;
+	Command    *command = &turn->history.commands[number - 1];
+	bool		is_child = turn->history.events[command->event].type == EVENT_CHILD_INITIATED;
+	List	  **requests = is_child ? &turn->effects.child_cancels : &turn->effects.cancels;
 	MemoryContext old;
 
 	if (command->cancel_event >= 0)
 		return;
 	if (is_child)
 		(void) turn_record(turn, EVENT_CANCEL_EXTERNAL_INITIATED, number, NULL,
-							  turn->events[command->event].attributes);
+							  turn->history.events[command->event].attributes);
 	else
 		(void) turn_record(turn, EVENT_ACTIVITY_CANCEL_REQUESTED, number, NULL, NULL);
 	if (command->cancellation == CANCELLATION_ABANDON)
@@ -57,7 +57,7 @@ request_cancel(Turn *turn, int32 number)
 bool
 elsewhere_interrupt(Turn *turn, int32 number)
 {
-	Command    *command = &turn->commands[number - 1];
+	Command    *command = &turn->history.commands[number - 1];
 
 	command->cancel_asked |= command->cancellation != CANCELLATION_ABANDON;
 	if (command->resolution < 0 && command->cancellation != CANCELLATION_ABANDON)
@@ -73,8 +73,8 @@ elsewhere_interrupt(Turn *turn, int32 number)
 void
 elsewhere_cancel(Turn *turn, int32 number)
 {
-	Command    *command = &turn->commands[number - 1];
-	const Event *event = &turn->events[command->event];
+	Command    *command = &turn->history.commands[number - 1];
+	const Event *event = &turn->history.events[command->event];
 
 	if (!command->cancel_asked)
 		match_act(turn, command->cancel_event, command->resolution,
@@ -92,7 +92,7 @@ elsewhere_cancel(Turn *turn, int32 number)
 Command *
 elsewhere_await(Turn *turn, int32 number, const char *what)
 {
-	Command    *command = &turn->commands[number - 1];
+	Command    *command = &turn->history.commands[number - 1];
 	int			end = command->resolution >= 0 ? command->resolution : NEVER;
 	int			cancel = command_pending_cancel(turn);
 
@@ -103,5 +103,5 @@ elsewhere_await(Turn *turn, int32 number, const char *what)
 	}
 	if (end == NEVER)
 		command_wait_for(turn, number, NULL, what);
-	return &turn->commands[number - 1];
+	return &turn->history.commands[number - 1];
 }

@@ -87,7 +87,7 @@ command_external(Turn *turn, const ExternalRequest *request)
 	{
 		command_check_limits(turn);
 		memset(&turn->step, 0, sizeof(StepRequest));
-		turn->step.command = turn->next_command - 1;
+		turn->step.command = turn->pass.next_command - 1;
 		turn->step.external = keep_request(turn, request);
 		turn_leave(turn, PASS_STEP);
 	}
@@ -96,7 +96,7 @@ command_external(Turn *turn, const ExternalRequest *request)
 	if (command->resolution < 0)
 		turn_refuse(ERRCODE_WF_NONDETERMINISM, psprintf("event %d has no outcome", command->event + 1), NULL);
 	turn_see(turn, command->resolution);
-	event = &turn->events[command->resolution];
+	event = &turn->history.events[command->resolution];
 	if (event->type == EVENT_SIGNAL_EXTERNAL_FAILED || event->type == EVENT_CANCEL_EXTERNAL_FAILED)
 	{
 		char	   *s = json_find_text(event->attributes, "sqlstate");
@@ -142,7 +142,7 @@ send_to_self(Turn *turn, const Found *found, const ExternalRequest *request)
 	old = MemoryContextSwitchTo(turn->context);
 	kept = palloc(sizeof(int64));
 	*kept = seq;
-	turn->self_mail = lappend(turn->self_mail, kept);
+	turn->effects.self_mail = lappend(turn->effects.self_mail, kept);
 	MemoryContextSwitchTo(old);
 }
 
@@ -206,7 +206,7 @@ external_step(Turn *turn)
 	StoreScope	scope;
 	int			index;
 
-	if (turn->children != NIL)
+	if (turn->effects.children != NIL)
 		return STEP_ALONE;
 	store_begin(&scope);
 	failure = send_message(turn, request, &wait);
@@ -214,8 +214,8 @@ external_step(Turn *turn)
 	if (!wait)
 	{
 		index = turn_record(turn, request->initiated, number, request->name, describe(request));
-		turn->events[index].payload = request->payload;
-		turn->events[index].payload_id = payload_set_aside(&turn->execution->run_id, &turn->events[index].payload);
+		turn->history.events[index].payload = request->payload;
+		turn->history.events[index].payload_id = payload_set_aside(&turn->execution->run_id, &turn->history.events[index].payload);
 		if (failure)
 			(void) turn_record(turn, signal ? EVENT_SIGNAL_EXTERNAL_FAILED : EVENT_CANCEL_EXTERNAL_FAILED,
 								  number, NULL, failure);
@@ -225,6 +225,6 @@ external_step(Turn *turn)
 	}
 	store_end(&scope);
 	STOP_EVENT(external_recorded);
-	turn->steps++;
+	turn->effects.steps++;
 	return wait ? STEP_ALONE : STEP_DONE;
 }

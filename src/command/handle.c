@@ -103,9 +103,9 @@ check_handle(Turn *turn, Handle handle)
 	int32		number = handle_number(handle);
 	const char *name = handle_kind_name(kind);
 
-	if (kind == HANDLE_SIGNAL ? number >= 1 && number <= turn->nsignal_handles :
-		number >= 1 && number < turn->next_command && number <= turn->ncommands &&
-		turn->commands[number - 1].type == command_type(kind))
+	if (kind == HANDLE_SIGNAL ? number >= 1 && number <= turn->pass.nsignal_handles :
+		number >= 1 && number < turn->pass.next_command && number <= turn->history.ncommands &&
+		turn->history.commands[number - 1].type == command_type(kind))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -115,13 +115,13 @@ check_handle(Turn *turn, Handle handle)
 static Command *
 command_of(Turn *turn, Handle handle)
 {
-	return &turn->commands[handle_number(handle) - 1];
+	return &turn->history.commands[handle_number(handle) - 1];
 }
 
 static SignalHandle *
 signal_of(Turn *turn, Handle handle)
 {
-	return &turn->signal_handles[handle_number(handle) - 1];
+	return &turn->pass.signal_handles[handle_number(handle) - 1];
 }
 
 static bool
@@ -138,8 +138,8 @@ handle_start_timer(Turn *turn, const Interval *span)
 	command_raise_if_cancelled(turn);
 	command = turn_match(turn, EVENT_TIMER_STARTED, "timer", NULL);
 	if (!command)
-		command_start_timer(turn, turn->next_command - 1, NULL, command_due_after(turn, span));
-	return handle_make(HANDLE_TIMER, turn->next_command - 1);
+		command_start_timer(turn, turn->pass.next_command - 1, NULL, command_due_after(turn, span));
+	return handle_make(HANDLE_TIMER, turn->pass.next_command - 1);
 }
 
 Handle
@@ -147,11 +147,11 @@ handle_of_signal(Turn *turn, text *name)
 {
 	MemoryContext old = MemoryContextSwitchTo(turn->pass_context);
 
-	turn->signal_handles = vec_room_counted(turn->signal_handles, turn->nsignal_handles, sizeof(SignalHandle), CurrentMemoryContext);
-	turn->signal_handles[turn->nsignal_handles++] =
+	turn->pass.signal_handles = vec_room_counted(turn->pass.signal_handles, turn->pass.nsignal_handles, sizeof(SignalHandle), CurrentMemoryContext);
+	turn->pass.signal_handles[turn->pass.nsignal_handles++] =
 		(SignalHandle) {(text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(name)), -1};
 	MemoryContextSwitchTo(old);
-	return handle_make(HANDLE_SIGNAL, turn->nsignal_handles);
+	return handle_make(HANDLE_SIGNAL, turn->pass.nsignal_handles);
 }
 
 bool
@@ -161,14 +161,14 @@ handle_is_done(Turn *turn, Handle handle)
 	if (handle_kind(handle) != HANDLE_SIGNAL && command_of(turn, handle)->cancelled &&
 		command_of(turn, handle)->cancellation != CANCELLATION_WAIT)
 		return true;
-	return handle_end_of(turn, handle) < turn->horizon;
+	return handle_end_of(turn, handle) < turn->pass.horizon;
 }
 
 static void
 cancel_timer(Turn *turn, int32 number)
 {
-	Command    *command = &turn->commands[number - 1];
-	bool		recorded = command->resolution >= 0 && turn->events[command->resolution].type == EVENT_TIMER_CANCELED;
+	Command    *command = &turn->history.commands[number - 1];
+	bool		recorded = command->resolution >= 0 && turn->history.events[command->resolution].type == EVENT_TIMER_CANCELED;
 
 	if (!command->cancel_asked)
 		match_act(turn, recorded ? command->resolution : -1, command->resolution, "cancels timer", psprintf("%d", number));
@@ -311,14 +311,14 @@ wait_for(Turn *turn, const Handle *handles, int count, bool all, const char *wha
 	MemoryContext old = MemoryContextSwitchTo(turn->context);
 
 	make_wait_set(turn, handles, count, &set);
-	turn->wait_command = WAIT_NOTHING;
-	turn->wait_signal = NULL;
-	turn->wait_left = all ? set.left : 1;
-	turn->wait_set = set.nranges > 0 ? ranges_array(&set) : NULL;
-	turn->wait_signals = set.nsignals > 0 ?
+	turn->wait.command = WAIT_NOTHING;
+	turn->wait.signal = NULL;
+	turn->wait.left = all ? set.left : 1;
+	turn->wait.set = set.nranges > 0 ? ranges_array(&set) : NULL;
+	turn->wait.signals = set.nsignals > 0 ?
 		construct_array(set.signals, set.nsignals, TEXTOID, -1, false, TYPALIGN_INT) : NULL;
-	turn->waiting_for = pstrdup(what);
-	turn->waiting_at = NULL;
+	turn->wait.what = pstrdup(what);
+	turn->wait.where = NULL;
 	MemoryContextSwitchTo(old);
 	turn_leave(turn, PASS_WAIT);
 }
@@ -365,7 +365,7 @@ describe(Turn *turn, Handle handle)
 	const char *kind = handle_kind(handle) == HANDLE_CHILD ? "child workflow" :
 		handle_kind_name(handle_kind(handle));
 	text	   *name = handle_kind(handle) == HANDLE_SIGNAL ? signal_of(turn, handle)->name :
-		turn->events[command_of(turn, handle)->event].name;
+		turn->history.events[command_of(turn, handle)->event].name;
 
 	return name ? psprintf("%s %s", kind, text_to_cstring(name)) : pstrdup(kind);
 }
@@ -511,7 +511,7 @@ handle_end_of(Turn *turn, Handle handle)
 bool
 handle_ended_badly(Turn *turn, int end)
 {
-	switch (turn->events[end].type)
+	switch (turn->history.events[end].type)
 	{
 		case EVENT_ACTIVITY_COMPLETED:
 		case EVENT_CHILD_COMPLETED:
@@ -532,11 +532,11 @@ handle_outcome(Turn *turn, Handle handle)
 	int			end = handle_end_of(turn, handle);
 
 	(void) bind_signal(turn, handle, end);
-	switch (turn->events[end].type)
+	switch (turn->history.events[end].type)
 	{
 		case EVENT_WORKFLOW_SIGNALED:
 			turn_see(turn, end);
-			return turn_event_payload(&turn->events[end]);
+			return turn_event_payload(&turn->history.events[end]);
 		case EVENT_TIMER_FIRED:
 			turn_see(turn, end);
 			return NULL;

@@ -36,14 +36,14 @@ command_publish(Turn *turn, text *key, Jsonb *value)
 		return;
 	payload_check(value, "published value");
 	old = MemoryContextSwitchTo(turn->context);
-	for (int i = 0; i < turn->npublished && !slot; i++)
-		if (VARSIZE_ANY_EXHDR(turn->published[i].key) == VARSIZE_ANY_EXHDR(key) &&
-			memcmp(VARDATA_ANY(turn->published[i].key), VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)) == 0)
-			slot = &turn->published[i];
+	for (int i = 0; i < turn->effects.npublished && !slot; i++)
+		if (VARSIZE_ANY_EXHDR(turn->effects.published[i].key) == VARSIZE_ANY_EXHDR(key) &&
+			memcmp(VARDATA_ANY(turn->effects.published[i].key), VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)) == 0)
+			slot = &turn->effects.published[i];
 	if (!slot)
 	{
-		turn->published = vec_room_counted(turn->published, turn->npublished, sizeof(PublishedValue), CurrentMemoryContext);
-		slot = &turn->published[turn->npublished++];
+		turn->effects.published = vec_room_counted(turn->effects.published, turn->effects.npublished, sizeof(PublishedValue), CurrentMemoryContext);
+		slot = &turn->effects.published[turn->effects.npublished++];
 		slot->key = (text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(key));
 	}
 	slot->value = value ? (Jsonb *) PG_DETOAST_DATUM_COPY(PointerGetDatum(value)) : NULL;
@@ -76,13 +76,13 @@ command_info(Turn *turn)
 	json_add_time(&b, "execution_deadline", e->execution_deadline);
 	if (e->run_timeout)
 	{
-		json_add_time(&b, "run_deadline", run_deadline(e, json_find_time(turn->events[0].attributes, "not_before")));
+		json_add_time(&b, "run_deadline", run_deadline(e, json_find_time(turn->history.events[0].attributes, "not_before")));
 		json_add_text(&b, "run_timeout", DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(e->run_timeout))));
 	}
 	json_add_int(&b, "priority", e->priority ? e->priority : DEFAULT_PRIORITY);
 	json_add_jsonb(&b, "retry", e->retry);
-	json_add_int(&b, "history_events", turn->horizon);
-	json_add_int(&b, "history_bytes", turn->rows[turn->seen_row].bytes_before);
+	json_add_int(&b, "history_events", turn->pass.horizon);
+	json_add_int(&b, "history_bytes", turn->history.rows[turn->pass.seen_row].bytes_before);
 	json_add_bool(&b, "continue_as_new_suggested", continuation_suggested(turn));
 	json_add_bool(&b, "cancel_requested", command_cancel_requested(turn));
 	json_add_jsonb(&b, "memo", upsert_value(turn, EVENT_MEMO_UPSERTED));

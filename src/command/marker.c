@@ -72,9 +72,9 @@ markers_seen(Turn *turn)
 	JsonBuilder b;
 
 	json_begin(&b);
-	for (int i = 0; i < turn->nmarkers; i++)
-		if (turn->markers[i].seen)
-			json_add_int(&b, text_to_cstring(turn->markers[i].change), turn->markers[i].version);
+	for (int i = 0; i < turn->history.nmarkers; i++)
+		if (turn->history.markers[i].seen)
+			json_add_int(&b, text_to_cstring(turn->history.markers[i].change), turn->history.markers[i].version);
 	return json_end(&b);
 }
 
@@ -95,13 +95,13 @@ version_seen(Turn *turn)
 {
 	int32		version = 0;
 
-	for (int i = 0; i < turn->nevents; i++)
+	for (int i = 0; i < turn->history.nevents; i++)
 	{
-		if (turn->events[i].type != EVENT_OPTIONS_UPDATED)
+		if (turn->history.events[i].type != EVENT_OPTIONS_UPDATED)
 			continue;
-		if (i >= turn->horizon)
-			return version ? version : version_in(&turn->events[i], "from");
-		version = version_in(&turn->events[i], "version");
+		if (i >= turn->pass.horizon)
+			return version ? version : version_in(&turn->history.events[i], "from");
+		version = version_in(&turn->history.events[i], "version");
 	}
 	return version ? version : turn->execution->version;
 }

@@ -147,7 +147,7 @@ run_all(Turn *turn)
 		command = c->queued ? command_activity_end(turn, &c->task) : command_step_end(turn, &c->step);
 		turn_see(turn, command->resolution);
 		old = MemoryContextSwitchTo(turn->pass_context);
-		failure = failure_of(&turn->events[command->resolution], c);
+		failure = failure_of(&turn->history.events[command->resolution], c);
 		if (failure)
 			saga->failures = lappend(saga->failures, failure);
 		MemoryContextSwitchTo(old);
@@ -203,20 +203,20 @@ saga_begin(Turn *turn)
 	Saga	   *saga = &turn->saga;
 	MemoryContext old = MemoryContextSwitchTo(turn->context);
 
-	if (turn->end == PASS_TIMED_OUT)
-		turn->timeout = text_to_cstring(turn->events[saga->timeout].name);
+	if (turn->pass.end == PASS_TIMED_OUT)
+		turn->timeout = text_to_cstring(turn->history.events[saga->timeout].name);
 	MemoryContextSwitchTo(old);
 	if (saga->started < 0)
 	{
 		if (saga->compensations == NIL)
 			return false;
 		(void) turn_record(turn, EVENT_COMPENSATION_STARTED, 0, NULL,
-							  turn->end == PASS_TIMED_OUT ? failure_of_timeout(turn->timeout) : turn->failure);
+							  turn->pass.end == PASS_TIMED_OUT ? failure_of_timeout(turn->timeout) : turn->failure);
 	}
 	STOP_EVENT(saga_begin);
-	saga->outcome = turn->end;
+	saga->outcome = turn->pass.end;
 	saga->after_code = true;
-	turn->left = false;
+	turn->pass.left = false;
 	return true;
 }
 
@@ -232,9 +232,9 @@ saga_after_code(Turn *turn)
 	if (!turn_all_matched(turn))
 		turn_refuse(ERRCODE_WF_NONDETERMINISM,
 					psprintf("event %d is a compensation, but the code no longer registers it",
-							 turn->commands[turn->next_command - 1].event + 1),
+							 turn->history.commands[turn->pass.next_command - 1].event + 1),
 					"Code that runs are in the middle of must register what it registered before; restore it, and the run goes on.");
-	turn->end = saga->outcome;
+	turn->pass.end = saga->outcome;
 }
 
 /*
@@ -252,14 +252,14 @@ saga_is_open(Turn *turn)
 static bool
 has_unseen_result(Turn *turn)
 {
-	int			row = turn->nrows - 1;
+	int			row = turn->history.nrows - 1;
 
-	while (row > 0 && !turn->rows[row - 1].ran)
+	while (row > 0 && !turn->history.rows[row - 1].ran)
 		row--;
-	for (int i = turn->rows[row].first; i < turn->nevents; i++)
-		if (turn->events[i].type == EVENT_ACTIVITY_COMPLETED || turn->events[i].type == EVENT_CHILD_COMPLETED)
+	for (int i = turn->history.rows[row].first; i < turn->history.nevents; i++)
+		if (turn->history.events[i].type == EVENT_ACTIVITY_COMPLETED || turn->history.events[i].type == EVENT_CHILD_COMPLETED)
 			return true;
-	return row > 0 && turn->rows[row - 1].goes_on;
+	return row > 0 && turn->history.rows[row - 1].goes_on;
 }
 
 /*
@@ -293,7 +293,7 @@ saga_gives_up(Turn *turn)
 {
 	if (turn->saga.timeout < 0 || turn->execution->compensates || saga_is_open(turn))
 		return false;
-	turn->timeout = text_to_cstring(turn->events[turn->saga.timeout].name);
+	turn->timeout = text_to_cstring(turn->history.events[turn->saga.timeout].name);
 	return true;
 }
 

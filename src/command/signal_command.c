@@ -33,13 +33,13 @@ read_signal(Turn *turn, text *name)
 	int			event = queue->events[queue->read++];
 
 	turn_see(turn, event);
-	return turn_event_payload(&turn->events[event]);
+	return turn_event_payload(&turn->history.events[event]);
 }
 
 Jsonb *
 command_poll_signal(Turn *turn, text *name)
 {
-	if (command_next_signal(turn_signal_queue(turn, name)) >= turn->horizon)
+	if (command_next_signal(turn_signal_queue(turn, name)) >= turn->pass.horizon)
 		return NULL;
 	return read_signal(turn, name);
 }
@@ -57,7 +57,7 @@ command_wait_signal(Turn *turn, text *name, const Interval *timeout)
 	int32		number = WAIT_NOTHING;
 
 	command_raise_if_cancelled(turn);
-	if (command_next_signal(turn_signal_queue(turn, name)) < turn->horizon)
+	if (command_next_signal(turn_signal_queue(turn, name)) < turn->pass.horizon)
 		return read_signal(turn, name);
 	if (timeout && durable_interval_usecs(timeout) <= 0)
 		return NULL;
@@ -65,11 +65,11 @@ command_wait_signal(Turn *turn, text *name, const Interval *timeout)
 	{
 		Command    *command = turn_match(turn, EVENT_TIMER_STARTED, "timer", text_to_cstring(name));
 
-		number = turn->next_command - 1;
+		number = turn->pass.next_command - 1;
 		if (!command)
 		{
 			command_start_timer(turn, number, name, command_due_after(turn, timeout));
-			command = &turn->commands[number - 1];
+			command = &turn->history.commands[number - 1];
 		}
 		fire = command_fired(turn, command);
 	}

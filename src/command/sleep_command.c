@@ -19,14 +19,14 @@ static void
 sleep_until(Turn *turn, DueTime due)
 {
 	Command    *command = turn_match(turn, EVENT_TIMER_STARTED, "timer", NULL);
-	int32		number = turn->next_command - 1;
+	int32		number = turn->pass.next_command - 1;
 	int			fire;
 	int			cancel;
 
 	if (!command)
 	{
 		command_start_timer(turn, number, NULL, due);
-		command = &turn->commands[number - 1];
+		command = &turn->history.commands[number - 1];
 	}
 	fire = command_fired(turn, command);
 	cancel = command_pending_cancel(turn);
@@ -44,7 +44,7 @@ void
 command_sleep(Turn *turn, const Interval *span)
 {
 	command_raise_if_cancelled(turn);
-	if (durable_add_interval(turn->now, span) > turn->now)
+	if (durable_add_interval(turn->pass.now, span) > turn->pass.now)
 		sleep_until(turn, command_due_after(turn, span));
 }
 
@@ -52,6 +52,6 @@ void
 command_sleep_until(Turn *turn, TimestampTz until)
 {
 	command_raise_if_cancelled(turn);
-	if (until > turn->now)
+	if (until > turn->pass.now)
 		sleep_until(turn, (DueTime) {until, DT_NOEND});
 }

@@ -94,7 +94,7 @@ step_is_due(Turn *turn, int32 command, DueTime *timer)
 	bool		due;
 
 	*timer = (DueTime) {DT_NOBEGIN, DT_NOBEGIN};
-	if (turn->pending && turn->pending->command == command)
+	if (turn->effects.pending && turn->effects.pending->command == command)
 		return false;
 	store_begin(&scope);
 	due = !activity_read(&key, CurrentMemoryContext, &pending) ||
@@ -379,7 +379,7 @@ log_attempt(Turn *turn, EventType outcome, Jsonb *failure, int attempt, Timestam
 	failed->outcome = outcome;
 	failed->at = durable_now();
 	failed->failure = failure;
-	turn->attempts = lappend(turn->attempts, failed);
+	turn->effects.attempts = lappend(turn->effects.attempts, failed);
 	MemoryContextSwitchTo(old);
 }
 
@@ -404,10 +404,10 @@ schedule_retry(Turn *turn, int sqlstate, WatchdogReason watchdog, Jsonb *failure
 
 	tell_retried(turn->execution->workflow_id, &turn->execution->run_id, step->name, attempt, failure);
 	record_scheduled(turn, scheduled_at);
-	turn->pending = MemoryContextAlloc(turn->context, sizeof(Activity));
-	step_as_activity(turn, scheduled_at, attempt, turn->pending);
-	turn->pending->next_attempt_at = now + delay;
-	turn->pending->last_failure = failure;
+	turn->effects.pending = MemoryContextAlloc(turn->context, sizeof(Activity));
+	step_as_activity(turn, scheduled_at, attempt, turn->effects.pending);
+	turn->effects.pending->next_attempt_at = now + delay;
+	turn->effects.pending->last_failure = failure;
 	return true;
 }
 
@@ -456,7 +456,7 @@ step_run(Turn *turn)
 
 	if (turn->step.external)
 		return external_step(turn);
-	turn->steps++;
+	turn->effects.steps++;
 	if (turn->step.recorded)
 	{
 		ActivityKey key = {turn->execution->run_id, turn->step.command, 0};
@@ -472,7 +472,7 @@ step_run(Turn *turn)
 		store_end(&scope);
 	}
 	guarded_call(do_step_work, &(StepWork) {turn, scheduled_at, attempt}, turn->context, &end);
-	turn->subxids += end.wrote;
+	turn->effects.subxids += end.wrote;
 	STOP_EVENT(step_out);
 	edata = end.error;
 	if (!edata)
@@ -484,7 +484,7 @@ step_run(Turn *turn)
 		record_scheduled(turn, scheduled_at);
 		record_event(turn, &event);
 		STOP_EVENT(step_recorded);
-		turn->pending_done = attempt > 1 ? turn->step.command : turn->pending_done;
+		turn->effects.pending_done = attempt > 1 ? turn->step.command : turn->effects.pending_done;
 		return STEP_DONE;
 	}
 	if (turn->mode.shared && !turn->mode.alone && wants_to_be_alone(edata->sqlerrcode, end.watchdog))
@@ -511,7 +511,7 @@ step_run(Turn *turn)
 		return STEP_BACKOFF;
 	}
 	record_failure(turn, edata, end.watchdog, failure, scheduled_at);
-	turn->pending_done = attempt > 1 ? turn->step.command : turn->pending_done;
+	turn->effects.pending_done = attempt > 1 ? turn->step.command : turn->effects.pending_done;
 	return STEP_DONE;
 }
 
@@ -525,7 +525,7 @@ begin_settings(Turn *turn)
 {
 	int			nestlevel = NewGUCNestLevel();
 
-	if (nestlevel == turn->settings_level + 1 && !settings_were_set())
+	if (nestlevel == turn->frame.settings_level + 1 && !settings_were_set())
 		return nestlevel;
 	AtEOXact_GUC(false, nestlevel);
 	return 0;
@@ -545,15 +545,15 @@ step_in_place(Turn *turn)
 	int			nestlevel;
 	Identity	code;
 
-	if (!turn->in_place || GetCurrentTransactionNestLevel() != turn->pass_level ||
-		turn->steps >= MAX_STEPS_IN_PLACE || turn->step.recorded || step_is_slow(&turn->step) ||
+	if (!turn->frame.in_place || GetCurrentTransactionNestLevel() != turn->frame.level ||
+		turn->effects.steps >= MAX_STEPS_IN_PLACE || turn->step.recorded || step_is_slow(&turn->step) ||
 		(nestlevel = begin_settings(turn)) == 0)
 		return false;
 	fence_end(turn);
 	turn_mute(turn);
-	turn->steps++;
-	turn->stepping = true;
-	turn->lock_timeout = LockTimeout;
+	turn->effects.steps++;
+	turn->frame.stepping = true;
+	turn->frame.lock_timeout = LockTimeout;
 	XactReadOnly = false;
 	scheduled_at = durable_now();
 	code = turn_as_owner(turn);
@@ -562,8 +562,8 @@ step_in_place(Turn *turn)
 	turn_as(code);
 	CommandCounterIncrement();
 	XactReadOnly = true;
-	LockTimeout = turn->lock_timeout;
-	turn->stepping = false;
+	LockTimeout = turn->frame.lock_timeout;
+	turn->frame.stepping = false;
 	store_forget(depth);
 	(void) watchdog_release();
 	event.at = durable_now();

@@ -72,7 +72,7 @@ want_step(Turn *turn, const StepRequest *request, int32 command, bool recorded)
 	if (recorded && cancel != NEVER)
 	{
 		turn_record(turn, EVENT_ACTIVITY_CANCELED, command, NULL, NULL);
-		turn->pending_done = command;
+		turn->effects.pending_done = command;
 		turn_see(turn, cancel);
 		command_raise_cancelled(turn, NULL);
 	}
@@ -90,7 +90,7 @@ want_step(Turn *turn, const StepRequest *request, int32 command, bool recorded)
 	turn->step.recorded = recorded;
 	if (!step_in_place(turn))
 		turn_leave(turn, PASS_STEP);
-	return &turn->commands[command - 1];
+	return &turn->history.commands[command - 1];
 }
 
 /*
@@ -107,7 +107,7 @@ command_step_end(Turn *turn, const StepRequest *request)
 	if (command)
 		match_input(turn, command, request->input);
 	if (!command || command->resolution < 0)
-		command = want_step(turn, request, turn->next_command - 1, command != NULL);
+		command = want_step(turn, request, turn->pass.next_command - 1, command != NULL);
 	return command;
 }
 

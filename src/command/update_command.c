@@ -40,7 +40,7 @@
 static bool
 is_of_name(const Turn *turn, const UpdateRequest *update, const text *name)
 {
-	const text *other = turn->events[update->event].name;
+	const text *other = turn->history.events[update->event].name;
 
 	return !name || (VARSIZE_ANY_EXHDR(name) == VARSIZE_ANY_EXHDR(other) &&
 					 memcmp(VARDATA_ANY(name), VARDATA_ANY(other), VARSIZE_ANY_EXHDR(name)) == 0);
@@ -52,11 +52,11 @@ is_of_name(const Turn *turn, const UpdateRequest *update, const text *name)
 static UpdateRequest *
 next_update(Turn *turn, const text *name)
 {
-	while (turn->updates_from < turn->nupdates && turn->updates[turn->updates_from].read)
-		turn->updates_from++;
-	for (int i = turn->updates_from; i < turn->nupdates; i++)
-		if (!turn->updates[i].read && is_of_name(turn, &turn->updates[i], name))
-			return &turn->updates[i];
+	while (turn->pass.updates_from < turn->history.nupdates && turn->history.updates[turn->pass.updates_from].read)
+		turn->pass.updates_from++;
+	for (int i = turn->pass.updates_from; i < turn->history.nupdates; i++)
+		if (!turn->history.updates[i].read && is_of_name(turn, &turn->history.updates[i], name))
+			return &turn->history.updates[i];
 	return NULL;
 }
 
@@ -73,7 +73,7 @@ command_poll_update(Turn *turn, text *name)
 {
 	UpdateRequest *update = next_update(turn, name);
 
-	return update && update->event < turn->horizon ? read_update(turn, update) : NULL;
+	return update && update->event < turn->pass.horizon ? read_update(turn, update) : NULL;
 }
 
 /*
@@ -84,12 +84,12 @@ timeout_timer(Turn *turn, text *name, const Interval *timeout, int *fire)
 {
 	text	   *label = name ? name : cstring_to_text("");
 	Command    *command = turn_match(turn, EVENT_TIMER_STARTED, "timer", text_to_cstring(label));
-	int32		number = turn->next_command - 1;
+	int32		number = turn->pass.next_command - 1;
 
 	if (!command)
 	{
 		command_start_wait_timer(turn, number, label, command_due_after(turn, timeout), "update");
-		command = &turn->commands[number - 1];
+		command = &turn->history.commands[number - 1];
 	}
 	*fire = command_fired(turn, command);
 	return number;
@@ -121,11 +121,11 @@ command_next_update(Turn *turn, text *name, const Interval *timeout)
 	cancel = command_pending_cancel(turn);
 	if (event == NEVER && fire == NEVER && cancel == NEVER)
 	{
-		turn->wait_update = MemoryContextAlloc(turn->context, name ? VARSIZE_ANY(name) : VARHDRSZ);
+		turn->wait.update = MemoryContextAlloc(turn->context, name ? VARSIZE_ANY(name) : VARHDRSZ);
 		if (name)
-			memcpy(turn->wait_update, name, VARSIZE_ANY(name));
+			memcpy(turn->wait.update, name, VARSIZE_ANY(name));
 		else
-			SET_VARSIZE(turn->wait_update, VARHDRSZ);
+			SET_VARSIZE(turn->wait.update, VARHDRSZ);
 		command_wait_for(turn, number, NULL, name ? psprintf("update %s", text_to_cstring(name)) : "update");
 	}
 	if (fire < event && fire < cancel)

@@ -76,16 +76,16 @@ upsert_value(Turn *turn, EventType type)
 	Jsonb	   *value = type == EVENT_MEMO_UPSERTED ? e->memo : e->search_attributes;
 	bool		first = true;
 
-	for (int i = 0; turn->upserts && i < turn->ncommands; i++)
+	for (int i = 0; turn->history.upserts && i < turn->history.ncommands; i++)
 	{
-		Jsonb	   *attributes = turn->events[turn->commands[i].event].attributes;
+		Jsonb	   *attributes = turn->history.events[turn->history.commands[i].event].attributes;
 
-		if (turn->commands[i].type != type)
+		if (turn->history.commands[i].type != type)
 			continue;
 		if (first)
 			value = member(attributes, "before");
 		first = false;
-		if (i < turn->next_command - 1)
+		if (i < turn->pass.next_command - 1)
 			value = merge(value, member(attributes, key_of(type)));
 	}
 	return value;
@@ -110,7 +110,7 @@ check_size(EventType type, Jsonb *merged)
 void
 upsert_command(Turn *turn, EventType type, const char *call, Jsonb *values)
 {
-	bool		known = turn->next_command <= turn->ncommands && turn->commands[turn->next_command - 1].type == type;
+	bool		known = turn->pass.next_command <= turn->history.ncommands && turn->history.commands[turn->pass.next_command - 1].type == type;
 	Jsonb	   *before = NULL;
 	JsonBuilder b;
 	bool		first = true;
@@ -124,13 +124,13 @@ upsert_command(Turn *turn, EventType type, const char *call, Jsonb *values)
 	if (turn_match(turn, type, call, NULL))
 		return;
 	command_check_limits(turn);
-	for (int i = 0; turn->upserts && i < turn->ncommands; i++)
-		first &= turn->commands[i].type != type;
+	for (int i = 0; turn->history.upserts && i < turn->history.ncommands; i++)
+		first &= turn->history.commands[i].type != type;
 	json_begin(&b);
 	json_add_jsonb(&b, key_of(type), values);
 	if (first)
 		json_add_jsonb(&b, "before", before);
-	(void) turn_record(turn, type, turn->next_command - 1, NULL, json_end(&b));
+	(void) turn_record(turn, type, turn->pass.next_command - 1, NULL, json_end(&b));
 }
 
 /*
@@ -144,17 +144,17 @@ upsert_apply(Turn *turn, MemoryContext context)
 	MemoryContext old;
 	bool		changed = false;
 
-	if (!turn->upserts)
+	if (!turn->history.upserts)
 		return false;
 	old = MemoryContextSwitchTo(context);
-	for (int i = turn->recorded; i < turn->nevents; i++)
+	for (int i = turn->history.recorded; i < turn->history.nevents; i++)
 	{
-		EventType	type = turn->events[i].type;
+		EventType	type = turn->history.events[i].type;
 		Jsonb	  **value = type == EVENT_MEMO_UPSERTED ? &e->memo : &e->search_attributes;
 
 		if (type != EVENT_MEMO_UPSERTED && type != EVENT_SEARCH_ATTRIBUTES_UPSERTED)
 			continue;
-		*value = merge(*value, member(turn->events[i].attributes, key_of(type)));
+		*value = merge(*value, member(turn->history.events[i].attributes, key_of(type)));
 		changed = true;
 	}
 	MemoryContextSwitchTo(old);

@@ -55,7 +55,7 @@ static SubTransactionId pass_subid = InvalidSubTransactionId;
 bool
 fence_stands(void)
 {
-	return current_turn && current_turn->in_code && !store_executing;
+	return current_turn && current_turn->frame.in_code && !store_executing;
 }
 
 /*
@@ -76,15 +76,15 @@ void
 fence_go_on(Turn *turn)
 {
 	words_forbid();
-	turn->in_code = true;
+	turn->frame.in_code = true;
 }
 
 void
 fence_end(Turn *turn)
 {
-	if (!turn->in_code)
+	if (!turn->frame.in_code)
 		return;
-	turn->in_code = false;
+	turn->frame.in_code = false;
 	words_allow();
 }
 

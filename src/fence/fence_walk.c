@@ -81,7 +81,7 @@ fence_check_setting(const char *how, const char *setting)
 {
 	if (setting_is_kept(setting))
 		return;
-	if (!setting_is_set_since(setting, current_turn->settings_level))
+	if (!setting_is_set_since(setting, current_turn->frame.settings_level))
 		fence_refuse(psprintf("%s of \"%s\"", how, setting), NULL);
 	fence_passes_once = true;
 }

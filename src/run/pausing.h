@@ -8,7 +8,6 @@
 #ifndef DURABLE_PAUSING_H
 #define DURABLE_PAUSING_H
 
-
 extern bool run_pause(const pg_uuid_t *run_id, text *reason);
 extern bool run_unpause(const pg_uuid_t *run_id);
 

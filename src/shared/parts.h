@@ -10,5 +10,4 @@
 
 extern void durable_shmem_init(void);
 
-
 #endif							/* DURABLE_PARTS_H */

@@ -8,7 +8,6 @@
 #ifndef DURABLE_WAITER_H
 #define DURABLE_WAITER_H
 
-
 /* An update that a transaction accepted or answered. */
 typedef struct AnsweredUpdate
 {

@@ -59,5 +59,4 @@ typedef struct Message
 	Jsonb	   *attributes;		/* or NULL */
 } Message;
 
-
 #endif							/* DURABLE_MESSAGE_H */

@@ -8,7 +8,6 @@
 #ifndef DURABLE_ACTIVITY_OPTIONS_H
 #define DURABLE_ACTIVITY_OPTIONS_H
 
-
 typedef enum ActivityChangeKind
 {
 	CHANGE_PAUSE,

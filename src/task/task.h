@@ -12,7 +12,6 @@
 #include "shared/taskqueue.h"
 #include "store/activity.h"
 
-
 #define DEFAULT_PRIORITY	3
 
 extern TaskQueue *task_queue_of(const Activity *a);

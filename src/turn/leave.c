@@ -51,7 +51,7 @@ turn_unmute(void)
 void
 turn_mute(Turn *turn)
 {
-	bool		mute = turn->in_code && turn_replaying(turn) && !turn->trace;
+	bool		mute = turn->frame.in_code && turn_replaying(turn) && !turn->trace;
 
 	if (mute == muted)
 		return;
@@ -78,7 +78,7 @@ turn_as_owner(Turn *turn)
 	Identity	code;
 
 	GetUserIdAndSecContext(&code.user, &code.sec_context);
-	turn_as(turn->pass_identity);
+	turn_as(turn->frame.identity);
 	return code;
 }
 
@@ -109,13 +109,13 @@ turn_in_code(const char *call)
 {
 	Turn	   *turn = current_turn;
 
-	if (!turn || !turn->in_code)
+	if (!turn || !turn->frame.in_code)
 		ereport(ERROR,
 				(errcode(ERRCODE_WF_NOT_IN_WORKFLOW),
 				 errmsg("%s called outside workflow code", call),
 				 errhint("Start the function as a workflow, with wf_start().")));
-	if (turn->left)
-		turn_leave(turn, turn->end);
+	if (turn->pass.left)
+		turn_leave(turn, turn->pass.end);
 	return turn;
 }
 
@@ -138,7 +138,7 @@ note_location(Turn *turn)
 {
 	MemoryContext old = MemoryContextSwitchTo(turn->context);
 
-	turn->waiting_at = wait_location(turn_true_names(turn, CopyErrorData()->context));
+	turn->wait.where = wait_location(turn_true_names(turn, CopyErrorData()->context));
 	MemoryContextSwitchTo(old);
 }
 
@@ -149,9 +149,9 @@ note_location(Turn *turn)
 void
 turn_leave(Turn *turn, PassEnd end)
 {
-	turn->left = true;
-	turn->end = end;
-	if (end != PASS_WAIT || turn->waiting_at)
+	turn->pass.left = true;
+	turn->pass.end = end;
+	if (end != PASS_WAIT || turn->wait.where)
 		error_context_stack = NULL;
 	PG_TRY();
 	{
@@ -162,7 +162,7 @@ turn_leave(Turn *turn, PassEnd end)
 	PG_CATCH();
 	{
 		/* here, since code may catch the error on its way out */
-		if (end == PASS_WAIT && !turn->waiting_at)
+		if (end == PASS_WAIT && !turn->wait.where)
 			note_location(turn);
 		PG_RE_THROW();
 	}

@@ -54,7 +54,7 @@
 static char *
 describe(Turn *turn, int index)
 {
-	const Event *event = &turn->events[index];
+	const Event *event = &turn->history.events[index];
 
 	if (!event->name)
 		return psprintf("event %d is %s", index + 1, event_type_name(event->type));
@@ -81,7 +81,7 @@ refuse(Turn *turn, int event, const char *message)
 static int
 next_ran(Turn *turn, int row)
 {
-	while (row < turn->nrows - 1 && !turn->rows[row].ran)
+	while (row < turn->history.nrows - 1 && !turn->history.rows[row].ran)
 		row++;
 	return row;
 }
@@ -95,13 +95,13 @@ goes_on_in(Turn *turn, int row)
 {
 	int			next;
 
-	if (row >= turn->nrows - 1)
+	if (row >= turn->history.nrows - 1)
 		return row;
 	next = next_ran(turn, row + 1);
-	if (turn->rows[row].goes_on)
+	if (turn->history.rows[row].goes_on)
 		return next;
 	for (int i = row + 1; i <= next; i++)
-		if (turn->rows[i].moved)
+		if (turn->history.rows[i].moved)
 			return next;
 	return row;
 }
@@ -112,7 +112,7 @@ goes_on_in(Turn *turn, int row)
 static int
 walk(Turn *turn, int target)
 {
-	int			row = turn->seen_row;
+	int			row = turn->pass.seen_row;
 
 	while (row < target)
 	{
@@ -131,8 +131,8 @@ walk(Turn *turn, int target)
 bool
 match_is_here(Turn *turn, int event)
 {
-	return turn->event_row[event] == turn->seen_row ||
-		walk(turn, turn->event_row[event]) == turn->event_row[event];
+	return turn->history.event_row[event] == turn->pass.seen_row ||
+		walk(turn, turn->history.event_row[event]) == turn->history.event_row[event];
 }
 
 /*
@@ -141,9 +141,9 @@ match_is_here(Turn *turn, int event)
 static int
 next_news(Turn *turn)
 {
-	int			last = turn->nrows - 1;
+	int			last = turn->history.nrows - 1;
 
-	return Min(turn->rows[next_ran(turn, Min(walk(turn, last) + 1, last))].first, turn->nevents - 1);
+	return Min(turn->history.rows[next_ran(turn, Min(walk(turn, last) + 1, last))].first, turn->history.nevents - 1);
 }
 
 /*
@@ -152,15 +152,15 @@ next_news(Turn *turn)
 static void
 refuse_moved(Turn *turn, int event, const char *does)
 {
-	int			seen = Min(turn->rows[turn->seen_row].first, turn->nevents - 1);
+	int			seen = Min(turn->history.rows[turn->pass.seen_row].first, turn->history.nevents - 1);
 
-	if (turn->event_row[event] < turn->seen_row)
+	if (turn->history.event_row[event] < turn->pass.seen_row)
 		refuse(turn, event, psprintf("%s, but the code now %s only after event %d, %s",
 									 describe(turn, event), does, seen + 1,
-									 event_type_name(turn->events[seen].type)));
+									 event_type_name(turn->history.events[seen].type)));
 	refuse(turn, event, psprintf("%s, but the code now %s before event %d, %s",
 								 describe(turn, event), does, next_news(turn) + 1,
-								 event_type_name(turn->events[next_news(turn)].type)));
+								 event_type_name(turn->history.events[next_news(turn)].type)));
 }
 
 /*
@@ -185,7 +185,7 @@ record_takeover(Turn *turn)
 int
 match_ahead(Turn *turn)
 {
-	int			last = turn->nrows - 1;
+	int			last = turn->history.nrows - 1;
 	int			row;
 
 	/* code that has failed has no more to say */
@@ -221,9 +221,9 @@ leave_ahead(Turn *turn, const char *what, const char *name)
 {
 	MemoryContext old = MemoryContextSwitchTo(turn->context);
 
-	turn->waiting_for = psprintf("%s%s%s, which is not in the history", what, name ? " " : "",
+	turn->wait.what = psprintf("%s%s%s, which is not in the history", what, name ? " " : "",
 								 name ? quote_literal_cstr(name) : "");
-	turn->waiting_at = NULL;
+	turn->wait.where = NULL;
 	MemoryContextSwitchTo(old);
 	turn_leave(turn, PASS_WAIT);
 }
@@ -249,14 +249,14 @@ turn_match(Turn *turn, EventType type, const char *what, const char *name)
 	Command    *command;
 	Event	   *event;
 
-	if (turn->next_command > turn->ncommands && !saga_follows(turn))
+	if (turn->pass.next_command > turn->history.ncommands && !saga_follows(turn))
 	{
-		if (turn->seen_row < turn->nrows - 1)
+		if (turn->pass.seen_row < turn->history.nrows - 1)
 			match_new(turn, describe_call(what, name));
 		if (turn->replay_only)
 			leave_ahead(turn, what, name);
 		/* after a call that failed all the same its number is free */
-		turn->next_command = turn->ncommands + 2;
+		turn->pass.next_command = turn->history.ncommands + 2;
 		return NULL;
 	}
 	if (turn_all_matched(turn))
@@ -265,8 +265,8 @@ turn_match(Turn *turn, EventType type, const char *what, const char *name)
 							 turn->saga.started + 1, event_type_name(EVENT_COMPENSATION_STARTED),
 							 what, name ? psprintf(" %s", quote_literal_cstr(name)) : ""),
 					RESTORE_CODE);
-	command = &turn->commands[turn->next_command - 1];
-	event = &turn->events[command->event];
+	command = &turn->history.commands[turn->pass.next_command - 1];
+	event = &turn->history.events[command->event];
 	if (command->type != type || !same_name(name, event->name))
 		refuse(turn, command->event,
 			   psprintf("event %d is %s %s, but the code now calls %s %s",
@@ -275,7 +275,7 @@ turn_match(Turn *turn, EventType type, const char *what, const char *name)
 						what, name ? quote_literal_cstr(name) : ""));
 	if (!match_is_here(turn, command->event))
 		refuse_moved(turn, command->event, describe_call(what, name));
-	turn->next_command++;
+	turn->pass.next_command++;
 	if (turn->trace)
 		turn->trace(turn, event);
 	return command;
@@ -291,7 +291,7 @@ void
 match_act(Turn *turn, int event, int ended, const char *does, const char *name)
 {
 	if (event >= 0 ? match_is_here(turn, event) :
-		ended >= 0 && walk(turn, turn->event_row[ended]) >= turn->event_row[ended])
+		ended >= 0 && walk(turn, turn->history.event_row[ended]) >= turn->history.event_row[ended])
 		return;
 	does = psprintf("%s %s", does, quote_literal_cstr(name));
 	if (event >= 0)
@@ -303,7 +303,7 @@ static bool
 is_cancelled_by_code(Turn *turn, const Command *command, int *event)
 {
 	*event = command->cancel_event;
-	if (*event < 0 && command->resolution >= 0 && turn->events[command->resolution].type == EVENT_TIMER_CANCELED)
+	if (*event < 0 && command->resolution >= 0 && turn->history.events[command->resolution].type == EVENT_TIMER_CANCELED)
 		*event = command->resolution;
 	return *event >= 0;
 }
@@ -317,24 +317,24 @@ left_over(Turn *turn)
 {
 	int			event;
 
-	if (turn->end != PASS_FAILED && !turn_all_matched(turn))
-		return turn->commands[turn->next_command - 1].event;
-	for (int i = 0; turn->cancels_recorded && i < turn->ncommands; i++)
-		if (!turn->commands[i].cancel_asked && is_cancelled_by_code(turn, &turn->commands[i], &event))
+	if (turn->pass.end != PASS_FAILED && !turn_all_matched(turn))
+		return turn->history.commands[turn->pass.next_command - 1].event;
+	for (int i = 0; turn->history.cancels_recorded && i < turn->history.ncommands; i++)
+		if (!turn->history.commands[i].cancel_asked && is_cancelled_by_code(turn, &turn->history.commands[i], &event))
 			return event;
-	for (int i = 0; i < turn->nupdates; i++)
-		if (turn->updates[i].answer >= 0 && !turn->updates[i].answered)
-			return turn->updates[i].answer;
+	for (int i = 0; i < turn->history.nupdates; i++)
+		if (turn->history.updates[i].answer >= 0 && !turn->history.updates[i].answered)
+			return turn->history.updates[i].answer;
 	return -1;
 }
 
 static const char *
 how_it_ends(Turn *turn)
 {
-	switch (turn->end)
+	switch (turn->pass.end)
 	{
 		case PASS_WAIT:
-			return psprintf("waits for %s", turn->waiting_for ? turn->waiting_for : "something");
+			return psprintf("waits for %s", turn->wait.what ? turn->wait.what : "something");
 		case PASS_STEP:
 			return turn->step.name ? psprintf("calls activity %s", quote_literal_cstr(text_to_cstring(turn->step.name))) :
 				"calls another workflow";
@@ -358,7 +358,7 @@ match_end(Turn *turn)
 		return NULL;
 	turn->problem_event = event + 1;
 	return psprintf("%s, but the code now %s %s it", describe(turn, event), how_it_ends(turn),
-					turn->end != PASS_FAILED && !turn_all_matched(turn) ? "before" : "without");
+					turn->pass.end != PASS_FAILED && !turn_all_matched(turn) ? "before" : "without");
 }
 
 /*
@@ -382,7 +382,7 @@ excerpt(Jsonb *value)
 void
 match_input(Turn *turn, const Command *command, Jsonb *input)
 {
-	const Event *event = &turn->events[command->event];
+	const Event *event = &turn->history.events[command->event];
 	Jsonb	   *recorded;
 	MemoryContext old;
 
@@ -413,8 +413,8 @@ match_input(Turn *turn, const Command *command, Jsonb *input)
 bool
 turn_outcome_unknown(Turn *turn)
 {
-	return turn->compare || turn->next_command > turn->ncommands ||
-		turn->commands[turn->next_command - 1].resolution < 0;
+	return turn->compare || turn->pass.next_command > turn->history.ncommands ||
+		turn->history.commands[turn->pass.next_command - 1].resolution < 0;
 }
 
 /*
@@ -423,5 +423,5 @@ turn_outcome_unknown(Turn *turn)
 bool
 turn_all_matched(Turn *turn)
 {
-	return turn->next_command > (saga_follows(turn) ? turn->saga.code_commands : turn->ncommands);
+	return turn->pass.next_command > (saga_follows(turn) ? turn->saga.code_commands : turn->history.ncommands);
 }

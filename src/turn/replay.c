@@ -48,11 +48,11 @@ turn_signal_queue(Turn *turn, text *name)
 {
 	SignalQueue *queue;
 
-	for (int i = 0; i < turn->nsignals; i++)
-		if (text_equal(turn->signals[i].name, name))
-			return &turn->signals[i];
-	turn->signals = vec_room_counted(turn->signals, turn->nsignals, sizeof(SignalQueue), turn->context);
-	queue = &turn->signals[turn->nsignals++];
+	for (int i = 0; i < turn->history.nsignals; i++)
+		if (text_equal(turn->history.signals[i].name, name))
+			return &turn->history.signals[i];
+	turn->history.signals = vec_room_counted(turn->history.signals, turn->history.nsignals, sizeof(SignalQueue), turn->context);
+	queue = &turn->history.signals[turn->history.nsignals++];
 	memset(queue, 0, sizeof(SignalQueue));
 	queue->name = MemoryContextAlloc(turn->context, VARSIZE_ANY(name));
 	memcpy(queue->name, name, VARSIZE_ANY(name));
@@ -62,7 +62,7 @@ turn_signal_queue(Turn *turn, text *name)
 static void
 add_signal(Turn *turn, int event)
 {
-	SignalQueue *queue = turn_signal_queue(turn, turn->events[event].name);
+	SignalQueue *queue = turn_signal_queue(turn, turn->history.events[event].name);
 
 	queue->events = vec_room(queue->events, queue->count, &queue->room, sizeof(int), turn->context);
 	queue->events[queue->count++] = event;
@@ -74,9 +74,9 @@ add_signal(Turn *turn, int event)
 Marker *
 turn_marker(Turn *turn, const text *change)
 {
-	for (int i = 0; i < turn->nmarkers; i++)
-		if (text_equal(turn->markers[i].change, change))
-			return &turn->markers[i];
+	for (int i = 0; i < turn->history.nmarkers; i++)
+		if (text_equal(turn->history.markers[i].change, change))
+			return &turn->history.markers[i];
 	return NULL;
 }
 
@@ -89,8 +89,8 @@ turn_add_marker(Turn *turn, const text *change, int32 version, int event)
 	if (marker)
 		return marker;
 	old = MemoryContextSwitchTo(turn->context);
-	turn->markers = vec_room(turn->markers, turn->nmarkers, &turn->markers_room, sizeof(Marker), CurrentMemoryContext);
-	marker = &turn->markers[turn->nmarkers++];
+	turn->history.markers = vec_room(turn->history.markers, turn->history.nmarkers, &turn->history.markers_room, sizeof(Marker), CurrentMemoryContext);
+	marker = &turn->history.markers[turn->history.nmarkers++];
 	*marker = (Marker) {(text *) PG_DETOAST_DATUM_COPY(PointerGetDatum(change)), version, event, false};
 	MemoryContextSwitchTo(old);
 	return marker;
@@ -99,46 +99,46 @@ turn_add_marker(Turn *turn, const text *change, int32 version, int event)
 static void
 load_marker(Turn *turn, int event)
 {
-	JsonbValue *version = json_find(turn->events[event].attributes, "version");
+	JsonbValue *version = json_find(turn->history.events[event].attributes, "version");
 
 	if (!version || version->type != jbvNumeric)
 		elog(ERROR, "event %d has no version", event + 1);
-	turn_add_marker(turn, turn->events[event].name,
+	turn_add_marker(turn, turn->history.events[event].name,
 					DatumGetInt32(DirectFunctionCall1(numeric_int4, NumericGetDatum(version->val.numeric))), event);
 }
 
 static void
 add_command(Turn *turn, int event)
 {
-	turn->commands = vec_room(turn->commands, turn->ncommands, &turn->commands_room, sizeof(Command), turn->context);
-	turn->commands[turn->ncommands++] = (Command) {turn->events[event].type, event, -1, -1};
-	if (turn->events[event].command != turn->ncommands)
+	turn->history.commands = vec_room(turn->history.commands, turn->history.ncommands, &turn->history.commands_room, sizeof(Command), turn->context);
+	turn->history.commands[turn->history.ncommands++] = (Command) {turn->history.events[event].type, event, -1, -1};
+	if (turn->history.events[event].command != turn->history.ncommands)
 		elog(ERROR, "event %d has command %d, expected %d",
-			 event + 1, turn->events[event].command, turn->ncommands);
+			 event + 1, turn->history.events[event].command, turn->history.ncommands);
 }
 
 static void
 resolve_command(Turn *turn, int event)
 {
-	int32		command = turn->events[event].command;
+	int32		command = turn->history.events[event].command;
 
-	if (command < 1 || command > turn->ncommands)
-		elog(ERROR, "event %d resolves command %d of %d", event + 1, command, turn->ncommands);
+	if (command < 1 || command > turn->history.ncommands)
+		elog(ERROR, "event %d resolves command %d of %d", event + 1, command, turn->history.ncommands);
 	/* a timer may fire in the very moment it is cancelled: the first counts */
-	if (turn->commands[command - 1].resolution < 0)
-		turn->commands[command - 1].resolution = event;
-	turn->cancels_recorded |= turn->events[event].type == EVENT_TIMER_CANCELED;
+	if (turn->history.commands[command - 1].resolution < 0)
+		turn->history.commands[command - 1].resolution = event;
+	turn->history.cancels_recorded |= turn->history.events[event].type == EVENT_TIMER_CANCELED;
 }
 
 static void
 note_cancel_request(Turn *turn, int event)
 {
-	int32		command = turn->events[event].command;
+	int32		command = turn->history.events[event].command;
 
-	if (command < 1 || command > turn->ncommands)
-		elog(ERROR, "event %d cancels command %d of %d", event + 1, command, turn->ncommands);
-	turn->commands[command - 1].cancel_event = event;
-	turn->cancels_recorded = true;
+	if (command < 1 || command > turn->history.ncommands)
+		elog(ERROR, "event %d cancels command %d of %d", event + 1, command, turn->history.ncommands);
+	turn->history.commands[command - 1].cancel_event = event;
+	turn->history.cancels_recorded = true;
 }
 
 static void
@@ -146,10 +146,10 @@ add_update(Turn *turn, int event)
 {
 	UpdateRequest *update;
 
-	turn->updates = vec_room(turn->updates, turn->nupdates, &turn->updates_room, sizeof(UpdateRequest), turn->context);
-	update = &turn->updates[turn->nupdates++];
+	turn->history.updates = vec_room(turn->history.updates, turn->history.nupdates, &turn->history.updates_room, sizeof(UpdateRequest), turn->context);
+	update = &turn->history.updates[turn->history.nupdates++];
 	*update = (UpdateRequest) {.event = event, .answer = -1};
-	update->id = json_find_text(turn->events[event].attributes, "update_id");
+	update->id = json_find_text(turn->history.events[event].attributes, "update_id");
 	if (!update->id)
 		elog(ERROR, "event %d has no update id", event + 1);
 	update->id = MemoryContextStrdup(turn->context, update->id);
@@ -162,16 +162,16 @@ add_update(Turn *turn, int event)
 UpdateRequest *
 turn_update(Turn *turn, const char *id)
 {
-	for (int i = turn->nupdates - 1; i >= 0; i--)
-		if (strcmp(turn->updates[i].id, id) == 0)
-			return &turn->updates[i];
+	for (int i = turn->history.nupdates - 1; i >= 0; i--)
+		if (strcmp(turn->history.updates[i].id, id) == 0)
+			return &turn->history.updates[i];
 	return NULL;
 }
 
 static void
 resolve_update(Turn *turn, int event)
 {
-	char	   *id = json_find_text(turn->events[event].attributes, "update_id");
+	char	   *id = json_find_text(turn->history.events[event].attributes, "update_id");
 	UpdateRequest *update = id ? turn_update(turn, id) : NULL;
 
 	if (!update)
@@ -182,24 +182,24 @@ resolve_update(Turn *turn, int event)
 static void
 index_event(Turn *turn, int event)
 {
-	if (is_outcome(turn->events[event].type))
+	if (is_outcome(turn->history.events[event].type))
 	{
 		resolve_command(turn, event);
 		return;
 	}
-	switch (turn->events[event].type)
+	switch (turn->history.events[event].type)
 	{
 		case EVENT_WORKFLOW_STARTED:
-			if (turn->events[event].payload)
-				turn->input = DatumGetJsonbP(PointerGetDatum(turn->events[event].payload));
-			turn->input_id = turn->events[event].payload_id;
+			if (turn->history.events[event].payload)
+				turn->input = DatumGetJsonbP(PointerGetDatum(turn->history.events[event].payload));
+			turn->input_id = turn->history.events[event].payload_id;
 			break;
 		case EVENT_WORKFLOW_SIGNALED:
 			add_signal(turn, event);
 			break;
 		case EVENT_WORKFLOW_CANCEL_REQUESTED:
-			if (turn->cancel_event < 0)
-				turn->cancel_event = event;
+			if (turn->history.cancel_event < 0)
+				turn->history.cancel_event = event;
 			break;
 		case EVENT_ACTIVITY_SCHEDULED:
 		case EVENT_TIMER_STARTED:
@@ -209,7 +209,7 @@ index_event(Turn *turn, int event)
 			break;
 		case EVENT_CANCEL_EXTERNAL_INITIATED:
 			/* a command of its own, or a request to a child by the child's */
-			if (turn->events[event].command > turn->ncommands)
+			if (turn->history.events[event].command > turn->history.ncommands)
 				add_command(turn, event);
 			else
 				note_cancel_request(turn, event);
@@ -221,14 +221,14 @@ index_event(Turn *turn, int event)
 		case EVENT_MEMO_UPSERTED:
 			add_command(turn, event);
 			resolve_command(turn, event);
-			turn->upserts = true;
+			turn->history.upserts = true;
 			break;
 		case EVENT_WORKFLOW_TIMEOUT_REACHED:
 			turn->saga.timeout = event;
 			break;
 		case EVENT_COMPENSATION_STARTED:
 			turn->saga.started = event;
-			turn->saga.code_commands = turn->ncommands;
+			turn->saga.code_commands = turn->history.ncommands;
 			break;
 		case EVENT_UPDATE_ACCEPTED:
 			add_update(turn, event);
@@ -241,17 +241,17 @@ index_event(Turn *turn, int event)
 			break;
 		case EVENT_OPTIONS_UPDATED:
 		case EVENT_WORKFLOW_RESET:
-			turn->rows[turn->nrows - 1].moved = true;
+			turn->history.rows[turn->history.nrows - 1].moved = true;
 			break;
 		case EVENT_WORKFLOW_PAUSED:
 		case EVENT_WORKFLOW_UNPAUSED:
 			break;
 		case EVENT_CONTINUE_AS_NEW_SUGGESTED:
-			turn->suggest_event = event;
+			turn->history.suggest_event = event;
 			break;
 		default:
 			elog(ERROR, "event %d of an open run is %s",
-				 event + 1, event_type_name(turn->events[event].type));
+				 event + 1, event_type_name(turn->history.events[event].type));
 	}
 }
 
@@ -261,30 +261,30 @@ index_event(Turn *turn, int event)
 int
 turn_add_event(Turn *turn, const Event *event)
 {
-	turn->events = vec_room_counted(turn->events, turn->nevents, sizeof(Event), turn->context);
-	turn->event_row = vec_room_counted(turn->event_row, turn->nevents, sizeof(int), turn->context);
-	turn->events[turn->nevents] = *event;
-	turn->event_row[turn->nevents] = turn->nrows - 1;
-	index_event(turn, turn->nevents);
-	return turn->nevents++;
+	turn->history.events = vec_room_counted(turn->history.events, turn->history.nevents, sizeof(Event), turn->context);
+	turn->history.event_row = vec_room_counted(turn->history.event_row, turn->history.nevents, sizeof(int), turn->context);
+	turn->history.events[turn->history.nevents] = *event;
+	turn->history.event_row[turn->history.nevents] = turn->history.nrows - 1;
+	index_event(turn, turn->history.nevents);
+	return turn->history.nevents++;
 }
 
 static TurnRow *
 add_row(Turn *turn, TimestampTz at, bool ran)
 {
-	turn->rows = vec_room_counted(turn->rows, turn->nrows, sizeof(TurnRow), turn->context);
-	turn->rows[turn->nrows] = (TurnRow) {.first = turn->nevents, .mail_end = turn->nevents, .at = at, .ran = ran, .bytes_before = turn->bytes};
-	return &turn->rows[turn->nrows++];
+	turn->history.rows = vec_room_counted(turn->history.rows, turn->history.nrows, sizeof(TurnRow), turn->context);
+	turn->history.rows[turn->history.nrows] = (TurnRow) {.first = turn->history.nevents, .mail_end = turn->history.nevents, .at = at, .ran = ran, .bytes_before = turn->history.bytes};
+	return &turn->history.rows[turn->history.nrows++];
 }
 
 static void
 set_mail_end(Turn *turn, int mail_end)
 {
-	TurnRow    *row = &turn->rows[turn->nrows - 1];
+	TurnRow    *row = &turn->history.rows[turn->history.nrows - 1];
 
 	row->mail_end = mail_end;
 	if (mail_end > row->first)
-		turn->mail_end = mail_end;
+		turn->history.mail_end = mail_end;
 }
 
 /*
@@ -299,11 +299,11 @@ turn_init(Turn *turn, Execution *execution, MemoryContext parent)
 	turn->pass_context = AllocSetContextCreate(turn->context, "durable pass", ALLOCSET_DEFAULT_SIZES);
 	turn->step_context = AllocSetContextCreate(turn->context, "durable step", ALLOCSET_DEFAULT_SIZES);
 	turn->at = durable_now();
-	turn->cancel_event = -1;
-	turn->suggest_event = -1;
+	turn->history.cancel_event = -1;
+	turn->history.suggest_event = -1;
 	turn->saga.timeout = -1;
 	turn->saga.started = -1;
-	turn->wait_command = WAIT_NOTHING;
+	turn->wait.command = WAIT_NOTHING;
 }
 
 /*
@@ -316,18 +316,18 @@ turn_load_row(Turn *turn, const HistoryRow *row)
 	int			n;
 	MemoryContext old = MemoryContextSwitchTo(turn->context);
 
-	if (row->first_event != turn->nevents + 1)
-		elog(ERROR, "history goes on with event %d after event %d", row->first_event, turn->nevents);
+	if (row->first_event != turn->history.nevents + 1)
+		elog(ERROR, "history goes on with event %d after event %d", row->first_event, turn->history.nevents);
 	n = event_array_deform(row->events, &events);
 	add_row(turn, row->turn_at, row->ran);
 	/* to the code time goes on, whatever was done to the clock */
 	turn->at = Max(turn->at, row->turn_at);
 	for (int i = 0; i < n; i++)
 		turn_add_event(turn, &events[i]);
-	set_mail_end(turn, turn->rows[turn->nrows - 1].first + row->mail);
-	turn->rows[turn->nrows - 1].goes_on = row->goes_on;
-	turn->bytes += VARSIZE_ANY(row->events);
-	turn->recorded = turn->nevents;
+	set_mail_end(turn, turn->history.rows[turn->history.nrows - 1].first + row->mail);
+	turn->history.rows[turn->history.nrows - 1].goes_on = row->goes_on;
+	turn->history.bytes += VARSIZE_ANY(row->events);
+	turn->history.recorded = turn->history.nevents;
 	MemoryContextSwitchTo(old);
 }
 
@@ -343,7 +343,7 @@ turn_begin_row(Turn *turn)
 void
 turn_end_mail(Turn *turn)
 {
-	set_mail_end(turn, turn->nevents);
+	set_mail_end(turn, turn->history.nevents);
 }
 
 /*
@@ -352,17 +352,17 @@ turn_end_mail(Turn *turn)
 void
 turn_see(Turn *turn, int event)
 {
-	int			row = turn->event_row[event];
+	int			row = turn->history.event_row[event];
 
-	if (row < turn->nrows - 1 && turn->rows[row].goes_on && event == turn->rows[row + 1].first - 1)
+	if (row < turn->history.nrows - 1 && turn->history.rows[row].goes_on && event == turn->history.rows[row + 1].first - 1)
 		row++;
-	while (row < turn->nrows - 1 && !turn->rows[row].ran)
+	while (row < turn->history.nrows - 1 && !turn->history.rows[row].ran)
 		row++;
-	turn->horizon = Max(turn->horizon, turn->rows[row].mail_end);
-	turn->seen_row = Max(turn->seen_row, row);
-	turn->now = Max(turn->now, turn->rows[row].at);
-	if (event >= turn->rows[turn->event_row[event]].mail_end)
-		turn->now = Max(turn->now, turn->events[event].at);
+	turn->pass.horizon = Max(turn->pass.horizon, turn->history.rows[row].mail_end);
+	turn->pass.seen_row = Max(turn->pass.seen_row, row);
+	turn->pass.now = Max(turn->pass.now, turn->history.rows[row].at);
+	if (event >= turn->history.rows[turn->history.event_row[event]].mail_end)
+		turn->pass.now = Max(turn->pass.now, turn->history.events[event].at);
 	turn_mute(turn);
 }
 
@@ -375,13 +375,13 @@ turn_forget_markers(Turn *turn)
 {
 	int			kept = 0;
 
-	for (int i = 0; i < turn->nmarkers; i++)
-		if (turn->markers[i].event >= 0 && turn->markers[i].event < turn->nevents)
+	for (int i = 0; i < turn->history.nmarkers; i++)
+		if (turn->history.markers[i].event >= 0 && turn->history.markers[i].event < turn->history.nevents)
 		{
-			turn->markers[kept] = turn->markers[i];
-			turn->markers[kept++].seen = false;
+			turn->history.markers[kept] = turn->history.markers[i];
+			turn->history.markers[kept++].seen = false;
 		}
-	turn->nmarkers = kept;
+	turn->history.nmarkers = kept;
 }
 
 /*
@@ -392,31 +392,20 @@ turn_begin_pass(Turn *turn)
 {
 	uint64		seed[2];
 
-	turn->left = false;
-	turn->next_command = 1;
-	turn->horizon = 0;
-	turn->seen_row = 0;
-	turn->now = 0;
-	turn->cancel_delivered = false;
-	turn->shielded = false;
-	turn->suggest_asked = false;
-	for (int i = 0; i < turn->nsignals; i++)
-		turn->signals[i].read = 0;
-	for (int i = 0; i < turn->ncommands; i++)
-		turn->commands[i].cancelled = turn->commands[i].cancel_asked = false;
-	turn->signal_handles = NULL;
-	turn->nsignal_handles = 0;
-	for (int i = 0; i < turn->nupdates; i++)
-		turn->updates[i].read = turn->updates[i].answered = false;
-	turn->updates_from = 0;
-	turn->wait_update = NULL;
+	turn->pass = (Pass) {.next_command = 1};
+	for (int i = 0; i < turn->history.nsignals; i++)
+		turn->history.signals[i].read = 0;
+	for (int i = 0; i < turn->history.ncommands; i++)
+		turn->history.commands[i].cancelled = turn->history.commands[i].cancel_asked = false;
+	for (int i = 0; i < turn->history.nupdates; i++)
+		turn->history.updates[i].read = turn->history.updates[i].answered = false;
+	turn->wait.update = NULL;
 	turn_forget_markers(turn);
 	memcpy(seed, turn->execution->seed ? turn->execution->seed : &turn->execution->run_id, sizeof(seed));
-	pg_prng_seed(&turn->random, seed[0] ^ seed[1]);
+	pg_prng_seed(&turn->pass.random, seed[0] ^ seed[1]);
 	saga_begin_pass(turn);
 	turn_see(turn, 0);
 }
-
 
 /*
  * Record an event that the code makes; strings are copied to the turn

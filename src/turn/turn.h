@@ -220,31 +220,9 @@ typedef struct Code
 	Oid			definer;		/* to be called as that role, InvalidOid: as the owner */
 } Code;
 
-struct Turn;
-typedef void (*TurnTrace) (struct Turn *turn, const Event *event);
-
-typedef struct Turn
+/* What is recorded, then what this turn adds. */
+typedef struct History
 {
-	Execution  *execution;
-	MemoryContext context;		/* of the turn */
-	MemoryContext pass_context; /* reset at each pass */
-	MemoryContext step_context; /* reset at each step */
-	StepMode	mode;
-	int			steps;			/* taken in this turn */
-	int			subxids;		/* used up by them */
-	TimestampTz at;				/* of this turn */
-	Callable   *workflow;
-	Jsonb	   *input;
-	int64		input_id;
-	const char *clone;			/* the workflow is a clone of that name (clone.c), or NULL, */
-	Oid			definer;		/* to be called as that role, InvalidOid: as the owner */
-	bool		looked_up;		/* the workflow's text was not known to this process, */
-	bool		registered;		/* nor to anybody else: pinning.c */
-	bool		replay_only;	/* nothing is to be done that is not recorded */
-	TurnTrace	trace;			/* told of each command that was matched, or NULL */
-	bool		compare;		/* inputs with the recorded ones */
-
-	/* history: what is recorded, then what this turn adds */
 	Event	   *events;
 	int		   *event_row;
 	int			nevents;
@@ -260,28 +238,31 @@ typedef struct Turn
 	UpdateRequest *updates;
 	int			nupdates;
 	int			updates_room;
-	int			updates_from;	/* those before are read, in this pass */
 	Marker	   *markers;
 	int			nmarkers;
 	int			markers_room;
 	int			cancel_event;	/* index, or -1 */
 	int			mail_end;		/* end of the last mail of all */
-	Saga		saga;
 	bool		upserts;		/* there are such commands: upsert.c */
 	bool		cancels_recorded;	/* there are commands that were cancelled */
 	int			suggest_event;	/* index of the event that suggests a continuation, or -1 */
+} History;
 
-	/* what mail brought besides events */
-	const char *timeout;		/* "run" or "execution", or NULL */
-
-	/* the pass */
+/* Where a pass runs. */
+typedef struct PassFrame
+{
 	bool		in_code;
 	bool		in_place;		/* steps may be taken without leaving the code */
-	int			pass_level;		/* transaction nesting level of the pass */
+	int			level;			/* transaction nesting level of the pass */
 	int			settings_level; /* what the code sets has this nesting level, or more */
-	Identity	pass_identity;	/* who the code is run as, so far */
+	Identity	identity;		/* who the code is run as, so far */
 	bool		stepping;		/* in a step in place */
 	int			lock_timeout;	/* to be restored after it */
+} PassFrame;
+
+/* What the code has seen, and done, since it began. */
+typedef struct Pass
+{
 	bool		left;
 	PassEnd		end;
 	int32		next_command;
@@ -294,29 +275,27 @@ typedef struct Turn
 	pg_prng_state random;
 	SignalHandle *signal_handles;	/* in memory of the pass */
 	int			nsignal_handles;
+	int			updates_from;	/* updates before that are read */
+} Pass;
 
-	/* results */
-	Jsonb	   *result;
-	Jsonb	   *failure;
-	bool		cancelled;		/* the failure is the cancellation itself */
-	ErrorData  *problem;
-	int			problem_event;	/* id of the event it does not fit, or 0 */
-	int			differences;	/* inputs that are not the recorded ones, */
-	int			differs_at;		/* id of the event of the first, */
-	char	   *difference;		/* and what it is */
-	ErrorData  *interrupt;		/* a cancel by the user, to be raised again */
-	StepRequest step;
-	Continuation continuation;
-	text	   *wait_signal;
-	text	   *wait_update;	/* empty: of any name */
-	int32		wait_command;
-	ArrayType  *wait_set;		/* see Execution, as the following */
-	int32		wait_left;
-	ArrayType  *wait_signals;
-	char	   *waiting_for;
-	char	   *waiting_at;
+/* What the run waits for. */
+typedef struct TurnWait
+{
+	text	   *signal;
+	text	   *update;			/* empty: of any name */
+	int32		command;
+	ArrayType  *set;			/* see Execution, as the following */
+	int32		left;
+	ArrayType  *signals;
+	char	   *what;			/* as wf_executions.waiting_for has it, */
+	char	   *where;			/* and waiting_at */
+} TurnWait;
 
-	/* what else is to be written */
+/* What else than events is to be written. */
+typedef struct Effects
+{
+	int			steps;			/* taken in this turn */
+	int			subxids;		/* used up by them */
 	PublishedValue *published;
 	int			npublished;
 	NewTimer   *timers;
@@ -329,6 +308,50 @@ typedef struct Turn
 	List	   *children;		/* that it starts: of ChildStart */
 	List	   *child_cancels;	/* commands of children that are to cancel themselves */
 	List	   *self_mail;		/* seqs of messages to itself: of int64 */
+} Effects;
+
+struct Turn;
+typedef void (*TurnTrace) (struct Turn *turn, const Event *event);
+
+typedef struct Turn
+{
+	Execution  *execution;
+	MemoryContext context;		/* of the turn */
+	MemoryContext pass_context; /* reset at each pass */
+	MemoryContext step_context; /* reset at each step */
+	StepMode	mode;
+	TimestampTz at;				/* of this turn */
+	Callable   *workflow;
+	Jsonb	   *input;
+	int64		input_id;
+	const char *clone;			/* the workflow is a clone of that name (clone.c), or NULL, */
+	Oid			definer;		/* to be called as that role, InvalidOid: as the owner */
+	bool		looked_up;		/* the workflow's text was not known to this process, */
+	bool		registered;		/* nor to anybody else: pinning.c */
+	bool		replay_only;	/* nothing is to be done that is not recorded */
+	TurnTrace	trace;			/* told of each command that was matched, or NULL */
+	bool		compare;		/* inputs with the recorded ones */
+
+	History		history;
+	const char *timeout;		/* what mail brought besides: "run" or "execution", or NULL */
+	Saga		saga;
+	PassFrame	frame;
+	Pass		pass;
+	TurnWait	wait;
+	Effects		effects;
+
+	/* how the pass ended */
+	Jsonb	   *result;
+	Jsonb	   *failure;
+	bool		cancelled;		/* the failure is the cancellation itself */
+	ErrorData  *problem;
+	int			problem_event;	/* id of the event it does not fit, or 0 */
+	int			differences;	/* inputs that are not the recorded ones, */
+	int			differs_at;		/* id of the event of the first, */
+	char	   *difference;		/* and what it is */
+	ErrorData  *interrupt;		/* a cancel by the user, to be raised again */
+	StepRequest step;
+	Continuation continuation;
 } Turn;
 
 /*
@@ -337,7 +360,7 @@ typedef struct Turn
 static inline bool
 turn_replaying(const Turn *turn)
 {
-	return turn->next_command <= turn->ncommands || turn->horizon < turn->mail_end;
+	return turn->pass.next_command <= turn->history.ncommands || turn->pass.horizon < turn->history.mail_end;
 }
 
 #endif							/* DURABLE_TURN_H */
