@@ -29,6 +29,7 @@
 #include "run/close.h"
 #include "run/outside.h"
 #include "run/start.h"
+#include "shared/durability.h"
 #include "shared/shmem.h"
 #include "shared/txn.h"
 #include "store/execution.h"

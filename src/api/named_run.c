@@ -14,7 +14,7 @@
 #include "call/callable_cache.h"
 #include "call/running.h"
 #include "miscadmin.h"
-#include "shared/txn.h"
+#include "shared/durability.h"
 #include "store/execution.h"
 #include "store/find.h"
 #include "store/store.h"

@@ -44,6 +44,7 @@
 #include "call/held_locks.h"
 #include "call/unwind.h"
 #include "miscadmin.h"
+#include "shared/durability.h"
 #include "shared/holder.h"
 #include "shared/queue.h"
 #include "shared/shmem.h"

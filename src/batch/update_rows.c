@@ -11,6 +11,7 @@
 #include "batch/outbox.h"
 #include "batch/update_rows.h"
 #include "shared/txn.h"
+#include "shared/waiter.h"
 #include "store/execution.h"
 #include "store/history.h"
 #include "store/kinds.h"

@@ -13,17 +13,7 @@
  *
  *	  3. At ABORT, claims are given back and locks on runs are told as gone.
  *
- *	  4. Not every commit of ours waits for the disk before others see it.  What
- *	  would be done again after a crash, or is as if it never was, does not wait
- *	  at all: a claim, a heartbeat, a turn that only asked for something.  What is
- *	  told to our own processes first waits after that, while they go on: a start,
- *	  the completion of a task, the end of a run that ran no step.  Their commits
- *	  are later in the WAL.  All others are told only what is on disk: whoever
- *	  hands out a task or a result, or says that a workflow exists or is closed,
- *	  calls txn_wait_for_disk() before.  A transaction that writes anything else
- *	  commits as always; so does nearly all where synchronous standbys count.
- *
- *	  5. PREPARE drops the notes: COMMIT PREPARED may come from any session, so
+ *	  4. PREPARE drops the notes: COMMIT PREPARED may come from any session, so
  *	  the utility hook (ddl.c) has everything looked at then.
  *
  *-------------------------------------------------------------------------
@@ -31,13 +21,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "access/xlog.h"
-#include "access/xlog_internal.h"
 #include "base/vec.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
-#include "replication/syncrep.h"
-#include "replication/walsender.h"
+#include "shared/durability.h"
 #include "shared/holder.h"
 #include "shared/listener.h"
 #include "shared/queue.h"
@@ -77,13 +63,6 @@ static AnsweredUpdate *answered = NULL;
 static int	answered_count = 0;
 static int	answered_room = 0;
 static TimestampTz deadline = DT_NOEND;
-static TxnDurability durability = TXN_FORGETTABLE;
-static XLogRecPtr relaxed_end = 0;	/* the transaction's WAL up to here is ours */
-static bool turns = false;		/* it holds turns */
-static bool relaxed = false;	/* at its commit: does not wait for the disk */
-static bool tracked = false;	/* ... and others are to */
-static bool unsettled = false;	/* the last commit may not be on disk yet */
-static int	saved_synchronous_commit;
 static bool extension_changed = false;
 static bool extension_dropped = false;
 static bool identity_changed = false;
@@ -252,138 +231,6 @@ txn_new_database(Oid dbid)
 	new_database = dbid;
 }
 
-/*
- * What is written between these two calls needs no more than that durability.
- */
-void
-txn_begin_relaxed(void)
-{
-	if (XactLastRecEnd != relaxed_end)
-		durability = TXN_LASTING;
-}
-
-void
-txn_end_relaxed(TxnDurability needed)
-{
-	durability = Min(durability, needed);
-	relaxed_end = XactLastRecEnd;
-}
-
-/*
- * The transaction holds turns, on which others may act
- */
-void
-txn_turns(void)
-{
-	turns = true;
-}
-
-/*
- * Does a commit wait for standbys?
- */
-static bool
-standbys_count(void)
-{
-	return SyncRepRequested() && SyncRepStandbyNames && *SyncRepStandbyNames;
-}
-
-/*
- * Before the commit: no WAL but ours?
- */
-static void
-relax_commit(void)
-{
-	if (durability == TXN_LASTING || XactLastRecEnd != relaxed_end || XactLastRecEnd == 0 ||
-		synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
-		return;
-	/* what is told later waits for the disk then, but could not for standbys */
-	if ((durability < TXN_FORGETTABLE || closed.count > 0) && standbys_count())
-		return;
-	saved_synchronous_commit = synchronous_commit;
-	synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
-	relaxed = true;
-	tracked = (turns || closed.count > 0) && shared;
-	if (tracked)
-		pg_atomic_fetch_add_u32(&shared->turns_committing, 1);
-}
-
-/*
- * The transaction has ended: turns in it can be seen from now on, or never
- */
-static void
-end_tracked(bool commit)
-{
-	uint64		before;
-
-	if (!tracked)
-		return;
-	tracked = false;
-	before = pg_atomic_read_u64(&shared->turns_end);
-	while (commit && before < XactLastCommitEnd &&
-		   !pg_atomic_compare_exchange_u64(&shared->turns_end, &before, XactLastCommitEnd))
-		;
-	pg_atomic_fetch_sub_u32(&shared->turns_committing, 1);
-}
-
-/*
- * All that was committed until now
- */
-static XLogRecPtr
-insert_position(void)
-{
-	XLogRecPtr	end = GetXLogInsertRecPtr();
-
-	/* at the begin of a page it is after a header that is not written yet */
-	if (XLogSegmentOffset(end, wal_segment_size) == SizeOfXLogLongPHD)
-		return end - SizeOfXLogLongPHD;
-	return end % XLOG_BLCKSZ == SizeOfXLogShortPHD ? end - SizeOfXLogShortPHD : end;
-}
-
-/*
- * Wait until all turns that we may have seen are on disk; with `starts' also
- * runs that were started, and all else.  Without shared memory nobody knows
- * how far that is.
- */
-void
-txn_wait_for_disk(bool starts)
-{
-	bool		committing;
-
-	if (RecoveryInProgress())
-		return;
-	committing = !shared || pg_atomic_read_u32(&shared->turns_committing) > 0;
-	pg_memory_barrier();
-	XLogFlush(starts || committing ? insert_position() : pg_atomic_read_u64(&shared->turns_end));
-}
-
-/*
- * Before a process of ours sleeps: what it committed is to be on disk soon
- */
-void
-txn_settle(void)
-{
-	if (unsettled)
-		XLogFlush(XactLastCommitEnd);
-	unsettled = false;
-}
-
-/*
- * All others were told
- */
-static void
-end_relaxed(bool commit)
-{
-	if (!relaxed)
-		return;
-	synchronous_commit = saved_synchronous_commit;
-	relaxed = false;
-	if (!commit)
-		return;
-	unsettled = durability > TXN_PROMPT;
-	if (durability == TXN_PROMPT)
-		XLogFlush(XactLastCommitEnd);
-}
-
 static void
 forget_all(void)
 {
@@ -398,9 +245,7 @@ forget_all(void)
 	extension_dropped = false;
 	identity_changed = false;	/* prepared: it stays open until a restart */
 	new_database = InvalidOid;
-	durability = TXN_FORGETTABLE;
-	relaxed_end = 0;
-	turns = false;
+	durability_forget();
 	tasknote_forget();
 }
 
@@ -439,7 +284,7 @@ xact_callback(XactEvent event, void *arg)
 	{
 		if (note_count > 0 || closed.count > 0 || deadline != DT_NOEND)
 			STOP_EVENT(txn_pre_commit);
-		relax_commit();
+		durability_pre_commit(closed.count > 0);
 	}
 	if (event == XACT_EVENT_PREPARE)
 	{
@@ -448,7 +293,7 @@ xact_callback(XactEvent event, void *arg)
 	}
 	if (!commit && event != XACT_EVENT_ABORT)
 		return;
-	end_tracked(commit);
+	durability_seen(commit);
 	stirs = has_notes();
 	STOP_EVENT(txn_ended);
 	for (int i = 0; i < note_count; i++)
@@ -497,7 +342,7 @@ xact_callback(XactEvent event, void *arg)
 	holder_release();
 	listener_end_transaction(commit);
 	STOP_EVENT(txn_over);
-	end_relaxed(commit);
+	durability_told(commit);
 	forget_all();
 }
 
@@ -516,15 +361,4 @@ durable_txn_init(void)
 {
 	RegisterXactCallback(xact_callback, NULL);
 	RegisterSubXactCallback(subxact_callback, NULL);
-}
-
-/*
- * What waiters know an update by (waiter.c): never 0
- */
-uint32
-update_hash(const char *update_id)
-{
-	uint32		hash = hash_bytes((const unsigned char *) update_id, strlen(update_id));
-
-	return hash ? hash : 1;
 }

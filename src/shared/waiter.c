@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/text.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "shared/shmem.h"
 #include "shared/waiter.h"
@@ -266,4 +267,15 @@ topic_polled_since(int64 topic, TimestampTz since)
 		found = shared->waiters[i].proc && shared->waiters[i].dbid == MyDatabaseId && shared->waiters[i].topic == topic;
 	LWLockRelease(shared->waiting);
 	return found;
+}
+
+/*
+ * What waiters know an update by (waiter.c): never 0
+ */
+uint32
+update_hash(const char *update_id)
+{
+	uint32		hash = hash_bytes((const unsigned char *) update_id, strlen(update_id));
+
+	return hash ? hash : 1;
 }

@@ -8,6 +8,9 @@
 #ifndef DURABLE_WAITER_H
 #define DURABLE_WAITER_H
 
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
 /* An update that a transaction accepted or answered. */
 typedef struct AnsweredUpdate
 {
@@ -24,5 +27,6 @@ extern void waiter_wake_all(void);
 extern void waiter_wake(const pg_uuid_t *run_ids, int n);
 extern bool waiter_wake_for_tasks(int64 topic, Oid owner);
 extern bool topic_polled_since(int64 topic, TimestampTz since);
+extern uint32 update_hash(const char *update_id);
 
 #endif							/* DURABLE_WAITER_H */

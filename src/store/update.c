@@ -20,7 +20,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "shared/txn.h"
+#include "shared/waiter.h"
 #include "store/execution.h"
 #include "store/store.h"
 #include "store/update.h"
