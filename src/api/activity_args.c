@@ -18,17 +18,15 @@
 #include "base/guc.h"
 #include "base/json.h"
 #include "store/activity.h"
+#include "store/activity_option.h"
 #include "store/payload.h"
 #include "turn/turn.h"
 #include "utils/builtins.h"
 
-/* Options of an activity, in order, from task_queue on */
-enum
-{
-	OPT_TASK_QUEUE, OPT_MODE, OPT_START_TO_CLOSE, OPT_SCHEDULE_TO_CLOSE,
-	OPT_SCHEDULE_TO_START, OPT_HEARTBEAT, OPT_RETRY, OPT_PRIORITY, OPT_FAIRNESS_KEY,
-	OPT_FAIRNESS_WEIGHT, OPT_ACTIVITY_ID, OPT_SUMMARY, OPT_CANCELLATION
-};
+/* Places of arguments that are no options of the activity itself, from task_queue on */
+#define ARG_TASK_QUEUE	0
+#define ARG_MODE		1
+#define ARG_SUMMARY		11
 
 static int64
 arg_span(FunctionCallInfo fcinfo, int arg, const char *name)
@@ -57,25 +55,65 @@ activity_input(FunctionCallInfo fcinfo, int arg)
 }
 
 /*
+ * Read an argument into the activity
+ */
+static void
+read_option(FunctionCallInfo fcinfo, int arg, const ActivityOption *option, Activity *a)
+{
+	void	   *value = (char *) a + option->offset;
+
+	switch (option->kind)
+	{
+		case OPTION_SPAN:
+			*(int64 *) value = arg_span(fcinfo, arg, option->name);
+			break;
+		case OPTION_RETRY:
+			*(Jsonb **) value = arg_retry(fcinfo, arg);
+			break;
+		case OPTION_PRIORITY:
+			*(int *) value = arg_priority(fcinfo, arg);
+			break;
+		case OPTION_KEY:
+			*(text **) value = arg_fairness_key(fcinfo, arg);
+			break;
+		case OPTION_WEIGHT:
+			*(double *) value = arg_weight(fcinfo, arg);
+			break;
+		case OPTION_ID:
+			*(text **) value = arg_id(fcinfo, arg, option->name, false);
+			break;
+		case OPTION_CANCELLATION:
+			*(Cancellation *) value = arg_choice(fcinfo, arg, option->name, cancellation_names, lengthof(cancellation_names));
+			break;
+	}
+}
+
+/*
  * A step of a turn has no use for all of the options
  */
 static void
 read_options(FunctionCallInfo fcinfo, int first, Activity *options)
 {
-	static const char *const cancellations[] = {"try_cancel", "wait", "abandon"};
-
 	activity_init(options);
-	options->start_to_close = arg_span(fcinfo, first + OPT_START_TO_CLOSE, "start_to_close");
-	options->schedule_to_close = arg_span(fcinfo, first + OPT_SCHEDULE_TO_CLOSE, "schedule_to_close");
-	options->schedule_to_start = arg_span(fcinfo, first + OPT_SCHEDULE_TO_START, "schedule_to_start");
-	options->heartbeat = arg_span(fcinfo, first + OPT_HEARTBEAT, "heartbeat");
-	options->retry = arg_retry(fcinfo, first + OPT_RETRY);
-	options->priority = arg_priority(fcinfo, first + OPT_PRIORITY);
-	options->fairness_key = arg_fairness_key(fcinfo, first + OPT_FAIRNESS_KEY);
-	options->weight = arg_weight(fcinfo, first + OPT_FAIRNESS_WEIGHT);
-	options->activity_id = arg_id(fcinfo, first + OPT_ACTIVITY_ID, "activity_id", false);
-	options->cancellation = arg_choice(fcinfo, first + OPT_CANCELLATION, "cancellation",
-									   cancellations, lengthof(cancellations));
+	for (const ActivityOption *o = activity_options; o->name; o++)
+		read_option(fcinfo, first + o->arg, o, options);
+}
+
+/*
+ * Those that wf_update_activity() is to change, into `values'.  Returns which.
+ */
+uint32
+activity_changes(FunctionCallInfo fcinfo, Activity *values)
+{
+	uint32		given = 0;
+
+	for (const ActivityOption *o = activity_options; o->name; o++)
+		if (o->change_arg > 0 && !PG_ARGISNULL(o->change_arg))
+		{
+			read_option(fcinfo, o->change_arg, o, values);
+			given |= OPTION_BIT(o);
+		}
+	return given;
 }
 
 /*
@@ -100,9 +138,9 @@ ActivityPlace
 activity_place(FunctionCallInfo fcinfo, int first, ActivityPlace usual)
 {
 	static const char *const modes[] = {"inline", "queued"};
-	text	   *task_queue = arg_id(fcinfo, first + OPT_TASK_QUEUE, "task_queue", false);
-	int			mode = PG_ARGISNULL(first + OPT_MODE) ? -1 :
-		arg_choice(fcinfo, first + OPT_MODE, "mode", modes, lengthof(modes));
+	text	   *task_queue = arg_id(fcinfo, first + ARG_TASK_QUEUE, "task_queue", false);
+	int			mode = PG_ARGISNULL(first + ARG_MODE) ? -1 :
+		arg_choice(fcinfo, first + ARG_MODE, "mode", modes, lengthof(modes));
 
 	if (task_queue && mode == 0)
 		ereport(ERROR,
@@ -131,7 +169,7 @@ activity_step(FunctionCallInfo fcinfo, int first, text *name, StepRequest *step)
 	step->schedule_to_close = options.schedule_to_close;
 	step->retry = options.retry;
 	step->activity_id = options.activity_id;
-	step->summary = arg_text(fcinfo, first + OPT_SUMMARY, "summary", false);
+	step->summary = arg_text(fcinfo, first + ARG_SUMMARY, "summary", false);
 }
 
 /*
@@ -142,9 +180,9 @@ activity_task(FunctionCallInfo fcinfo, int first, text *name, bool external, Tas
 {
 	memset(request, 0, sizeof(TaskRequest));
 	request->name = name;
-	request->task_queue = arg_id(fcinfo, first + OPT_TASK_QUEUE, "task_queue", false);
+	request->task_queue = arg_id(fcinfo, first + ARG_TASK_QUEUE, "task_queue", false);
 	request->external = external;
 	read_options(fcinfo, first, &request->options);
 	complete_timeouts(&request->options, external);
-	request->summary = arg_text(fcinfo, first + OPT_SUMMARY, "summary", false);
+	request->summary = arg_text(fcinfo, first + ARG_SUMMARY, "summary", false);
 }

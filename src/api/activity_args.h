@@ -9,6 +9,7 @@
 #define DURABLE_ACTIVITY_ARGS_H
 
 #include "fmgr.h"
+#include "store/activity.h"
 #include "turn/turn.h"
 
 typedef enum ActivityPlace
@@ -22,5 +23,6 @@ extern ActivityPlace activity_place(FunctionCallInfo fcinfo, int first, Activity
 extern Jsonb *activity_input(FunctionCallInfo fcinfo, int arg);
 extern void activity_step(FunctionCallInfo fcinfo, int first, text *name, StepRequest *step);
 extern void activity_task(FunctionCallInfo fcinfo, int first, text *name, bool external, TaskRequest *request);
+extern uint32 activity_changes(FunctionCallInfo fcinfo, Activity *values);
 
 #endif							/* DURABLE_ACTIVITY_ARGS_H */

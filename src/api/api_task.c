@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "api/activity_args.h"
 #include "api/named_run.h"
 #include "api/options.h"
 #include "fmgr.h"
@@ -175,15 +176,9 @@ PG_FUNCTION_INFO_V1(wf_update_activity);
 Datum
 wf_update_activity(PG_FUNCTION_ARGS)
 {
-	ActivityChange update = {
-		.kind = CHANGE_OPTIONS,
-		.start_to_close = arg_interval(fcinfo, 3, "start_to_close"),
-		.schedule_to_close = arg_interval(fcinfo, 4, "schedule_to_close"),
-		.schedule_to_start = arg_interval(fcinfo, 5, "schedule_to_start"),
-		.heartbeat = arg_interval(fcinfo, 6, "heartbeat"),
-		.retry = arg_retry(fcinfo, 7), .priority = arg_priority(fcinfo, 8)
-	};
+	ActivityChange update = {.kind = CHANGE_OPTIONS};
 
+	update.given = activity_changes(fcinfo, &update.values);
 	refuse_in_code("wf_update_activity()", NULL);
 	return change(fcinfo, 9, &update);
 }

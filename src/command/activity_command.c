@@ -19,6 +19,7 @@
 #include "command/elsewhere.h"
 #include "shared/taskqueue_id.h"
 #include "store/activity.h"
+#include "store/activity_option.h"
 #include "store/execution.h"
 #include "store/history.h"
 #include "task/task.h"
@@ -28,25 +29,6 @@
 #include "turn/replay.h"
 #include "turn/turn.h"
 #include "utils/builtins.h"
-#include "utils/float.h"
-#include "utils/fmgrprotos.h"
-
-static char *
-span_text(int64 usecs)
-{
-	Interval	span = {.time = usecs};
-
-	return usecs == 0 ? NULL :
-		DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(&span)));
-}
-
-static const char *
-cancellation_name(Cancellation cancellation)
-{
-	static const char *const names[] = {"try_cancel", "wait", "abandon"};
-
-	return names[cancellation];
-}
 
 /*
  * What the scheduled event says besides name and input
@@ -54,53 +36,14 @@ cancellation_name(Cancellation cancellation)
 static Jsonb *
 describe(const TaskRequest *request)
 {
-	const Activity *o = &request->options;
 	JsonBuilder b;
 
 	json_begin(&b);
 	json_add_text(&b, "mode", request->external ? "external" : "queued");
 	json_add_text(&b, "task_queue", request->task_queue ? text_to_cstring(request->task_queue) : NULL);
-	json_add_text(&b, "activity_id", o->activity_id ? text_to_cstring(o->activity_id) : NULL);
 	json_add_text(&b, "summary", request->summary ? text_to_cstring(request->summary) : NULL);
-	json_add_text(&b, "schedule_to_close", span_text(o->schedule_to_close));
-	json_add_text(&b, "schedule_to_start", span_text(o->schedule_to_start));
-	json_add_text(&b, "start_to_close", span_text(o->start_to_close));
-	json_add_text(&b, "heartbeat", span_text(o->heartbeat));
-	json_add_jsonb(&b, "retry", o->retry);
-	if (o->priority > 0)
-		json_add_int(&b, "priority", o->priority);
-	json_add_text(&b, "fairness_key", o->fairness_key ? text_to_cstring(o->fairness_key) : NULL);
-	if (o->weight > 0)
-		json_add_text(&b, "fairness_weight", float8out_internal(o->weight));
-	if (o->cancellation != CANCELLATION_TRY)
-		json_add_text(&b, "cancellation", cancellation_name(o->cancellation));
+	options_describe(&b, &request->options);
 	return json_end(&b);
-}
-
-static int64
-described_span(Jsonb *attributes, const char *key)
-{
-	char	   *text = json_find_text(attributes, key);
-
-	return !text ? 0 :
-		durable_interval_usecs(DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(text),
-																	 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
-}
-
-static text *
-described_text(Jsonb *attributes, const char *key)
-{
-	char	   *value = json_find_text(attributes, key);
-
-	return value ? cstring_to_text(value) : NULL;
-}
-
-static double
-described_number(Jsonb *attributes, const char *key)
-{
-	char	   *value = json_find_text(attributes, key);
-
-	return value ? strtod(value, NULL) : 0;
 }
 
 /*
@@ -111,32 +54,16 @@ request_of_event(const Event *event, TaskRequest *request)
 {
 	Jsonb	   *d = event->attributes;
 	char	   *mode = json_find_text(d, "mode");
-	JsonbValue *retry = json_find(d, "retry");
-	Activity   *o = &request->options;
+	char	   *task_queue = json_find_text(d, "task_queue");
 
 	if (!mode)
 		return false;
 	memset(request, 0, sizeof(TaskRequest));
-	activity_init(o);
+	activity_init(&request->options);
 	request->name = event->name;
 	request->external = strcmp(mode, "external") == 0;
-	request->task_queue = described_text(d, "task_queue");
-	o->activity_id = described_text(d, "activity_id");
-	o->schedule_to_close = described_span(d, "schedule_to_close");
-	o->schedule_to_start = described_span(d, "schedule_to_start");
-	o->start_to_close = described_span(d, "start_to_close");
-	o->heartbeat = described_span(d, "heartbeat");
-	o->retry = retry ? JsonbValueToJsonb(retry) : NULL;
-	o->priority = (int) described_number(d, "priority");
-	o->fairness_key = described_text(d, "fairness_key");
-	o->weight = described_number(d, "fairness_weight");
-	for (Cancellation c = CANCELLATION_TRY; c <= CANCELLATION_ABANDON; c++)
-	{
-		char	   *cancellation = json_find_text(d, "cancellation");
-
-		if (cancellation && strcmp(cancellation, cancellation_name(c)) == 0)
-			o->cancellation = c;
-	}
+	request->task_queue = task_queue ? cstring_to_text(task_queue) : NULL;
+	options_of_description(d, &request->options);
 	return true;
 }
 

@@ -19,6 +19,7 @@
 #include "common/pg_prng.h"
 #include "shared/txn.h"
 #include "store/activity.h"
+#include "store/activity_option.h"
 #include "store/attempt_log.h"
 #include "store/store.h"
 #include "task/activity_options.h"
@@ -97,13 +98,6 @@ unpause(Activity *a, const ActivityChange *change)
 	return true;
 }
 
-static void
-set_span(int64 *value, const Interval *span)
-{
-	if (span)
-		*value = durable_interval_usecs(span);
-}
-
 /*
  * One that is between two attempts has another policy by now: that says when the
  * next one is, unless the failure did.  Where the attempts made are all there
@@ -129,20 +123,14 @@ plan_next_attempt(Activity *a)
 static void
 set_options(Activity *a, const ActivityChange *change)
 {
-	set_span(&a->start_to_close, change->start_to_close);
-	set_span(&a->schedule_to_close, change->schedule_to_close);
-	set_span(&a->schedule_to_start, change->schedule_to_start);
-	set_span(&a->heartbeat, change->heartbeat);
-	if (change->priority != 0 && change->priority != a->priority)
-	{
-		a->priority = change->priority;
-		if (a->place != 0)
-			try_soon(a, NULL);
-	}
-	if (!change->retry)
-		return;
-	a->retry = change->retry;
-	if (a->lease == 0 && a->next_attempt_at != DT_NOEND)
+	int			priority = a->priority;
+
+	for (const ActivityOption *o = activity_options; o->name; o++)
+		if (change->given & OPTION_BIT(o))
+			option_copy(o, a, &change->values);
+	if (a->priority != priority && a->place != 0)
+		try_soon(a, NULL);
+	if (change->values.retry && a->lease == 0 && a->next_attempt_at != DT_NOEND)
 		plan_next_attempt(a);
 }
 

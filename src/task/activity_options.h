@@ -8,6 +8,9 @@
 #ifndef DURABLE_ACTIVITY_OPTIONS_H
 #define DURABLE_ACTIVITY_OPTIONS_H
 
+#include "store/activity.h"
+#include "store/activity_option.h"
+
 typedef enum ActivityChangeKind
 {
 	CHANGE_PAUSE,
@@ -27,12 +30,8 @@ typedef struct ActivityChange
 	bool		reset_heartbeat;
 	bool		keep_paused;
 	Interval   *jitter;			/* NULL: at once */
-	Interval   *start_to_close; /* NULL: as it is, as the following */
-	Interval   *schedule_to_close;
-	Interval   *schedule_to_start;
-	Interval   *heartbeat;
-	Jsonb	   *retry;
-	int			priority;		/* 0: as it is */
+	Activity	values;			/* of options */
+	uint32		given;			/* those that are changed */
 } ActivityChange;
 
 extern int	change_activities(const pg_uuid_t *run_id, const ActivityChange *change);
