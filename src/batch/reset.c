@@ -45,7 +45,6 @@
 #include "shared/stopevent.h"
 #include "shared/txn.h"
 #include "store/activity.h"
-#include "store/closed.h"
 #include "store/execution.h"
 #include "store/family.h"
 #include "store/find.h"

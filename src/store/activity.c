@@ -25,30 +25,58 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "store/activity.h"
+#include "store/columns.h"
 #include "store/store.h"
 #include "utils/builtins.h"
 
-/* Columns of durable.activity, in order */
-enum
-{
-	A_RUN_ID, A_COMMAND, A_OWNER, A_WORKFLOW_ID, A_NAME, A_ACTIVITY_ID, A_QUEUE, A_TOPIC, A_TASK_QUEUE,
-	A_EXTERNAL, A_PRIORITY, A_FAIRNESS_KEY, A_WEIGHT, A_INPUT, A_INPUT_ID, A_SCHEDULE_TO_CLOSE,
-	A_SCHEDULE_TO_START, A_START_TO_CLOSE, A_HEARTBEAT, A_RETRY, A_CANCELLATION, A_SCHEDULED_AT,
-	A_PLACE, A_SEQ, A_PARKED, A_QUEUED_AT, A_ATTEMPT, A_LEASE, A_STARTED_AT, A_WORKER,
-	A_HEARTBEAT_AT, A_DETAILS, A_CHECK_AT, A_NEXT_ATTEMPT_AT, A_CANCEL_REQUESTED, A_PAUSED_AT,
-	A_PAUSE_REASON, A_LAST_FAILURE,
-	ACTIVITY_COLUMNS
+#define INSERTED	0x20		/* and never changed */
+#define ALL			(COLUMN_KEY | INSERTED | COLUMN_CHANGES)
+
+static const Column activity_columns[] = {
+	{"run_id", COLUMN_UUID, offsetof(Activity, run_id), COLUMN_KEY},
+	{"command", COLUMN_INT4, offsetof(Activity, command), COLUMN_KEY},
+	{"owner", COLUMN_OID, offsetof(Activity, owner), INSERTED},
+	{"workflow_id", COLUMN_VARLENA, offsetof(Activity, workflow_id), INSERTED},
+	{"name", COLUMN_VARLENA, offsetof(Activity, name), INSERTED},
+	{"activity_id", COLUMN_VARLENA, offsetof(Activity, activity_id), INSERTED},
+	{"queue", COLUMN_INT8, offsetof(Activity, queue), INSERTED, NULL_IF, offsetof(Activity, inline_step)},
+	{"topic", COLUMN_INT8, offsetof(Activity, topic), INSERTED},
+	{"task_queue", COLUMN_VARLENA, offsetof(Activity, task_queue), INSERTED},
+	{"external", COLUMN_BOOL, offsetof(Activity, external), INSERTED},
+	{"priority", COLUMN_INT2, offsetof(Activity, priority), COLUMN_CHANGES},
+	{"fairness_key", COLUMN_VARLENA, offsetof(Activity, fairness_key), INSERTED},
+	{"weight", COLUMN_FLOAT8, offsetof(Activity, weight), INSERTED, NULL_IF_NONE},
+	{"input", COLUMN_VARLENA, offsetof(Activity, input), INSERTED},
+	{"input_id", COLUMN_INT8, offsetof(Activity, input_id), INSERTED, NULL_IF_NONE},
+	{"schedule_to_close", COLUMN_INT8, offsetof(Activity, schedule_to_close), COLUMN_CHANGES, NULL_IF_NONE},
+	{"schedule_to_start", COLUMN_INT8, offsetof(Activity, schedule_to_start), COLUMN_CHANGES, NULL_IF_NONE},
+	{"start_to_close", COLUMN_INT8, offsetof(Activity, start_to_close), COLUMN_CHANGES, NULL_IF_NONE},
+	{"heartbeat", COLUMN_INT8, offsetof(Activity, heartbeat), COLUMN_CHANGES, NULL_IF_NONE},
+	{"retry", COLUMN_VARLENA, offsetof(Activity, retry), COLUMN_CHANGES},
+	{"cancellation", COLUMN_INT2, offsetof(Activity, cancellation), INSERTED},
+	{"scheduled_at", COLUMN_TIME, offsetof(Activity, scheduled_at), INSERTED},
+	{"place", COLUMN_INT8, offsetof(Activity, place), COLUMN_CHANGES, NULL_IF_NONE},
+	{"seq", COLUMN_INT8, offsetof(Activity, seq), COLUMN_CHANGES, NULL_IF_NONE},
+	{"parked", COLUMN_INT4, offsetof(Activity, parked), COLUMN_CHANGES, NULL_UNLESS, offsetof(Activity, is_parked)},
+	{"queued_at", COLUMN_TIME, offsetof(Activity, queued_at), COLUMN_CHANGES, NULL_IF_NONE},
+	{"attempt", COLUMN_INT4, offsetof(Activity, attempt), COLUMN_CHANGES},
+	{"lease", COLUMN_INT4, offsetof(Activity, lease), COLUMN_CHANGES, NULL_IF_NONE},
+	{"started_at", COLUMN_TIME, offsetof(Activity, started_at), COLUMN_CHANGES, NULL_IF_NONE},
+	{"worker", COLUMN_VARLENA, offsetof(Activity, worker), COLUMN_CHANGES},
+	{"heartbeat_at", COLUMN_TIME, offsetof(Activity, heartbeat_at), COLUMN_CHANGES, NULL_IF_NONE},
+	{"details", COLUMN_VARLENA, offsetof(Activity, details), COLUMN_CHANGES},
+	{"check_at", COLUMN_TIME, offsetof(Activity, check_at), COLUMN_CHANGES, NULL_IF_NONE},
+	{"next_attempt_at", COLUMN_TIME, offsetof(Activity, next_attempt_at), COLUMN_CHANGES, NULL_IF_NONE},
+	{"cancel_requested", COLUMN_BOOL, offsetof(Activity, cancel_requested), COLUMN_CHANGES},
+	{"paused_at", COLUMN_TIME, offsetof(Activity, paused_at), COLUMN_CHANGES, NULL_IF_NONE},
+	{"pause_reason", COLUMN_VARLENA, offsetof(Activity, pause_reason), COLUMN_CHANGES},
+	{"last_failure", COLUMN_VARLENA, offsetof(Activity, last_failure), COLUMN_CHANGES},
+	{NULL}
 };
 
-/* A row as values, or values as a row */
-typedef struct RowValues
-{
-	Datum		values[ACTIVITY_COLUMNS];
-	bool		nulls[ACTIVITY_COLUMNS];
-} RowValues;
+static ColumnTable activities = {TABLE_ACTIVITY, activity_columns, ALL};
 
 void
 activity_init(Activity *a)
@@ -67,60 +95,17 @@ activity_id_of(const Activity *a)
 	return a->activity_id ? text_to_cstring(a->activity_id) : psprintf("%d", a->command);
 }
 
-static void
-set_pointer(RowValues *row, int column, const void *value)
-{
-	row->values[column] = PointerGetDatum(value);
-	row->nulls[column] = value == NULL;
-}
-
-static void
-set_int8(RowValues *row, int column, int64 value)
-{
-	row->values[column] = Int64GetDatum(value);
-	row->nulls[column] = value == 0;
-}
-
-static void
-set_time(RowValues *row, int column, TimestampTz value)
-{
-	row->values[column] = TimestampTzGetDatum(value);
-	row->nulls[column] = value == DT_NOEND;
-}
-
 /*
- * What changes in the life of an activity
+ * Collect one; what is not in a queue has no order there
  */
 static void
-set_state(const Activity *a, RowValues *row)
+collect(RowBatch *batch, const Activity *a, int uses)
 {
-	row->values[A_RUN_ID] = UUIDPGetDatum(&a->run_id);
-	row->values[A_COMMAND] = Int32GetDatum(a->command);
-	set_int8(row, A_SCHEDULE_TO_CLOSE, a->schedule_to_close);
-	set_int8(row, A_SCHEDULE_TO_START, a->schedule_to_start);
-	set_int8(row, A_START_TO_CLOSE, a->start_to_close);
-	set_int8(row, A_HEARTBEAT, a->heartbeat);
-	set_pointer(row, A_RETRY, a->retry);
-	row->values[A_PRIORITY] = Int16GetDatum(a->priority);
-	set_int8(row, A_PLACE, a->place);
-	row->values[A_SEQ] = Int64GetDatum(a->seq);
-	row->nulls[A_SEQ] = a->place == 0 && !a->is_parked;
-	row->values[A_PARKED] = Int32GetDatum(a->parked);
-	row->nulls[A_PARKED] = !a->is_parked;
-	set_time(row, A_QUEUED_AT, a->queued_at);
-	row->values[A_ATTEMPT] = Int32GetDatum(a->attempt);
-	row->values[A_LEASE] = Int32GetDatum(a->lease);
-	row->nulls[A_LEASE] = a->lease == 0;
-	set_time(row, A_STARTED_AT, a->started_at);
-	set_pointer(row, A_WORKER, a->worker);
-	set_time(row, A_HEARTBEAT_AT, a->heartbeat_at);
-	set_pointer(row, A_DETAILS, a->details);
-	set_time(row, A_CHECK_AT, a->check_at);
-	set_time(row, A_NEXT_ATTEMPT_AT, a->next_attempt_at);
-	row->values[A_CANCEL_REQUESTED] = BoolGetDatum(a->cancel_requested);
-	set_time(row, A_PAUSED_AT, a->paused_at);
-	set_pointer(row, A_PAUSE_REASON, a->pause_reason);
-	set_pointer(row, A_LAST_FAILURE, a->last_failure);
+	Activity	row = *a;
+
+	if (row.place == 0 && !row.is_parked)
+		row.seq = 0;
+	columns_add(batch, &activities, &row, uses);
 }
 
 /*
@@ -129,27 +114,7 @@ set_state(const Activity *a, RowValues *row)
 void
 activity_add(RowBatch *batch, const Activity *a)
 {
-	RowValues	row;
-
-	memset(row.nulls, 0, sizeof(row.nulls));
-	set_state(a, &row);
-	row.values[A_OWNER] = ObjectIdGetDatum(a->owner);
-	row.values[A_WORKFLOW_ID] = PointerGetDatum(a->workflow_id);
-	row.values[A_NAME] = PointerGetDatum(a->name);
-	set_pointer(&row, A_ACTIVITY_ID, a->activity_id);
-	row.values[A_QUEUE] = Int64GetDatum(a->queue);
-	row.nulls[A_QUEUE] = a->inline_step;
-	row.values[A_TOPIC] = Int64GetDatum(a->topic);
-	set_pointer(&row, A_TASK_QUEUE, a->task_queue);
-	row.values[A_EXTERNAL] = BoolGetDatum(a->external);
-	set_pointer(&row, A_FAIRNESS_KEY, a->fairness_key);
-	row.values[A_WEIGHT] = Float8GetDatum(a->weight);
-	row.nulls[A_WEIGHT] = a->weight == 0;
-	set_pointer(&row, A_INPUT, a->input);
-	set_int8(&row, A_INPUT_ID, a->input_id);
-	row.values[A_CANCELLATION] = Int16GetDatum(a->cancellation);
-	row.values[A_SCHEDULED_AT] = TimestampTzGetDatum(a->scheduled_at);
-	rows_add(batch, row.values, row.nulls);
+	collect(batch, a, ALL);
 }
 
 /*
@@ -174,13 +139,7 @@ activity_write(RowBatch *batch)
 void
 activity_add_update(RowBatch *batch, const Activity *a)
 {
-	RowValues	row;
-
-	memset(row.nulls, true, sizeof(row.nulls));
-	row.nulls[A_RUN_ID] = row.nulls[A_COMMAND] = row.nulls[A_PRIORITY] = false;
-	row.nulls[A_ATTEMPT] = row.nulls[A_CANCEL_REQUESTED] = false;
-	set_state(a, &row);
-	rows_add(batch, row.values, row.nulls);
+	collect(batch, a, COLUMN_KEY | COLUMN_CHANGES);
 }
 
 /*
@@ -208,64 +167,11 @@ activity_write_start(const Activity *a)
 void
 activity_write_updates(RowBatch *batch)
 {
-	static Statement statement = {
-		"UPDATE durable.activity a SET (schedule_to_close, schedule_to_start, start_to_close, heartbeat, retry,"
-		" priority, place, seq, parked, queued_at, attempt, lease, started_at, worker, heartbeat_at, details,"
-		" check_at, next_attempt_at, cancel_requested, paused_at, pause_reason, last_failure)"
-		" = (n.schedule_to_close, n.schedule_to_start, n.start_to_close, n.heartbeat, n.retry,"
-		" n.priority, n.place, n.seq, n.parked, n.queued_at, n.attempt, n.lease, n.started_at, n.worker, n.heartbeat_at, n.details,"
-		" n.check_at, n.next_attempt_at, n.cancel_requested, n.paused_at, n.pause_reason, n.last_failure)"
-		" FROM pg_catalog.unnest($1) n WHERE a.run_id = n.run_id AND a.command = n.command",
-		1, {ROWS_OF(TABLE_ACTIVITY)}
-	};
+	static Statement statement = {NULL, 1, {ROWS_OF(TABLE_ACTIVITY)}};
 
+	if (!statement.sql)
+		statement.sql = columns_update(&activities, COLUMN_CHANGES, "activity");
 	rows_write(batch, &statement);
-}
-
-static void *
-get_pointer(const RowValues *row, int column)
-{
-	return row->nulls[column] ? NULL : PG_DETOAST_DATUM_COPY(row->values[column]);
-}
-
-static int64
-get_int8(const RowValues *row, int column)
-{
-	return row->nulls[column] ? 0 : DatumGetInt64(row->values[column]);
-}
-
-static TimestampTz
-get_time(const RowValues *row, int column)
-{
-	return row->nulls[column] ? DT_NOEND : DatumGetTimestampTz(row->values[column]);
-}
-
-static void
-get_state(const RowValues *row, Activity *a)
-{
-	a->schedule_to_close = get_int8(row, A_SCHEDULE_TO_CLOSE);
-	a->schedule_to_start = get_int8(row, A_SCHEDULE_TO_START);
-	a->start_to_close = get_int8(row, A_START_TO_CLOSE);
-	a->heartbeat = get_int8(row, A_HEARTBEAT);
-	a->retry = get_pointer(row, A_RETRY);
-	a->priority = DatumGetInt16(row->values[A_PRIORITY]);
-	a->place = get_int8(row, A_PLACE);
-	a->seq = get_int8(row, A_SEQ);
-	a->is_parked = !row->nulls[A_PARKED];
-	a->parked = a->is_parked ? DatumGetInt32(row->values[A_PARKED]) : 0;
-	a->queued_at = get_time(row, A_QUEUED_AT);
-	a->attempt = DatumGetInt32(row->values[A_ATTEMPT]);
-	a->lease = row->nulls[A_LEASE] ? 0 : DatumGetInt32(row->values[A_LEASE]);
-	a->started_at = get_time(row, A_STARTED_AT);
-	a->worker = get_pointer(row, A_WORKER);
-	a->heartbeat_at = get_time(row, A_HEARTBEAT_AT);
-	a->details = get_pointer(row, A_DETAILS);
-	a->check_at = get_time(row, A_CHECK_AT);
-	a->next_attempt_at = get_time(row, A_NEXT_ATTEMPT_AT);
-	a->cancel_requested = DatumGetBool(row->values[A_CANCEL_REQUESTED]);
-	a->paused_at = get_time(row, A_PAUSED_AT);
-	a->pause_reason = get_pointer(row, A_PAUSE_REASON);
-	a->last_failure = get_pointer(row, A_LAST_FAILURE);
 }
 
 /*
@@ -275,27 +181,7 @@ get_state(const RowValues *row, Activity *a)
 static void
 from_row(uint64 n, Activity *a)
 {
-	RowValues	row;
-
-	row_deform(TABLE_ACTIVITY, store_value(n, 1), row.values, row.nulls, ACTIVITY_COLUMNS);
-	a->run_id = *DatumGetUUIDP(row.values[A_RUN_ID]);
-	a->command = DatumGetInt32(row.values[A_COMMAND]);
-	a->owner = DatumGetObjectId(row.values[A_OWNER]);
-	a->workflow_id = get_pointer(&row, A_WORKFLOW_ID);
-	a->name = get_pointer(&row, A_NAME);
-	a->activity_id = get_pointer(&row, A_ACTIVITY_ID);
-	a->inline_step = row.nulls[A_QUEUE];
-	a->queue = get_int8(&row, A_QUEUE);
-	a->topic = DatumGetInt64(row.values[A_TOPIC]);
-	a->task_queue = get_pointer(&row, A_TASK_QUEUE);
-	a->external = DatumGetBool(row.values[A_EXTERNAL]);
-	a->fairness_key = get_pointer(&row, A_FAIRNESS_KEY);
-	a->weight = row.nulls[A_WEIGHT] ? 0 : DatumGetFloat8(row.values[A_WEIGHT]);
-	a->input = get_pointer(&row, A_INPUT);
-	a->input_id = get_int8(&row, A_INPUT_ID);
-	a->cancellation = (Cancellation) DatumGetInt16(row.values[A_CANCELLATION]);
-	a->scheduled_at = DatumGetTimestampTz(row.values[A_SCHEDULED_AT]);
-	get_state(&row, a);
+	columns_read(&activities, store_value(n, 1), a);
 }
 
 /*

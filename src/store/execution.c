@@ -21,38 +21,73 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "base/testmode.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
+#include "store/columns.h"
 #include "store/execution.h"
 #include "store/store.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 
-/* Columns of durable.execution, in order */
-enum
-{
-	C_RUN_ID, C_NAMESPACE, C_WORKFLOW_ID, C_OWNER, C_WORKFLOW, C_FUNCTION, C_SETTINGS,
-	C_FIRST_RUN_ID, C_CONTINUED_FROM, C_ATTEMPT, C_STARTED_AT, C_EXECUTION_DEADLINE,
-	C_RUN_TIMEOUT, C_RETRY, C_REQUEST_ID, C_MEMO, C_SEARCH_ATTRIBUTES, C_PRIORITY,
-	C_FAIRNESS_KEY, C_WEIGHT, C_VERSION, C_SEED, C_PARENT_RUN_ID, C_PARENT_COMMAND, C_PARENT_CLOSE_POLICY, C_PARENT_WORKFLOW_ID,
-	C_NEXT_EVENT, C_HISTORY_BYTES, C_HAS_TIMERS, C_HAS_CHILDREN, C_COMPENSATES, C_CANCEL_REQUESTED, C_WAIT_SIGNAL, C_WAIT_COMMAND,
-	C_WAIT_UPDATE, C_WAIT_SET, C_WAIT_LEFT, C_WAIT_SIGNALS, C_WAITING_FOR,
-	C_WAITING_AT, C_WAITING_SINCE, C_TURN_FAILURES, C_TURN_ERROR, C_TURN_RETRY_AT, C_LOST_TRIES, C_PAUSED_AT, C_PAUSE_REASON,
-	EXECUTION_COLUMNS
+#define BOTH	(COLUMN_OPEN | COLUMN_CLOSED)
+
+/* The columns of durable.execution and of durable.closed */
+static const Column run_columns[] = {
+	{"run_id", COLUMN_UUID, offsetof(Execution, run_id), COLUMN_KEY | BOTH},
+	{"namespace", COLUMN_VARLENA, offsetof(Execution, namespace), BOTH},
+	{"workflow_id", COLUMN_VARLENA, offsetof(Execution, workflow_id), BOTH},
+	{"owner", COLUMN_OID, offsetof(Execution, owner), BOTH},
+	{"workflow", COLUMN_VARLENA, offsetof(Execution, workflow), BOTH},
+	{"function", COLUMN_VARLENA, offsetof(Execution, function), BOTH},
+	{"settings", COLUMN_VARLENA, offsetof(Execution, settings), BOTH},
+	{"first_run_id", COLUMN_UUID_OR_NULL, offsetof(Execution, first_run_id), BOTH},
+	{"continued_from", COLUMN_UUID_OR_NULL, offsetof(Execution, continued_from), BOTH},
+	{"attempt", COLUMN_INT4, offsetof(Execution, attempt), BOTH},
+	{"started_at", COLUMN_TIME, offsetof(Execution, started_at), BOTH},
+	{"execution_deadline", COLUMN_TIME, offsetof(Execution, execution_deadline), BOTH, NULL_IF_NONE},
+	{"run_timeout", COLUMN_INTERVAL_OR_NULL, offsetof(Execution, run_timeout), BOTH},
+	{"retry", COLUMN_VARLENA, offsetof(Execution, retry), BOTH},
+	{"request_id", COLUMN_VARLENA, offsetof(Execution, request_id), BOTH},
+	{"memo", COLUMN_VARLENA, offsetof(Execution, memo), BOTH | COLUMN_SELDOM},
+	{"search_attributes", COLUMN_VARLENA, offsetof(Execution, search_attributes), BOTH | COLUMN_SELDOM},
+	{"priority", COLUMN_INT2, offsetof(Execution, priority), BOTH, NULL_IF_NONE},
+	{"fairness_key", COLUMN_VARLENA, offsetof(Execution, fairness_key), BOTH},
+	{"weight", COLUMN_FLOAT8, offsetof(Execution, weight), BOTH, NULL_IF_NONE},
+	{"version", COLUMN_INT4, offsetof(Execution, version), BOTH | COLUMN_CHANGES, NULL_IF_NONE},
+	{"seed", COLUMN_UUID_OR_NULL, offsetof(Execution, seed), BOTH},
+	{"parent_run_id", COLUMN_UUID_OR_NULL, offsetof(Execution, parent_run_id), BOTH},
+	{"parent_command", COLUMN_INT4, offsetof(Execution, parent_command), BOTH, NULL_IF_NONE},
+	{"parent_close_policy", COLUMN_INT2, offsetof(Execution, parent_close_policy), BOTH, NULL_WITHOUT, offsetof(Execution, parent_run_id)},
+	{"parent_workflow_id", COLUMN_VARLENA, offsetof(Execution, parent_workflow_id), BOTH},
+	{"next_event", COLUMN_INT4, offsetof(Execution, next_event), COLUMN_OPEN | COLUMN_CHANGES},
+	{"history_bytes", COLUMN_INT8, offsetof(Execution, history_bytes), BOTH | COLUMN_CHANGES},
+	{"has_timers", COLUMN_BOOL, offsetof(Execution, has_timers), COLUMN_OPEN | COLUMN_CHANGES},
+	{"has_children", COLUMN_BOOL, offsetof(Execution, has_children), COLUMN_OPEN | COLUMN_CHANGES},
+	{"compensates", COLUMN_BOOL, offsetof(Execution, compensates), COLUMN_OPEN | COLUMN_CHANGES},
+	{"cancel_requested", COLUMN_BOOL, offsetof(Execution, cancel_requested), COLUMN_OPEN | COLUMN_CHANGES},
+	{"wait_signal", COLUMN_VARLENA, offsetof(Execution, wait_signal), COLUMN_OPEN | COLUMN_CHANGES},
+	{"wait_command", COLUMN_INT4, offsetof(Execution, wait_command), COLUMN_OPEN | COLUMN_CHANGES, NULL_IF_NONE, 0, WAIT_NOTHING},
+	{"wait_update", COLUMN_VARLENA, offsetof(Execution, wait_update), COLUMN_OPEN | COLUMN_CHANGES},
+	{"wait_set", COLUMN_VARLENA, offsetof(Execution, wait_set), COLUMN_OPEN | COLUMN_CHANGES},
+	{"wait_left", COLUMN_INT4, offsetof(Execution, wait_left), COLUMN_OPEN | COLUMN_CHANGES, NULL_WITHOUT, offsetof(Execution, wait_set)},
+	{"wait_signals", COLUMN_VARLENA, offsetof(Execution, wait_signals), COLUMN_OPEN | COLUMN_CHANGES},
+	{"waiting_for", COLUMN_VARLENA, offsetof(Execution, waiting_for), COLUMN_OPEN | COLUMN_CHANGES},
+	{"waiting_at", COLUMN_VARLENA, offsetof(Execution, waiting_at), COLUMN_OPEN | COLUMN_CHANGES},
+	{"waiting_since", COLUMN_TIME, offsetof(Execution, waiting_since), COLUMN_OPEN | COLUMN_CHANGES, NULL_IF_NONE},
+	{"turn_failures", COLUMN_INT4, offsetof(Execution, turn_failures), COLUMN_OPEN | COLUMN_CHANGES},
+	{"turn_error", COLUMN_VARLENA, offsetof(Execution, turn_error), COLUMN_OPEN | COLUMN_CHANGES},
+	{"turn_retry_at", COLUMN_TIME, offsetof(Execution, turn_retry_at), COLUMN_OPEN | COLUMN_CHANGES, NULL_IF_NONE},
+	{"lost_tries", COLUMN_INT4, offsetof(Execution, lost_tries), COLUMN_OPEN | COLUMN_CHANGES},
+	{"paused_at", COLUMN_TIME, offsetof(Execution, paused_at), COLUMN_OPEN, NULL_IF_NONE},
+	{"pause_reason", COLUMN_VARLENA, offsetof(Execution, pause_reason), COLUMN_OPEN},
+	{"status", COLUMN_INT2, offsetof(ClosedRun, status), COLUMN_CLOSED},
+	{"next_run_id", COLUMN_UUID_OR_NULL, offsetof(ClosedRun, next_run_id), COLUMN_CLOSED},
+	{"closed_at", COLUMN_TIME, offsetof(ClosedRun, closed_at), COLUMN_CLOSED},
+	{"history_events", COLUMN_INT4, offsetof(ClosedRun, history_events), COLUMN_CLOSED},
+	{NULL}
 };
 
-/* Columns of durable.closed, in order */
-enum
-{
-	D_RUN_ID, D_NAMESPACE, D_WORKFLOW_ID, D_OWNER, D_WORKFLOW, D_FUNCTION, D_STATUS,
-	D_FIRST_RUN_ID, D_CONTINUED_FROM, D_NEXT_RUN_ID, D_ATTEMPT, D_STARTED_AT, D_CLOSED_AT,
-	D_REQUEST_ID, D_MEMO, D_SEARCH_ATTRIBUTES, D_VERSION, D_PARENT_RUN_ID, D_PARENT_COMMAND, D_HISTORY_EVENTS, D_HISTORY_BYTES,
-	D_SETTINGS, D_EXECUTION_DEADLINE, D_RUN_TIMEOUT, D_RETRY, D_PRIORITY, D_FAIRNESS_KEY, D_WEIGHT, D_SEED,
-	D_PARENT_CLOSE_POLICY, D_PARENT_WORKFLOW_ID,
-	CLOSED_COLUMNS
-};
+static ColumnTable open_runs = {TABLE_EXECUTION, run_columns, COLUMN_OPEN};
+static ColumnTable closed_runs = {TABLE_CLOSED, run_columns, COLUMN_CLOSED};
 
 const char *
 status_name(RunStatus status)
@@ -68,104 +103,6 @@ status_name(RunStatus status)
 	return names[status];
 }
 
-static void
-set_pointer(Datum *values, bool *nulls, int column, const void *value)
-{
-	values[column] = PointerGetDatum(value);
-	nulls[column] = value == NULL;
-}
-
-static void
-set_time(Datum *values, bool *nulls, int column, TimestampTz value)
-{
-	values[column] = TimestampTzGetDatum(value);
-	nulls[column] = value == DT_NOEND;
-}
-
-static void
-to_row(const Execution *e, Datum *values, bool *nulls)
-{
-	memset(nulls, 0, EXECUTION_COLUMNS * sizeof(bool));
-	values[C_RUN_ID] = UUIDPGetDatum(&e->run_id);
-	values[C_NAMESPACE] = PointerGetDatum(e->namespace);
-	values[C_WORKFLOW_ID] = PointerGetDatum(e->workflow_id);
-	values[C_OWNER] = ObjectIdGetDatum(e->owner);
-	values[C_WORKFLOW] = PointerGetDatum(e->workflow);
-	values[C_FUNCTION] = PointerGetDatum(e->function);
-	set_pointer(values, nulls, C_SETTINGS, e->settings);
-	set_pointer(values, nulls, C_FIRST_RUN_ID, e->first_run_id);
-	set_pointer(values, nulls, C_CONTINUED_FROM, e->continued_from);
-	values[C_ATTEMPT] = Int32GetDatum(e->attempt);
-	values[C_STARTED_AT] = TimestampTzGetDatum(e->started_at);
-	set_time(values, nulls, C_EXECUTION_DEADLINE, e->execution_deadline);
-	set_pointer(values, nulls, C_RUN_TIMEOUT, e->run_timeout);
-	set_pointer(values, nulls, C_RETRY, e->retry);
-	set_pointer(values, nulls, C_REQUEST_ID, e->request_id);
-	set_pointer(values, nulls, C_MEMO, e->memo);
-	set_pointer(values, nulls, C_SEARCH_ATTRIBUTES, e->search_attributes);
-	values[C_PRIORITY] = Int16GetDatum(e->priority);
-	nulls[C_PRIORITY] = e->priority == 0;
-	set_pointer(values, nulls, C_FAIRNESS_KEY, e->fairness_key);
-	values[C_WEIGHT] = Float8GetDatum(e->weight);
-	nulls[C_WEIGHT] = e->weight == 0;
-	values[C_VERSION] = Int32GetDatum(e->version);
-	nulls[C_VERSION] = e->version == 0;
-	set_pointer(values, nulls, C_SEED, e->seed);
-	set_pointer(values, nulls, C_PARENT_RUN_ID, e->parent_run_id);
-	values[C_PARENT_COMMAND] = Int32GetDatum(e->parent_command);
-	nulls[C_PARENT_COMMAND] = e->parent_command == 0;
-	values[C_PARENT_CLOSE_POLICY] = Int16GetDatum(e->parent_close_policy);
-	nulls[C_PARENT_CLOSE_POLICY] = e->parent_run_id == NULL;
-	set_pointer(values, nulls, C_PARENT_WORKFLOW_ID, e->parent_workflow_id);
-	values[C_NEXT_EVENT] = Int32GetDatum(e->next_event);
-	values[C_HISTORY_BYTES] = Int64GetDatum(e->history_bytes);
-	values[C_HAS_TIMERS] = BoolGetDatum(e->has_timers);
-	values[C_HAS_CHILDREN] = BoolGetDatum(e->has_children);
-	values[C_COMPENSATES] = BoolGetDatum(e->compensates);
-	values[C_CANCEL_REQUESTED] = BoolGetDatum(e->cancel_requested);
-	set_pointer(values, nulls, C_WAIT_SIGNAL, e->wait_signal);
-	values[C_WAIT_COMMAND] = Int32GetDatum(e->wait_command);
-	nulls[C_WAIT_COMMAND] = e->wait_command == WAIT_NOTHING;
-	set_pointer(values, nulls, C_WAIT_UPDATE, e->wait_update);
-	set_pointer(values, nulls, C_WAIT_SET, e->wait_set);
-	values[C_WAIT_LEFT] = Int32GetDatum(e->wait_left);
-	nulls[C_WAIT_LEFT] = e->wait_set == NULL;
-	set_pointer(values, nulls, C_WAIT_SIGNALS, e->wait_signals);
-	set_pointer(values, nulls, C_WAITING_FOR, e->waiting_for);
-	set_pointer(values, nulls, C_WAITING_AT, e->waiting_at);
-	set_time(values, nulls, C_WAITING_SINCE, e->waiting_since);
-	values[C_TURN_FAILURES] = Int32GetDatum(e->turn_failures);
-	set_pointer(values, nulls, C_TURN_ERROR, e->turn_error);
-	set_time(values, nulls, C_TURN_RETRY_AT, e->turn_retry_at);
-	values[C_LOST_TRIES] = Int32GetDatum(e->lost_tries);
-	set_time(values, nulls, C_PAUSED_AT, e->paused_at);
-	set_pointer(values, nulls, C_PAUSE_REASON, e->pause_reason);
-}
-
-static void *
-get_pointer(Datum *values, bool *nulls, int column)
-{
-	return nulls[column] ? NULL : PG_DETOAST_DATUM_COPY(values[column]);
-}
-
-static void *
-get_fixed(Datum *values, bool *nulls, int column, Size size)
-{
-	void	   *copy;
-
-	if (nulls[column])
-		return NULL;
-	copy = palloc(size);
-	memcpy(copy, DatumGetPointer(values[column]), size);
-	return copy;
-}
-
-static TimestampTz
-get_time(Datum *values, bool *nulls, int column)
-{
-	return nulls[column] ? DT_NOEND : DatumGetTimestampTz(values[column]);
-}
-
 /*
  * Row `row' of the last result, which is a row of durable.execution as one
  * value: as columns they would cost more than the statement
@@ -173,57 +110,7 @@ get_time(Datum *values, bool *nulls, int column)
 static void
 from_row(uint64 row, Execution *e)
 {
-	Datum		values[EXECUTION_COLUMNS];
-	bool		nulls[EXECUTION_COLUMNS];
-
-	row_deform(TABLE_EXECUTION, store_value(row, 1), values, nulls, EXECUTION_COLUMNS);
-	e->run_id = *DatumGetUUIDP(values[C_RUN_ID]);
-	e->namespace = get_pointer(values, nulls, C_NAMESPACE);
-	e->workflow_id = get_pointer(values, nulls, C_WORKFLOW_ID);
-	e->owner = DatumGetObjectId(values[C_OWNER]);
-	e->workflow = get_pointer(values, nulls, C_WORKFLOW);
-	e->function = get_pointer(values, nulls, C_FUNCTION);
-	e->settings = get_pointer(values, nulls, C_SETTINGS);
-	e->first_run_id = get_fixed(values, nulls, C_FIRST_RUN_ID, sizeof(pg_uuid_t));
-	e->continued_from = get_fixed(values, nulls, C_CONTINUED_FROM, sizeof(pg_uuid_t));
-	e->attempt = DatumGetInt32(values[C_ATTEMPT]);
-	e->started_at = DatumGetTimestampTz(values[C_STARTED_AT]);
-	e->execution_deadline = get_time(values, nulls, C_EXECUTION_DEADLINE);
-	e->run_timeout = get_fixed(values, nulls, C_RUN_TIMEOUT, sizeof(Interval));
-	e->retry = get_pointer(values, nulls, C_RETRY);
-	e->request_id = get_pointer(values, nulls, C_REQUEST_ID);
-	e->memo = get_pointer(values, nulls, C_MEMO);
-	e->search_attributes = get_pointer(values, nulls, C_SEARCH_ATTRIBUTES);
-	e->priority = nulls[C_PRIORITY] ? 0 : DatumGetInt16(values[C_PRIORITY]);
-	e->fairness_key = get_pointer(values, nulls, C_FAIRNESS_KEY);
-	e->weight = nulls[C_WEIGHT] ? 0 : DatumGetFloat8(values[C_WEIGHT]);
-	e->version = nulls[C_VERSION] ? 0 : DatumGetInt32(values[C_VERSION]);
-	e->seed = get_fixed(values, nulls, C_SEED, sizeof(pg_uuid_t));
-	e->parent_run_id = get_fixed(values, nulls, C_PARENT_RUN_ID, sizeof(pg_uuid_t));
-	e->parent_command = nulls[C_PARENT_COMMAND] ? 0 : DatumGetInt32(values[C_PARENT_COMMAND]);
-	e->parent_close_policy = nulls[C_PARENT_CLOSE_POLICY] ? 0 : DatumGetInt16(values[C_PARENT_CLOSE_POLICY]);
-	e->parent_workflow_id = get_pointer(values, nulls, C_PARENT_WORKFLOW_ID);
-	e->next_event = DatumGetInt32(values[C_NEXT_EVENT]);
-	e->history_bytes = DatumGetInt64(values[C_HISTORY_BYTES]);
-	e->has_timers = DatumGetBool(values[C_HAS_TIMERS]);
-	e->has_children = DatumGetBool(values[C_HAS_CHILDREN]);
-	e->compensates = DatumGetBool(values[C_COMPENSATES]);
-	e->cancel_requested = DatumGetBool(values[C_CANCEL_REQUESTED]);
-	e->wait_signal = get_pointer(values, nulls, C_WAIT_SIGNAL);
-	e->wait_command = nulls[C_WAIT_COMMAND] ? WAIT_NOTHING : DatumGetInt32(values[C_WAIT_COMMAND]);
-	e->wait_update = get_pointer(values, nulls, C_WAIT_UPDATE);
-	e->wait_set = get_pointer(values, nulls, C_WAIT_SET);
-	e->wait_left = nulls[C_WAIT_LEFT] ? 0 : DatumGetInt32(values[C_WAIT_LEFT]);
-	e->wait_signals = get_pointer(values, nulls, C_WAIT_SIGNALS);
-	e->waiting_for = get_pointer(values, nulls, C_WAITING_FOR);
-	e->waiting_at = get_pointer(values, nulls, C_WAITING_AT);
-	e->waiting_since = get_time(values, nulls, C_WAITING_SINCE);
-	e->turn_failures = DatumGetInt32(values[C_TURN_FAILURES]);
-	e->turn_error = get_pointer(values, nulls, C_TURN_ERROR);
-	e->turn_retry_at = get_time(values, nulls, C_TURN_RETRY_AT);
-	e->lost_tries = DatumGetInt32(values[C_LOST_TRIES]);
-	e->paused_at = get_time(values, nulls, C_PAUSED_AT);
-	e->pause_reason = get_pointer(values, nulls, C_PAUSE_REASON);
+	columns_read(&open_runs, store_value(row, 1), e);
 }
 
 /*
@@ -237,14 +124,9 @@ execution_insert(const Execution *e)
 		"INSERT INTO durable.execution SELECT n.* FROM pg_catalog.unnest($1) n ON CONFLICT DO NOTHING",
 		1, {ROWS_OF(TABLE_EXECUTION)}
 	};
-	Datum		values[EXECUTION_COLUMNS];
-	bool		nulls[EXECUTION_COLUMNS];
-	Datum		row;
-	Datum		array;
+	Datum		row = columns_row(&open_runs, e, COLUMN_OPEN);
+	Datum		array = rows_array(TABLE_EXECUTION, &row, 1);
 
-	to_row(e, values, nulls);
-	row = row_form(TABLE_EXECUTION, values, nulls, EXECUTION_COLUMNS);
-	array = rows_array(TABLE_EXECUTION, &row, 1);
 	if (store_execute(&statement, &array, NULL) == 0)
 		return false;
 	test_mode_add_run(&e->run_id);
@@ -484,21 +366,8 @@ execution_remove(const pg_uuid_t *run_ids, int count)
 void
 execution_add(RowBatch *batch, const Execution *e)
 {
-	Datum		values[EXECUTION_COLUMNS];
-	bool		nulls[EXECUTION_COLUMNS];
-
-	to_row(e, values, nulls);
-	rows_add(batch, values, nulls);
+	columns_add(batch, &open_runs, e, COLUMN_OPEN);
 }
-
-#define SET_STATE(columns, values) \
-	"UPDATE durable.execution e SET (" columns "version, next_event, history_bytes, has_timers, has_children, compensates, cancel_requested," \
-	" wait_signal, wait_command, wait_update, wait_set, wait_left, wait_signals," \
-	" waiting_for, waiting_at, waiting_since, turn_failures, turn_error, turn_retry_at, lost_tries)" \
-	" = (" values "n.version, n.next_event, n.history_bytes, n.has_timers, n.has_children, n.compensates, n.cancel_requested," \
-	" n.wait_signal, n.wait_command, n.wait_update, n.wait_set, n.wait_left, n.wait_signals," \
-	" n.waiting_for, n.waiting_at, n.waiting_since, n.turn_failures, n.turn_error, n.turn_retry_at, n.lost_tries)" \
-	" FROM pg_catalog.unnest($1) n WHERE e.run_id = n.run_id"
 
 /*
  * Write the collected states: only what turns change, which is seldom memo and
@@ -507,11 +376,13 @@ execution_add(RowBatch *batch, const Execution *e)
 void
 execution_write_updates(RowBatch *batch, bool upserts)
 {
-	static Statement statement = {SET_STATE("", ""), 1, {ROWS_OF(TABLE_EXECUTION)}};
-	static Statement with_upserts = {
-		SET_STATE("memo, search_attributes, ", "n.memo, n.search_attributes, "), 1, {ROWS_OF(TABLE_EXECUTION)}
-	};
+	static Statement statement = {NULL, 1, {ROWS_OF(TABLE_EXECUTION)}};
+	static Statement with_upserts = {NULL, 1, {ROWS_OF(TABLE_EXECUTION)}};
 
+	if (!statement.sql)
+		statement.sql = columns_update(&open_runs, COLUMN_CHANGES, "execution");
+	if (!with_upserts.sql)
+		with_upserts.sql = columns_update(&open_runs, COLUMN_CHANGES | COLUMN_SELDOM, "execution");
 	rows_write(batch, upserts ? &with_upserts : &statement);
 }
 
@@ -521,47 +392,12 @@ execution_write_updates(RowBatch *batch, bool upserts)
 void
 closed_add(RowBatch *batch, const Execution *e, RunStatus status, TimestampTz at, const pg_uuid_t *next)
 {
-	Datum		values[CLOSED_COLUMNS];
-	bool		nulls[CLOSED_COLUMNS] = {0};
+	ClosedRun	run = {
+		.run = *e, .status = status, .next_run_id = unconstify(pg_uuid_t *, next), .closed_at = at, .history_events = e->next_event - 1
+	};
 
 	test_mode_close_run(&e->run_id);
-	values[D_RUN_ID] = UUIDPGetDatum(&e->run_id);
-	values[D_NAMESPACE] = PointerGetDatum(e->namespace);
-	values[D_WORKFLOW_ID] = PointerGetDatum(e->workflow_id);
-	values[D_OWNER] = ObjectIdGetDatum(e->owner);
-	values[D_WORKFLOW] = PointerGetDatum(e->workflow);
-	values[D_FUNCTION] = PointerGetDatum(e->function);
-	values[D_STATUS] = Int16GetDatum(status);
-	set_pointer(values, nulls, D_FIRST_RUN_ID, e->first_run_id);
-	set_pointer(values, nulls, D_CONTINUED_FROM, e->continued_from);
-	set_pointer(values, nulls, D_NEXT_RUN_ID, next);
-	values[D_ATTEMPT] = Int32GetDatum(e->attempt);
-	values[D_STARTED_AT] = TimestampTzGetDatum(e->started_at);
-	values[D_CLOSED_AT] = TimestampTzGetDatum(at);
-	set_pointer(values, nulls, D_REQUEST_ID, e->request_id);
-	set_pointer(values, nulls, D_MEMO, e->memo);
-	set_pointer(values, nulls, D_SEARCH_ATTRIBUTES, e->search_attributes);
-	values[D_VERSION] = Int32GetDatum(e->version);
-	nulls[D_VERSION] = e->version == 0;
-	set_pointer(values, nulls, D_PARENT_RUN_ID, e->parent_run_id);
-	values[D_PARENT_COMMAND] = Int32GetDatum(e->parent_command);
-	nulls[D_PARENT_COMMAND] = e->parent_command == 0;
-	values[D_HISTORY_EVENTS] = Int32GetDatum(e->next_event - 1);
-	values[D_HISTORY_BYTES] = Int64GetDatum(e->history_bytes);
-	set_pointer(values, nulls, D_SETTINGS, e->settings);
-	set_time(values, nulls, D_EXECUTION_DEADLINE, e->execution_deadline);
-	set_pointer(values, nulls, D_RUN_TIMEOUT, e->run_timeout);
-	set_pointer(values, nulls, D_RETRY, e->retry);
-	values[D_PRIORITY] = Int16GetDatum(e->priority);
-	nulls[D_PRIORITY] = e->priority == 0;
-	set_pointer(values, nulls, D_FAIRNESS_KEY, e->fairness_key);
-	values[D_WEIGHT] = Float8GetDatum(e->weight);
-	nulls[D_WEIGHT] = e->weight == 0;
-	set_pointer(values, nulls, D_SEED, e->seed);
-	values[D_PARENT_CLOSE_POLICY] = Int16GetDatum(e->parent_close_policy);
-	nulls[D_PARENT_CLOSE_POLICY] = e->parent_run_id == NULL;
-	set_pointer(values, nulls, D_PARENT_WORKFLOW_ID, e->parent_workflow_id);
-	rows_add(batch, values, nulls);
+	columns_add(batch, &closed_runs, &run, COLUMN_CLOSED);
 }
 
 void
@@ -573,6 +409,30 @@ closed_write(RowBatch *batch)
 	};
 
 	rows_write(batch, &statement);
+}
+
+/*
+ * What identifies and shapes a closed run; false where there is none
+ */
+bool
+closed_read(const pg_uuid_t *run_id, MemoryContext context, Execution *e, RunStatus *status)
+{
+	static Statement statement = {
+		"SELECT c FROM durable.closed c WHERE c.run_id = $1", 1, {UUIDOID}
+	};
+	Datum		id = UUIDPGetDatum(run_id);
+	MemoryContext old;
+	ClosedRun	closed = {0};
+
+	if (store_execute(&statement, &id, NULL) == 0)
+		return false;
+	old = MemoryContextSwitchTo(context);
+	columns_read(&closed_runs, store_value(0, 1), &closed);
+	MemoryContextSwitchTo(old);
+	*e = closed.run;
+	*status = (RunStatus) closed.status;
+	e->waiting_since = e->turn_retry_at = e->paused_at = DT_NOEND;
+	return true;
 }
 
 /*

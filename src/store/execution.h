@@ -80,6 +80,16 @@ typedef struct Execution
 	text	   *pause_reason;
 } Execution;
 
+/* One that is closed; members of the run that only open ones have are not filled in. */
+typedef struct ClosedRun
+{
+	Execution	run;
+	int			status;			/* RunStatus */
+	pg_uuid_t  *next_run_id;	/* that goes on for it */
+	TimestampTz closed_at;
+	int32		history_events;
+} ClosedRun;
+
 extern const char *status_name(RunStatus status);
 extern bool execution_insert(const Execution *e);
 extern int	execution_claim(const pg_uuid_t *run_ids, int count, MemoryContext context, Execution **result);
@@ -97,6 +107,7 @@ extern void execution_add(RowBatch *batch, const Execution *e);
 extern void execution_write_updates(RowBatch *batch, bool upserts);
 extern void closed_add(RowBatch *batch, const Execution *e, RunStatus status, TimestampTz at, const pg_uuid_t *next);
 extern void closed_write(RowBatch *batch);
+extern bool closed_read(const pg_uuid_t *run_id, MemoryContext context, Execution *e, RunStatus *status);
 extern ArrayType *execution_settings(const pg_uuid_t *run_id, MemoryContext context, bool *open);
 extern void execution_delete_closed(const pg_uuid_t *run_id);
 

@@ -15,7 +15,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "store/closed.h"
 #include "store/execution.h"
 #include "store/export.h"
 #include "store/export_check.h"

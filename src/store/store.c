@@ -354,9 +354,18 @@ rows_add_columns(RowBatch *batch, Datum *values, bool *nulls, int columns)
 {
 	MemoryContext old = MemoryContextSwitchTo(batch->context);
 
-	batch->rows = vec_room(batch->rows, batch->count, &batch->room, sizeof(Datum), CurrentMemoryContext);
-	batch->rows[batch->count++] = row_form(batch->table, values, nulls, columns);
+	rows_add_row(batch, row_form(batch->table, values, nulls, columns));
 	MemoryContextSwitchTo(old);
+}
+
+/*
+ * The same of a row that was made in the batch's memory
+ */
+void
+rows_add_row(RowBatch *batch, Datum row)
+{
+	batch->rows = vec_room(batch->rows, batch->count, &batch->room, sizeof(Datum), batch->context);
+	batch->rows[batch->count++] = row;
 }
 
 /*

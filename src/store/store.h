@@ -86,6 +86,7 @@ extern void row_deform(TableId table, Datum row, Datum *values, bool *nulls, int
 
 extern void rows_init(RowBatch *batch, TableId table, MemoryContext context);
 extern void rows_add_columns(RowBatch *batch, Datum *values, bool *nulls, int columns);
+extern void rows_add_row(RowBatch *batch, Datum row);
 extern void rows_write(RowBatch *batch, Statement *statement);
 extern Datum rows_array(TableId table, Datum *rows, int count);
 extern Datum uuid_array(const pg_uuid_t *ids, int count);

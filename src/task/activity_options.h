@@ -9,7 +9,6 @@
 #define DURABLE_ACTIVITY_OPTIONS_H
 
 #include "store/activity.h"
-#include "store/activity_option.h"
 
 typedef enum ActivityChangeKind
 {
