@@ -6,7 +6,7 @@ SOURCES = $(wildcard src/*.c src/*/*.c)
 OBJS = $(SOURCES:.c=.o)
 
 # The install script, part by part, in the order of their dependencies.
-SQL_PARTS = header types tables client workflow handle activity operator testkit views update code footer
+SQL_PARTS = header types tables client workflow handle activity operator testkit views update code comments footer
 DATA_built = durable--$(EXTVERSION).sql
 
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
