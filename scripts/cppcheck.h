@@ -24,3 +24,5 @@
 #define pg_noreturn __attribute__((noreturn))
 #define pg_attribute_printf(f, a)
 #define PGDLLIMPORT
+#define CppAsString(x) #x
+#define CppAsString2(x) CppAsString(x)

@@ -226,7 +226,6 @@ unsigned	dw_told(const PGresult *result);
 
 int			dw_pool_start(DurableWorker *worker, DurableError *error);
 void		dw_pool_stop(DurableWorker *worker);
-void		dw_pool_wake(DurableWorker *worker);
 
 /* -- worker.c -- */
 
@@ -264,7 +263,15 @@ struct DurableWorker
 	Reporter	reporter;
 };
 
-const Activity *dw_activity(const DurableWorker *worker, const char *name);
+/*
+ * -- state.c --
+ *
+ * The order of the files, each of which calls those before it only: util, json,
+ * codec, state, task, link, pool, poller, reporter, async, worker.
+ */
+
+Activity   *dw_activity(const DurableWorker *worker, const char *name);
+void		dw_pool_wake(DurableWorker *worker);
 void		dw_log(const DurableWorker *worker, DurableLogLevel level, const char *sqlstate,
 				   const char *format,...) __attribute__((format(printf, 4, 5)));
 void		dw_count(DurableWorker *worker, int64_t *counter, int64_t n);

@@ -12,21 +12,6 @@
 
 #include "internal.h"
 
-/*
- * Tell the I/O thread that there is something to do.  worker->lock is held.
- */
-void
-dw_pool_wake(DurableWorker *worker)
-{
-	ssize_t		written;
-
-	if (worker->woken)
-		return;
-	worker->woken = true;
-	written = write(worker->wake[1], "w", 1);
-	(void) written;				/* a full pipe wakes as well */
-}
-
 static void
 run_activity(DurableTask *task)
 {

@@ -122,21 +122,10 @@ durable_worker_new(const DurableWorkerOptions *options, DurableError *error)
 	return worker;
 }
 
-static Activity *
-find_activity(const DurableWorker *worker, const char *name)
-{
-	for (int i = 0; i < worker->nactivities; i++)
-	{
-		if (strcmp(worker->activities[i].name, name) == 0)
-			return &worker->activities[i];
-	}
-	return NULL;
-}
-
 void
 durable_worker_register(DurableWorker *worker, const char *name, DurableActivity run, void *arg)
 {
-	Activity   *activity = find_activity(worker, name);
+	Activity   *activity = dw_activity(worker, name);
 
 	if (activity == NULL)
 	{
@@ -151,12 +140,6 @@ durable_worker_register(DurableWorker *worker, const char *name, DurableActivity
 	}
 	activity->run = run;
 	activity->arg = arg;
-}
-
-const Activity *
-dw_activity(const DurableWorker *worker, const char *name)
-{
-	return find_activity(worker, name);
 }
 
 static void
@@ -195,26 +178,6 @@ durable_worker_free(DurableWorker *worker)
 }
 
 /* -- For the other parts, and for other threads -- */
-
-void
-dw_log(const DurableWorker *worker, DurableLogLevel level, const char *sqlstate, const char *format,...)
-{
-	char		message[1024];
-	va_list		args;
-
-	va_start(args, format);
-	dw_message(message, sizeof(message), format, args);
-	va_end(args);
-	worker->options.log(level, sqlstate, message, worker->options.log_arg);
-}
-
-void
-dw_count(DurableWorker *worker, int64_t *counter, int64_t n)
-{
-	pthread_mutex_lock(&worker->lock);
-	*counter += n;
-	pthread_mutex_unlock(&worker->lock);
-}
 
 void
 durable_worker_stats(DurableWorker *worker, DurableStats *stats)

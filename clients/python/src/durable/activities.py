@@ -7,17 +7,27 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
+from typing import Any, Callable, Protocol, TypeVar, overload
 
 from .errors import ApplicationError, CompleteAsync
-
-if TYPE_CHECKING:
-    from .task import Task
 
 F = TypeVar("F", bound=Callable[..., Any])
 _NAME = "__durable_activity__"
 
-current_task: ContextVar[Task] = ContextVar("durable_task")
+
+class Running(Protocol):
+    """The attempt that runs, as far as its code may ask (task.Task)."""
+
+    info: Info
+    paused: bool
+
+    @property
+    def interruption(self) -> Exception | None: ...
+
+    def heartbeat(self, details: Any = None) -> None: ...
+
+
+current_task: ContextVar[Running] = ContextVar("durable_task")
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,7 @@ class _Activity:
         return self._task().paused
 
     @staticmethod
-    def _task() -> Task:
+    def _task() -> Running:
         try:
             return current_task.get()
         except LookupError:
