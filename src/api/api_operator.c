@@ -87,6 +87,7 @@ wf_work(PG_FUNCTION_ARGS)
 	int			turns = 0;
 	int			tasks = 0;
 	Queue	   *queue;
+	Driver	   *driver;
 	DriveResult result;
 
 	if (max_turns < 0)
@@ -104,6 +105,7 @@ wf_work(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("too many roles and databases have workflows")));
+	driver = driver_make(owner);
 	queue_release_all(queue);
 	if (!shared)
 		queue_lower(queue, 0);
@@ -117,7 +119,7 @@ wf_work(PG_FUNCTION_ARGS)
 			(void) due_deal(&due);
 		}
 		SPI_commit();
-		result = durable_drive(owner, &turns);
+		result = durable_drive(driver, &turns);
 		if (result == DRIVE_IDLE)
 			result = sqltask_drive_all(owner, &tasks);
 		if (result == DRIVE_GONE)

@@ -74,15 +74,31 @@ typedef struct NextRun
 	bool		alone;
 } NextRun;
 
-static NextRun *next_runs = NULL;
-static int	nnext_runs = 0;
+struct Driver
+{
+	Oid			owner;
+	MemoryContext context;
+	NextRun    *next_runs;
+	int			nnext_runs;
+	bool		keeps_mail;		/* mail of a run to itself is not for others (durable_drive_run) */
+	bool		carrying;		/* a run in the middle of its turn goes on with the next batch: */
+	pg_uuid_t	carried_run;
+};
 
-/* In durable_drive_run(): mail of the run to itself is not for others */
-static bool keeps_mail = false;
+/*
+ * A driver of the runs of a role; it lives until the statement ends that made it, or
+ * the process
+ */
+Driver *
+driver_make(Oid owner)
+{
+	MemoryContext context = drive_context("durable driver");
+	Driver	   *driver = MemoryContextAllocZero(context, sizeof(Driver));
 
-/* A run in the middle of its turn that goes on with the next batch */
-static pg_uuid_t carried_run;
-static bool carrying = false;
+	driver->owner = owner;
+	driver->context = context;
+	return driver;
+}
 
 typedef enum BatchEnd
 {
@@ -144,7 +160,7 @@ give_back_rest(Batch *batch)
  * One batch in the current transaction, up to but not including its commit
  */
 static BatchEnd
-do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext context)
+do_batch(Driver *driver, const NextRun *only, BatchReport *report, MemoryContext context)
 {
 	Batch		batch;
 
@@ -153,7 +169,7 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	txn_turns();
 	if (!durable_lock_installed() || !durable_identity_holds())
 		return BATCH_GONE;
-	batch_init(&batch, owner);
+	batch_init(&batch, driver->owner);
 	/* code and steps wait as the session would (batch_init); what we wait for is tried again later */
 	LockTimeout = ENGINE_LOCK_TIMEOUT;
 	if (!batch.queue)
@@ -162,9 +178,9 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 		batch_claim_run(&batch, &only->run_id, only->alone);
 	else
 	{
-		bool		any = batch_claim(&batch, carrying ? &carried_run : NULL);
+		bool		any = batch_claim(&batch, driver->carrying ? &driver->carried_run : NULL);
 
-		carrying = false;
+		driver->carrying = false;
 		if (!any)
 			return BATCH_EMPTY;
 	}
@@ -176,14 +192,14 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
 	if (batch.full_scan && in_background_worker())
 		queue_want_more(batch.queue);
 	STOP_EVENT(batch_claimed);
-	batch.keeps_mail = keeps_mail;
+	batch.keeps_mail = driver->keeps_mail;
 	batch_run(&batch);
 	STOP_EVENT(batch_ran);
 	report->turns = batch.turns;
 	report->more = batch.full_scan || batch.turns + batch.again < batch.nruns;
 	report->cut = batch.cut;
 	report->cut_run = (NextRun) {batch.cut_run, batch.cut_alone};
-	hand_take(owner, batch.nruns == 1 ? &batch.runs[0].execution->run_id : NULL);
+	hand_take(driver->owner, batch.nruns == 1 ? &batch.runs[0].execution->run_id : NULL);
 	if (!batch_write(&batch))
 		return BATCH_HELD;
 	losses_hold(&batch);
@@ -201,7 +217,7 @@ do_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext cont
  * for a cancel by the user
  */
 static BatchEnd
-try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext context)
+try_batch(Driver *driver, const NextRun *only, BatchReport *report, MemoryContext context)
 {
 	Frame	   *frame = frame_begin(context);
 	int			lock_timeout = LockTimeout;
@@ -213,7 +229,7 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 	(void) watchdog_gave_way();
 	PG_TRY();
 	{
-		end = do_batch(owner, only, report, context);
+		end = do_batch(driver, only, report, context);
 		if (end == BATCH_HELD)
 		{
 			STOP_EVENT(batch_held);
@@ -242,10 +258,7 @@ try_batch(Oid owner, const NextRun *only, BatchReport *report, MemoryContext con
 	held_locks_release(&held);
 	STOP_EVENT(batch_over);
 	if (end == BATCH_ERROR && report->edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !in_background_worker())
-	{
-		keeps_mail = false;
 		ReThrowError(report->edata);
-	}
 	return end;
 }
 
@@ -344,10 +357,10 @@ put_held_aside(Oid owner, const BatchReport *report)
 }
 
 static void
-add_next_run(const NextRun *run)
+add_next_run(Driver *driver, const NextRun *run)
 {
-	next_runs = vec_room_counted(next_runs, nnext_runs, sizeof(NextRun), TopMemoryContext);
-	next_runs[nnext_runs++] = *run;
+	driver->next_runs = vec_room_counted(driver->next_runs, driver->nnext_runs, sizeof(NextRun), driver->context);
+	driver->next_runs[driver->nnext_runs++] = *run;
 }
 
 /*
@@ -370,18 +383,18 @@ give_way(Oid owner, const BatchReport *report)
  * Take one run in a transaction of its own
  */
 static DriveResult
-drive_one(Oid owner, const NextRun *run, int *turns)
+drive_one(Driver *driver, const NextRun *run, int *turns)
 {
 	MemoryContext context = drive_context("durable drive");
 	MemoryContext old = MemoryContextSwitchTo(context);
 	DriveResult result = DRIVE_BUSY;
 	BatchReport report;
-	BatchEnd	end = try_batch(owner, run, &report, context);
+	BatchEnd	end = try_batch(driver, run, &report, context);
 
 	if (end == BATCH_HELD)
 	{
-		put_held_aside(owner, &report);
-		end = try_batch(owner, run, &report, context);
+		put_held_aside(driver->owner, &report);
+		end = try_batch(driver, run, &report, context);
 	}
 	if (end == BATCH_ERROR)
 	{
@@ -389,21 +402,21 @@ drive_one(Oid owner, const NextRun *run, int *turns)
 		explain_lock(report.edata);
 		/* not alone yet: then it may have been a step's deferred constraint */
 		if (!run->alone)
-			add_next_run(&(NextRun) {run->run_id, true});
+			add_next_run(driver, &(NextRun) {run->run_id, true});
 		else
-			result = try_record_problem(owner, &run->run_id, report.edata, context);
+			result = try_record_problem(driver->owner, &run->run_id, report.edata, context);
 	}
 	if (end == BATCH_GAVE_WAY)
-		give_way(owner, &report);
+		give_way(driver->owner, &report);
 	if (end == BATCH_COMMITTED)
 	{
 		trouble_over(report.turns > 0);
 		*turns += report.turns;
 		if (report.cut)
-			add_next_run(&report.cut_run);
+			add_next_run(driver, &report.cut_run);
 		/* should this process fail to go on, others have to know */
-		if (report.cut && keeps_mail)
-			txn_keep_mail(owner, report.cut_seq);
+		if (report.cut && driver->keeps_mail)
+			txn_keep_mail(driver->owner, report.cut_seq);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -417,58 +430,50 @@ drive_one(Oid owner, const NextRun *run, int *turns)
 void
 durable_drive_run(Oid owner, const pg_uuid_t *run_id)
 {
+	Driver	   *driver = driver_make(owner);
 	NextRun		run = {*run_id, false};
 	int			turns;
 
-	keeps_mail = true;
+	driver->keeps_mail = true;
 	do
 	{
 		turns = 0;
-		nnext_runs = 0;
-		if (drive_one(owner, &run, &turns) != DRIVE_BUSY)
+		driver->nnext_runs = 0;
+		if (drive_one(driver, &run, &turns) != DRIVE_BUSY)
 			break;
-		if (nnext_runs > 0)
-			run = next_runs[0];
-	} while (nnext_runs > 0);
-	nnext_runs = 0;
-	keeps_mail = false;
+		if (driver->nnext_runs > 0)
+			run = driver->next_runs[0];
+	} while (driver->nnext_runs > 0);
+	MemoryContextDelete(driver->context);
 }
 
 static void
-remember_runs(const BatchReport *report)
+remember_runs(Driver *driver, const BatchReport *report)
 {
 	for (int i = 0; i < report->nruns; i++)
-		add_next_run(&(NextRun) {report->runs[i], true});
+		add_next_run(driver, &(NextRun) {report->runs[i], true});
 }
 
 /*
- * Take the next batch of an owner's runs; adds the turns taken to *turns
+ * Take the next batch of the owner's runs; adds the turns taken to *turns
  */
 DriveResult
-durable_drive(Oid owner, int *turns)
+durable_drive(Driver *driver, int *turns)
 {
-	static Oid	last_owner = InvalidOid;
 	MemoryContext context;
 	MemoryContext old;
 	BatchReport report;
 	DriveResult result = DRIVE_BUSY;
 
-	/* a session may have become another role since */
-	if (owner != last_owner)
+	if (driver->nnext_runs > 0)
 	{
-		nnext_runs = 0;
-		carrying = false;
-		last_owner = owner;
-	}
-	if (nnext_runs > 0)
-	{
-		NextRun		run = next_runs[--nnext_runs];
+		NextRun		run = driver->next_runs[--driver->nnext_runs];
 
-		return drive_one(owner, &run, turns);
+		return drive_one(driver, &run, turns);
 	}
 	context = drive_context("durable drive");
 	old = MemoryContextSwitchTo(context);
-	switch (try_batch(owner, NULL, &report, context))
+	switch (try_batch(driver, NULL, &report, context))
 	{
 		case BATCH_EMPTY:
 			trouble_over(false);
@@ -479,11 +484,11 @@ durable_drive(Oid owner, int *turns)
 			*turns += report.turns;
 			result = report.more ? DRIVE_MORE : DRIVE_BUSY;
 			if (report.cut && (report.cut_run.alone || report.turns == 1))
-				add_next_run(&report.cut_run);
+				add_next_run(driver, &report.cut_run);
 			else if (report.cut)
 			{
-				carried_run = report.cut_run.run_id;
-				carrying = true;
+				driver->carried_run = report.cut_run.run_id;
+				driver->carrying = true;
 			}
 			break;
 		case BATCH_GONE:
@@ -492,13 +497,13 @@ durable_drive(Oid owner, int *turns)
 		case BATCH_ERROR:
 			drive_log_error(report.edata);
 			result = report.nruns > 0 ? DRIVE_BUSY : meet_trouble(report.edata);
-			remember_runs(&report);
+			remember_runs(driver, &report);
 			break;
 		case BATCH_HELD:
-			remember_runs(&report);
+			remember_runs(driver, &report);
 			break;
 		case BATCH_GAVE_WAY:
-			give_way(owner, &report);
+			give_way(driver->owner, &report);
 			break;
 	}
 	MemoryContextSwitchTo(old);

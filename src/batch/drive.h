@@ -11,7 +11,10 @@
 #include "call/unwind.h"
 #include "utils/uuid.h"
 
-extern DriveResult durable_drive(Oid owner, int *turns);
+typedef struct Driver Driver;
+
+extern Driver *driver_make(Oid owner);
+extern DriveResult durable_drive(Driver *driver, int *turns);
 extern void durable_drive_run(Oid owner, const pg_uuid_t *run_id);
 
 #endif							/* DURABLE_DRIVE_H */

@@ -47,6 +47,7 @@
 pg_noreturn PGDLLEXPORT extern void durable_worker_main(Datum arg);
 
 static Slot *slot;
+static Driver *driver;
 static Queue *queue;
 static TimestampTz started_at;
 
@@ -79,7 +80,7 @@ work(void)
 
 		STOP_EVENT(worker_drives);
 		slot->batch_at = durable_steady();
-		result = durable_drive(slot->owner, &turns);
+		result = durable_drive(driver, &turns);
 		if (result == DRIVE_IDLE)
 			slot->batch_at = 0;	/* there is nothing left (slots.c) */
 		if (turns == 1)
@@ -141,6 +142,7 @@ durable_worker_main(Datum arg)
 {
 	slot = process_begin(arg, "durable worker");
 	queue = &shared->queues[slot->queue];
+	driver = driver_make(slot->owner);
 	STOP_EVENT(worker_begun);
 	started_at = durable_steady();
 	for (;;)

@@ -42,10 +42,12 @@ sub bad_scans
 }
 
 my $code = '';
-foreach my $file (glob("$sources/*.c"))
+foreach my $file (glob("$sources/*/*.c"))
 {
 	$code .= slurp_file($file);
 }
+my %kind = slurp_file("$sources/store/message.h") =~ /^#define (KIND_\w+)\s+(\d+)$/mg;
+$code =~ s/CppAsString2\((KIND_\w+)\)/"$kind{$1}"/g;
 $code =~ s/"\s+(?=")/"/g;
 $code =~ s/""//g;
 my %macro = $code =~ /^#define (FIND_\w+)\s+"(.*)"$/mg;
@@ -105,7 +107,8 @@ SQL
 		while ($log =~ /plan:\n\tQuery Text: ([^\n]*)\n((?:\t[^\n]*\n)+)/g)
 		{
 			my ($sql, $plan) = ($1, $2);
-			next unless $engine{$sql};
+			# the last are made of the table of columns (columns.c)
+			next unless $engine{$sql} || $sql =~ /^UPDATE durable\.(execution|activity) t SET \(/;
 			$plan =~ s/  \(cost=[^\n]*//g;
 			$seen{$sql} = 1;
 			$shapes{$sql}{$plan}{$phase} = 1;
