@@ -17,6 +17,7 @@
 #include "base/guc.h"
 #include "base/json.h"
 #include "base/testmode.h"
+#include "miscadmin.h"
 #include "shared/tell.h"
 #include "shared/trouble.h"
 #include "utils/builtins.h"

@@ -27,6 +27,7 @@
 #include "call/callable.h"
 #include "call/clone.h"
 #include "call/running.h"
+#include "miscadmin.h"
 #include "turn/leave.h"
 #include "turn/turn.h"
 #include "utils/builtins.h"
