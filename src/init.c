@@ -28,6 +28,9 @@ DURABLE_MODULE_MAGIC;
 
 PGDLLEXPORT void _PG_init(void);
 
+/*
+ * The table of contents: what is hooked into the server, in this order
+ */
 void
 _PG_init(void)
 {

@@ -21,6 +21,10 @@
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
+/*
+ * The time that is stored: the test's in a test, else the clock's with
+ * durable.clock_offset
+ */
 TimestampTz
 durable_now(void)
 {

@@ -141,6 +141,9 @@ durable_owner(void)
 	return checked_owner;
 }
 
+/*
+ * The extension in this database, InvalidOid where there is none
+ */
 Oid
 durable_extension_oid(void)
 {
@@ -154,6 +157,9 @@ forget(Datum arg, int cacheid, uint32 hashvalue)
 	checked_schema = InvalidOid;
 }
 
+/*
+ * Be told when the extension comes or goes
+ */
 void
 durable_extension_init(void)
 {

@@ -76,6 +76,9 @@ failure_from_error(const ErrorData *edata, int attempt)
 	return json_end(&b);
 }
 
+/*
+ * A failure of a type, with SQLSTATE and message; `attempt' 0: of no attempt
+ */
 Jsonb *
 failure_make(const char *type, int sqlstate, const char *message, int attempt)
 {

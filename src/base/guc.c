@@ -142,6 +142,9 @@ define_limits(void)
 			   &durable_suggest_continue_size, 4096, 1, INT_MAX, PGC_SUSET, GUC_UNIT_KB);
 }
 
+/*
+ * Define the settings
+ */
 void
 durable_guc_init(void)
 {

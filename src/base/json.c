@@ -11,6 +11,9 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
+/*
+ * Begin an object; the members follow, then json_end()
+ */
 void
 json_begin(JsonBuilder *b)
 {
@@ -44,6 +47,9 @@ json_add_text(JsonBuilder *b, const char *key, const char *value)
 	pushJsonbValue(&b->state, WJB_VALUE, &v);
 }
 
+/*
+ * Add a number
+ */
 void
 json_add_int(JsonBuilder *b, const char *key, int64 value)
 {
@@ -54,6 +60,9 @@ json_add_int(JsonBuilder *b, const char *key, int64 value)
 	pushJsonbValue(&b->state, WJB_VALUE, &v);
 }
 
+/*
+ * Add true or false
+ */
 void
 json_add_bool(JsonBuilder *b, const char *key, bool value)
 {
@@ -111,12 +120,18 @@ json_add_jsonb(JsonBuilder *b, const char *key, Jsonb *value)
 		pushJsonbValue(&b->state, token, token < WJB_BEGIN_ARRAY ? &v : NULL);
 }
 
+/*
+ * The object, in the current memory context
+ */
 Jsonb *
 json_end(JsonBuilder *b)
 {
 	return JsonbValueToJsonb(pushJsonbValue(&b->state, WJB_END_OBJECT, NULL));
 }
 
+/*
+ * Begin an array; the elements follow, then json_array_end()
+ */
 void
 json_array_begin(JsonBuilder *b)
 {
@@ -152,6 +167,9 @@ json_array_add_text(JsonBuilder *b, const char *element)
 	pushJsonbValue(&b->state, WJB_ELEM, &v);
 }
 
+/*
+ * The array, in the current memory context
+ */
 Jsonb *
 json_array_end(JsonBuilder *b)
 {
@@ -221,6 +239,9 @@ json_find_time(Jsonb *object, const char *key)
 														   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))) : DT_NOBEGIN;
 }
 
+/*
+ * A document as text
+ */
 char *
 json_to_cstring(Jsonb *value)
 {

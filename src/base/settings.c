@@ -110,6 +110,9 @@ note_statement(PlannedStmt *pstmt, const char *query, bool read_only_tree, Proce
 		standard_ProcessUtility(pstmt, query, read_only_tree, context, params, env, dest, qc);
 }
 
+/*
+ * Find the settings that are kept
+ */
 void
 durable_settings_init(void)
 {

@@ -17,6 +17,9 @@
 #include "catalog/pg_namespace.h"
 #include "utils/fmgroids.h"
 
+/*
+ * The temporary schema of the session, InvalidOid where it has none
+ */
 Oid
 temp_schema(void)
 {

@@ -75,6 +75,9 @@ test_mode_begin(TimestampTz at)
 	test_mode = true;
 }
 
+/*
+ * An error where no test is under way; `call' names the function
+ */
 void
 test_mode_require(const char *call)
 {
@@ -94,12 +97,18 @@ test_mode_context(void)
 	return context;
 }
 
+/*
+ * The time of the test
+ */
 TimestampTz
 test_mode_now(void)
 {
 	return clock_at;
 }
 
+/*
+ * When the test began, by its own time
+ */
 TimestampTz
 test_mode_started_at(void)
 {
@@ -148,6 +157,9 @@ test_mode_close_run(const pg_uuid_t *run_id)
 		run->closed_level = GetCurrentTransactionNestLevel();
 }
 
+/*
+ * Is this a run of the test that has closed?
+ */
 bool
 test_mode_closed(const pg_uuid_t *run_id)
 {
@@ -156,6 +168,9 @@ test_mode_closed(const pg_uuid_t *run_id)
 	return run && run->closed_level > 0;
 }
 
+/*
+ * Is this a run of the test?
+ */
 bool
 test_mode_has_run(const pg_uuid_t *run_id)
 {
@@ -221,6 +236,9 @@ subxact_callback(SubXactEvent event, SubTransactionId id, SubTransactionId paren
 			runs[i].closed_level = event == SUBXACT_EVENT_ABORT_SUB ? 0 : level - 1;
 }
 
+/*
+ * Have a test end with its transaction
+ */
 void
 durable_testmode_init(void)
 {

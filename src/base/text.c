@@ -10,6 +10,9 @@
 #include "base/compat.h"
 #include "base/text.h"
 
+/*
+ * Are they the same, byte by byte?
+ */
 bool
 text_equal(const text *a, const text *b)
 {
@@ -17,6 +20,9 @@ text_equal(const text *a, const text *b)
 		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
 }
 
+/*
+ * Is a text this string?
+ */
 bool
 text_is(const text *a, const char *b)
 {
@@ -44,6 +50,9 @@ fixed_copy(const void *value, Size size)
 	return value ? memcpy(palloc(size), value, size) : NULL;
 }
 
+/*
+ * Are they the same?
+ */
 bool
 uuid_equal(const pg_uuid_t *a, const pg_uuid_t *b)
 {

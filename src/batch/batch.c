@@ -82,6 +82,9 @@ static pg_uuid_t *held = NULL;
 static int	nheld = 0;
 static int	held_room = 0;
 
+/*
+ * This run cannot close yet: it is not taken until it can
+ */
 void
 batch_hold(const pg_uuid_t *run_id)
 {

@@ -168,12 +168,19 @@ take_runs(const char *function, text *namespace, const VersionCode *code, int32 
 	MemoryContextDelete(context);
 }
 
+/*
+ * Replay open runs of a workflow against code, without effects; `report' is told of
+ * each
+ */
 void
 check_runs(const char *function, text *namespace, Oid code, ReportRun report, void *arg)
 {
 	take_runs(function, namespace, &(VersionCode) {.function = function, .live = code}, 0, report, arg);
 }
 
+/*
+ * Move open runs to a version where they replay; `report' is told of each
+ */
 void
 migrate_runs(const char *function, text *namespace, int32 version, ReportRun report, void *arg)
 {

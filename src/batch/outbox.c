@@ -15,6 +15,10 @@
 #include "store/store.h"
 #include "utils/memutils.h"
 
+/*
+ * A batch of runs of a role, with nothing in it; its memory is a child of the
+ * current one
+ */
 void
 batch_init(Batch *batch, Oid owner)
 {

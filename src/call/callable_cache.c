@@ -350,6 +350,9 @@ callable_pin(void)
 	pins++;
 }
 
+/*
+ * The pinned ones may go again
+ */
 void
 callable_unpin(void)
 {

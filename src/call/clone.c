@@ -99,6 +99,9 @@ refuse_functions(ObjectAccessType access, Oid classid, Oid objectid, int subid, 
 			 errhint("Move the runs to another version by wf_migrate().")));
 }
 
+/*
+ * While a clone is made, no function of its text is called (refuse_functions)
+ */
 void
 durable_clone_init(void)
 {
@@ -163,6 +166,9 @@ read_rights(Oid function, CodeVersion *code, TransactionId *xmin)
 	return result;
 }
 
+/*
+ * Owner and rights of a function as it is now, into *code
+ */
 void
 function_rights(Oid function, CodeVersion *code)
 {

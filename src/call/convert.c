@@ -12,6 +12,9 @@
 #include "nodes/makefuncs.h"
 #include "utils/fmgroids.h"
 
+/*
+ * Have to_jsonb() ready for values of a type, in memory of `context'
+ */
 void
 init_to_jsonb(FmgrInfo *finfo, Oid type, MemoryContext context)
 {
@@ -24,6 +27,9 @@ init_to_jsonb(FmgrInfo *finfo, Oid type, MemoryContext context)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * A value as JSON
+ */
 Jsonb *
 datum_to_json(FmgrInfo *to_jsonb, Datum value)
 {

@@ -246,6 +246,9 @@ touched_temp(void)
 	return (MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0;
 }
 
+/*
+ * Is a step under way?
+ */
 bool
 leftovers_active(void)
 {
@@ -516,6 +519,9 @@ leftovers_object_access(ObjectAccessType access, Oid classid, Oid objectid, int 
 		created = true;
 }
 
+/*
+ * Be told of what steps do to the session
+ */
 void
 durable_leftovers_init(void)
 {

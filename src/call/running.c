@@ -73,6 +73,9 @@ activity_deadline(const Activity *a)
 	return at;
 }
 
+/*
+ * What wf_activity_info() says
+ */
 Jsonb *
 running_info(RunningAttempt *running)
 {

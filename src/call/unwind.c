@@ -92,6 +92,10 @@ frame_unwind(Frame *frame)
 	MemoryContextSwitchTo(frame->context);
 }
 
+/*
+ * Log an error that no run is to blame for, unless the database's line tells of
+ * it
+ */
 void
 drive_log_error(ErrorData *edata)
 {

@@ -40,6 +40,9 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+/*
+ * Begin to replay without effects
+ */
 void
 stage_begin(Stage *stage, bool timed)
 {
@@ -55,6 +58,9 @@ stage_begin(Stage *stage, bool timed)
 		watchdog_start();
 }
 
+/*
+ * What it did to the session is undone
+ */
 void
 stage_end(Stage *stage)
 {

@@ -74,12 +74,18 @@ command_pending_cancel(Turn *turn)
 	return Min(timeout, turn->history.cancel_event);
 }
 
+/*
+ * Has the run been asked to cancel itself, as far as the code can see?
+ */
 bool
 command_cancel_requested(Turn *turn)
 {
 	return turn->history.cancel_event >= 0 && turn->history.cancel_event < turn->pass.horizon;
 }
 
+/*
+ * Raise the cancellation that the code has not been told of yet, if there is one
+ */
 void
 command_raise_if_cancelled(Turn *turn)
 {
@@ -112,6 +118,10 @@ command_check_limits(Turn *turn)
 					"Raise the setting, and the run goes on.");
 }
 
+/*
+ * Leave the code until a command ends or a signal comes; `what' is shown as
+ * waiting_for
+ */
 void
 command_wait_for(Turn *turn, int32 command, text *signal, const char *what)
 {
@@ -144,6 +154,9 @@ command_start_wait_timer(Turn *turn, int32 command, text *name, DueTime due, con
 	command_change_timer(turn, MESSAGE_TIMER, command, due);
 }
 
+/*
+ * Start a timer of the code
+ */
 void
 command_start_timer(Turn *turn, int32 command, text *name, DueTime due)
 {
@@ -209,6 +222,9 @@ command_due_after(const Turn *turn, const Interval *span)
 	return (DueTime) {durable_add_interval(now, span), now};
 }
 
+/*
+ * Have a timer of a kind set, or (due at DT_NOBEGIN) cancelled, with the turn
+ */
 void
 command_change_timer(Turn *turn, MessageKind kind, int32 command, DueTime due)
 {

@@ -142,6 +142,9 @@ continuation_suggested(Turn *turn)
 	return true;
 }
 
+/*
+ * A copy in the current memory context
+ */
 void
 continuation_copy(Continuation *to, const Continuation *from)
 {

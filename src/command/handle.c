@@ -49,24 +49,36 @@
 
 #define KIND_SHIFT	32
 
+/*
+ * The handle of a command or signal
+ */
 Handle
 handle_make(HandleKind kind, int32 number)
 {
 	return ((int64) kind << KIND_SHIFT) | (uint32) number;
 }
 
+/*
+ * What a handle stands for
+ */
 HandleKind
 handle_kind(Handle handle)
 {
 	return (HandleKind) (handle >> KIND_SHIFT);
 }
 
+/*
+ * The number of its command, or of the signal handle
+ */
 int32
 handle_number(Handle handle)
 {
 	return (int32) (handle & 0xFFFFFFFF);
 }
 
+/*
+ * As messages call it
+ */
 const char *
 handle_kind_name(HandleKind kind)
 {
@@ -130,6 +142,9 @@ is_open(Turn *turn, Handle handle)
 	return handle_kind(handle) != HANDLE_SIGNAL && handle_end_of(turn, handle) == NEVER;
 }
 
+/*
+ * A timer; returns its handle
+ */
 Handle
 handle_start_timer(Turn *turn, const Interval *span)
 {
@@ -142,6 +157,9 @@ handle_start_timer(Turn *turn, const Interval *span)
 	return handle_make(HANDLE_TIMER, turn->pass.next_command - 1);
 }
 
+/*
+ * The next signal of a name; returns its handle
+ */
 Handle
 handle_of_signal(Turn *turn, text *name)
 {
@@ -154,6 +172,9 @@ handle_of_signal(Turn *turn, text *name)
 	return handle_make(HANDLE_SIGNAL, turn->pass.nsignal_handles);
 }
 
+/*
+ * Has it ended, as far as the code can see?
+ */
 bool
 handle_is_done(Turn *turn, Handle handle)
 {
@@ -370,6 +391,9 @@ describe(Turn *turn, Handle handle)
 	return name ? psprintf("%s %s", kind, text_to_cstring(name)) : pstrdup(kind);
 }
 
+/*
+ * Wait for one; returns its result or raises its failure
+ */
 Jsonb *
 handle_await(Turn *turn, Handle handle)
 {

@@ -99,6 +99,9 @@ saga_register(Turn *turn, const Compensation *compensation)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * Forget what is registered
+ */
 void
 saga_clear(Turn *turn)
 {

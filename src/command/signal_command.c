@@ -36,6 +36,9 @@ read_signal(Turn *turn, text *name)
 	return turn_event_payload(&turn->history.events[event]);
 }
 
+/*
+ * The next unread signal that the code can see, NULL where there is none
+ */
 Jsonb *
 command_poll_signal(Turn *turn, text *name)
 {

@@ -40,6 +40,9 @@ sleep_until(Turn *turn, DueTime due)
 	}
 }
 
+/*
+ * Sleep for a span
+ */
 void
 command_sleep(Turn *turn, const Interval *span)
 {
@@ -48,6 +51,9 @@ command_sleep(Turn *turn, const Interval *span)
 		sleep_until(turn, command_due_after(turn, span));
 }
 
+/*
+ * Sleep until a time
+ */
 void
 command_sleep_until(Turn *turn, TimestampTz until)
 {

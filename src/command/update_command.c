@@ -68,6 +68,10 @@ read_update(Turn *turn, UpdateRequest *update)
 	return update;
 }
 
+/*
+ * The next unread update of a name (NULL: of any) that the code can see, NULL
+ * where there is none
+ */
 UpdateRequest *
 command_poll_update(Turn *turn, text *name)
 {
@@ -184,6 +188,9 @@ record_answer(Turn *turn, const char *id, Jsonb *result, Jsonb *failure)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * Answer an update with a result, or NULL
+ */
 void
 command_reply(Turn *turn, const char *id, Jsonb *result)
 {
@@ -194,6 +201,9 @@ command_reply(Turn *turn, const char *id, Jsonb *result)
 	record_answer(turn, id, result, NULL);
 }
 
+/*
+ * Answer an update with a failure
+ */
 void
 command_reject(Turn *turn, const char *id, const char *message)
 {

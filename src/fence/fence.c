@@ -79,6 +79,9 @@ fence_go_on(Turn *turn)
 	turn->frame.in_code = true;
 }
 
+/*
+ * Code of the engine or of a step runs
+ */
 void
 fence_end(Turn *turn)
 {

@@ -151,6 +151,9 @@ fence_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		standard_ProcessUtility(pstmt, query, read_only_tree, context, params, env, dest, qc);
 }
 
+/*
+ * Put the fence up, by the server's hooks
+ */
 void
 durable_fence_init(void)
 {

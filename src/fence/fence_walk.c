@@ -54,6 +54,9 @@ bool		fence_passes_once = false;
 
 static bool walk(Node *node, Walk *context);
 
+/*
+ * Fail the turn: code may not do that, and `instead' (or NULL) is what to use
+ */
 void
 fence_refuse(const char *what, const char *instead)
 {
@@ -63,6 +66,9 @@ fence_refuse(const char *what, const char *instead)
 	pg_unreachable();
 }
 
+/*
+ * May code call this function?
+ */
 void
 fence_check_function(Oid function)
 {
@@ -510,6 +516,9 @@ fence_check_plan(PlannedStmt *plan, const char *source)
 	walk_plans(plan->subplans, &context);
 }
 
+/*
+ * Was this plan looked through before?
+ */
 bool
 fence_is_marked(List *items)
 {

@@ -143,6 +143,9 @@ words_forbid(void)
 	forbidden = true;
 }
 
+/*
+ * They mean what they always do again
+ */
 void
 words_allow(void)
 {

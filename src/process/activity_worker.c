@@ -129,6 +129,9 @@ nap(void)
 		slot_leave_if_idle(slot);
 }
 
+/*
+ * The process, until it leaves
+ */
 void
 durable_activity_worker_main(Datum arg)
 {

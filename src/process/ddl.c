@@ -214,6 +214,9 @@ durable_notice_installed(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/*
+ * See the statements that concern the engine
+ */
 void
 durable_ddl_init(void)
 {

@@ -497,6 +497,9 @@ make_room(Round *round)
 			   round->full ? slot_count(SLOT_ACTIVITY_WORKER) : durable_max_activity_workers);
 }
 
+/*
+ * The process, until the server ends
+ */
 void
 durable_launcher_main(Datum arg)
 {
@@ -542,6 +545,9 @@ durable_launcher_main(Datum arg)
 	}
 }
 
+/*
+ * Have the server start the launcher
+ */
 void
 durable_launcher_init(void)
 {

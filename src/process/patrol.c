@@ -136,6 +136,9 @@ plan_look(Database *database)
 		next_look = Min(next_look, durable_monotonic() + interval_usecs());
 }
 
+/*
+ * Is it time to look?
+ */
 bool
 patrol_is_due(Database *database)
 {

@@ -30,6 +30,9 @@
 /* Between two tries after a failure of another kind */
 #define FAILED_DELAY_MS	1000
 
+/*
+ * Read the configuration again, if it was asked for
+ */
 void
 process_reload_config(void)
 {

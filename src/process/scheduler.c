@@ -533,6 +533,9 @@ try_work(void)
 	return done;
 }
 
+/*
+ * The process, until it rests or leaves
+ */
 void
 durable_scheduler_main(Datum arg)
 {

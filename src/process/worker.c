@@ -137,6 +137,9 @@ nap(void)
 		slot_leave_if_idle(slot);
 }
 
+/*
+ * The process, until it leaves
+ */
 void
 durable_worker_main(Datum arg)
 {

@@ -256,6 +256,9 @@ run_replace(const pg_uuid_t *run_id, text *reason, const pg_uuid_t *next)
 	return true;
 }
 
+/*
+ * Close a run at once, without running code; false where it is closed
+ */
 bool
 run_terminate(const pg_uuid_t *run_id, text *reason)
 {

@@ -49,6 +49,9 @@ txn_begin_relaxed(void)
 		current.durability = TXN_LASTING;
 }
 
+/*
+ * What was written since txn_begin_relaxed() needs that
+ */
 void
 txn_end_relaxed(TxnDurability needed)
 {

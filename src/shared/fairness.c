@@ -40,6 +40,9 @@
 #define PROBES			16	/* places a key may be in */
 #define OWNER_PROBES	12	/* of which the keys of one role have so many at most */
 
+/*
+ * What a fairness key is known by in shared memory
+ */
 uint32
 fairness_hash(const text *key)
 {

@@ -18,6 +18,9 @@
 #include "shared/finding.h"
 #include "shared/shmem.h"
 
+/*
+ * As wf_patrol has it
+ */
 const char *
 finding_name(FindingKind kind)
 {

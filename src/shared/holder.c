@@ -72,12 +72,18 @@ holders_size(void)
 	return mul_size(sizeof(Holder), MaxBackends);
 }
 
+/*
+ * While the server makes room
+ */
 void
 holders_shmem_request(void)
 {
 	RequestAddinShmemSpace(holders_size());
 }
 
+/*
+ * At the server's start; the caller holds AddinShmemInitLock
+ */
 void
 holders_shmem_startup(void)
 {

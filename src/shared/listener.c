@@ -214,6 +214,9 @@ listener_remove(const char *channel)
 			my_listeners[i].leaving = any_change = true;
 }
 
+/*
+ * LISTENs and UNLISTENs of the transaction count now, or never happened
+ */
 void
 listener_end_transaction(bool commit)
 {
@@ -314,6 +317,9 @@ is_to_notify(const Listener *listener)
 	return listener->notify && listener->sessions > 0 && listener->dbid == MyDatabaseId;
 }
 
+/*
+ * Is there a NOTIFY that the scheduler is to send?
+ */
 bool
 listener_any_notify(void)
 {
@@ -384,6 +390,9 @@ listener_any(void)
 	return !shared || shared->listeners_missing > 0 || shared->nlisteners > 0;
 }
 
+/*
+ * Does anybody LISTEN to that?
+ */
 bool
 listener_wants(uint64 key)
 {

@@ -39,6 +39,9 @@ shmem_startup(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
+/*
+ * Ask for shared memory, when the server does
+ */
 void
 durable_shmem_init(void)
 {

@@ -132,6 +132,9 @@ queue_end_scan(Queue *queue, int64 from, int64 next)
 	SpinLockRelease(&queue->mutex);
 }
 
+/*
+ * Claims are to begin at a message again, or before it
+ */
 void
 queue_lower(Queue *queue, int64 seq)
 {
@@ -141,6 +144,9 @@ queue_lower(Queue *queue, int64 seq)
 	SpinLockRelease(&queue->mutex);
 }
 
+/*
+ * A run is in other hands: claims leave its mail until it is told as free
+ */
 void
 queue_skip(Queue *queue, const pg_uuid_t *run_id, int64 seq)
 {
@@ -189,6 +195,9 @@ queue_release(Queue *queue, const pg_uuid_t *run_ids, int count)
 		queue_wake(queue);
 }
 
+/*
+ * Is there such mail?
+ */
 bool
 queue_any_skipped(Queue *queue)
 {
@@ -230,6 +239,9 @@ queue_release_all(Queue *queue)
 	queue_wake(queue);
 }
 
+/*
+ * May there be mail that no worker has in hand?
+ */
 bool
 queue_has_mail(Queue *queue)
 {

@@ -176,6 +176,9 @@ durable_database(Oid dbid, bool create)
 	return result;
 }
 
+/*
+ * Have the launcher look
+ */
 void
 durable_wake_launcher(void)
 {

@@ -314,6 +314,9 @@ slot_rest(Slot *slot, Database *db, bool (*busy) (void))
 	proc_exit(0);
 }
 
+/*
+ * Is a process of that kind there, or about to come, in a database?
+ */
 bool
 slot_exists(SlotKind kind, Oid dbid)
 {
@@ -326,6 +329,9 @@ slot_exists(SlotKind kind, Oid dbid)
 	return found;
 }
 
+/*
+ * How many processes of a kind there are, or about to come
+ */
 int
 slot_count(SlotKind kind)
 {

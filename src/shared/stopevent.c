@@ -127,6 +127,9 @@ startup(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
+/*
+ * Make room for what is armed, in shared memory
+ */
 void
 stop_events_init(void)
 {
@@ -298,6 +301,10 @@ action_by_name(const char *name)
  * the action "none" disarms
  */
 STOP_EVENT_FUNCTION(durable_stop_arm);
+/*
+ * durable_stop_arm(event, action, times, after, kind, pid): the next process
+ * that comes by is stopped
+ */
 Datum
 durable_stop_arm(PG_FUNCTION_ARGS)
 {
@@ -330,6 +337,9 @@ durable_stop_arm(PG_FUNCTION_ARGS)
  * durable_stop_events(): (event text, may_raise bool, about text, passed bigint, struck bigint, held int)
  */
 STOP_EVENT_FUNCTION(durable_stop_events);
+/*
+ * durable_stop_events(): the events, and how often they were reached
+ */
 Datum
 durable_stop_events(PG_FUNCTION_ARGS)
 {
@@ -376,6 +386,9 @@ add_count(ReturnSetInfo *result, const char *what, int count)
  * shared memory when nothing goes on
  */
 STOP_EVENT_FUNCTION(durable_stop_shared);
+/*
+ * durable_stop_shared(): what is left in shared memory
+ */
 Datum
 durable_stop_shared(PG_FUNCTION_ARGS)
 {

@@ -124,6 +124,9 @@ note_begin_change(TaskQueue *queue)
 	note->changing++;
 }
 
+/*
+ * What the queue was told is what the tables say
+ */
 void
 note_end_change(TaskQueue *queue)
 {
@@ -183,6 +186,9 @@ note_tokens(TaskQueue *queue, int count)
 	note_for(queue)->tokens += count;
 }
 
+/*
+ * A task that was counted as running has ended
+ */
 void
 note_task_ended(TaskQueue *queue)
 {
@@ -209,6 +215,9 @@ note_key_started(TaskQueue *queue, uint32 hash, bool was_parked)
 	note_key(queue, hash, was_parked ? KEY_UNPARKED : KEY_STARTED);
 }
 
+/*
+ * A task of a key was parked
+ */
 void
 note_key_parked(TaskQueue *queue, uint32 hash)
 {
@@ -234,6 +243,9 @@ note_task_notified(TaskQueue *queue, uint32 hungry)
 	note_for(queue)->notified = hungry;
 }
 
+/*
+ * Was a NOTIFY for its tasks sent in this transaction?
+ */
 bool
 task_is_notified(TaskQueue *queue)
 {
@@ -393,6 +405,9 @@ tasknote_any(void)
 	return note_count > 0 || cancel_count > 0;
 }
 
+/*
+ * The next transaction begins
+ */
 void
 tasknote_forget(void)
 {

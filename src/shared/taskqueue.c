@@ -237,6 +237,9 @@ task_queue_get(const TaskQueueName *name)
 	return &local_queue;
 }
 
+/*
+ * Are its limits, and what counts against them, known?
+ */
 bool
 task_queue_is_known(TaskQueue *queue)
 {

@@ -75,6 +75,9 @@ task_queue_id(const char *namespace, const char *name, Oid owner, bool external)
 	return id;
 }
 
+/*
+ * What those who wait for tasks of a queue's name know it by
+ */
 int64
 task_queue_topic(const char *namespace, const char *name)
 {
@@ -83,6 +86,9 @@ task_queue_topic(const char *namespace, const char *name)
 	return topic != 0 ? topic : 1;
 }
 
+/*
+ * The channel that who LISTENs for a queue's tasks listens to
+ */
 char *
 task_queue_channel(int64 topic)
 {

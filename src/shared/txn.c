@@ -135,6 +135,9 @@ txn_locked(Oid owner, const pg_uuid_t *run_id)
 	note->locked[note->nlocked++] = *run_id;
 }
 
+/*
+ * Something falls due at a time
+ */
 void
 txn_deadline(TimestampTz at)
 {
@@ -150,6 +153,9 @@ add_id(Ids *to, const pg_uuid_t *run_id)
 	to->ids[to->count++] = *run_id;
 }
 
+/*
+ * A run was closed: who waits for it is told
+ */
 void
 txn_closed(const pg_uuid_t *run_id)
 {
@@ -356,6 +362,9 @@ subxact_callback(SubXactEvent event, SubTransactionId id, SubTransactionId paren
 	}
 }
 
+/*
+ * Be called when transactions end
+ */
 void
 durable_txn_init(void)
 {

@@ -123,6 +123,9 @@ waiter_begin_poll(int64 topic, Oid role, bool choosy)
 	publish();
 }
 
+/*
+ * This session waits no more
+ */
 void
 waiter_end(void)
 {

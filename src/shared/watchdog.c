@@ -96,6 +96,9 @@ log_end(int code, Datum arg)
 				 errhint("Code that catches query_canceled has to end.")));
 }
 
+/*
+ * A batch begins: look at the time every now and then
+ */
 void
 watchdog_start(void)
 {
@@ -111,6 +114,9 @@ watchdog_start(void)
 	enable_timeout_every(timeout_id, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TICK_MS), TICK_MS);
 }
 
+/*
+ * It is over
+ */
 void
 watchdog_stop(void)
 {

@@ -78,6 +78,9 @@ static const Column activity_columns[] = {
 
 static ColumnTable activities = {TABLE_ACTIVITY, activity_columns, ALL};
 
+/*
+ * An activity with nothing set
+ */
 void
 activity_init(Activity *a)
 {
@@ -164,6 +167,9 @@ activity_write_start(const Activity *a)
 	store_execute(&statement, values, nulls);
 }
 
+/*
+ * Write the collected states
+ */
 void
 activity_write_updates(RowBatch *batch)
 {

@@ -175,6 +175,9 @@ activity_bounds(int64 queue, int64 from, int64 to, int64 *first, int64 *last)
 	return true;
 }
 
+/*
+ * Are there parked tasks in a queue?
+ */
 bool
 activity_any_parked(int64 queue)
 {

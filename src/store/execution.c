@@ -89,6 +89,9 @@ static const Column run_columns[] = {
 static ColumnTable open_runs = {TABLE_EXECUTION, run_columns, COLUMN_OPEN};
 static ColumnTable closed_runs = {TABLE_CLOSED, run_columns, COLUMN_CLOSED};
 
+/*
+ * As wf_executions.status has it
+ */
 const char *
 status_name(RunStatus status)
 {
@@ -291,6 +294,9 @@ execution_hold(const pg_uuid_t *run_id)
 	return store_execute(&statement, &id, NULL) > 0;
 }
 
+/*
+ * Is the run open, for this transaction's snapshot?
+ */
 bool
 execution_is_open(const pg_uuid_t *run_id)
 {
@@ -400,6 +406,9 @@ closed_add(RowBatch *batch, const Execution *e, RunStatus status, TimestampTz at
 	columns_add(batch, &closed_runs, &run, COLUMN_CLOSED);
 }
 
+/*
+ * Write the collected ones
+ */
 void
 closed_write(RowBatch *batch)
 {

@@ -76,6 +76,9 @@ find_latest(Datum namespace, Datum workflow_id, Found *found)
 	return find_open(namespace, workflow_id, found) || find_closed(namespace, workflow_id, found);
 }
 
+/*
+ * Find a run by its id, open or closed; false where there is none
+ */
 bool
 find_run(const pg_uuid_t *run_id, Found *found)
 {

@@ -162,6 +162,9 @@ history_add(RowBatch *batch, const pg_uuid_t *run_id, Oid owner, int32 first_eve
 	return VARSIZE_ANY(DatumGetPointer(array));
 }
 
+/*
+ * Write the collected rows
+ */
 void
 history_write(RowBatch *batch)
 {

@@ -114,6 +114,9 @@ static const MailKind mail_kinds[] = {
 StaticAssertDecl(lengthof(event_kinds) == EVENT_TYPE_LAST + 1, "each event type has a row");
 StaticAssertDecl(lengthof(mail_kinds) == MESSAGE_KIND_LAST + 1, "each kind of message has a row");
 
+/*
+ * What goes for a type of event, an error for a number that is none
+ */
 const EventKind *
 event_kind(EventType type)
 {
@@ -124,6 +127,9 @@ event_kind(EventType type)
 	return &event_kinds[type];
 }
 
+/*
+ * What goes for a kind of message, an error for a number that is none
+ */
 const MailKind *
 mail_kind(MessageKind kind)
 {
@@ -134,6 +140,9 @@ mail_kind(MessageKind kind)
 	return &mail_kinds[kind];
 }
 
+/*
+ * As wf_events.event_type has it
+ */
 const char *
 event_type_name(EventType type)
 {

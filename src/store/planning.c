@@ -114,6 +114,9 @@ planner_pin(PlannerPin *pin)
 	pinned = true;
 }
 
+/*
+ * The session's own settings of the planner count again
+ */
 void
 planner_unpin(const PlannerPin *pin)
 {
@@ -122,6 +125,9 @@ planner_unpin(const PlannerPin *pin)
 	pinned = pin->saved_pinned;
 }
 
+/*
+ * Have a say in how our own statements are planned
+ */
 void
 durable_planning_init(void)
 {

@@ -16,6 +16,9 @@ enum
 	S_RUN_ID, S_KEY, S_OWNER, S_VALUE, S_SET_AT, STATE_COLUMNS
 };
 
+/*
+ * Collect a value that code publishes, NULL to take it back
+ */
 void
 state_add(RowBatch *batch, const pg_uuid_t *run_id, text *key, Oid owner, Jsonb *value, TimestampTz at)
 {
@@ -31,6 +34,9 @@ state_add(RowBatch *batch, const pg_uuid_t *run_id, text *key, Oid owner, Jsonb 
 	rows_add(batch, values, nulls);
 }
 
+/*
+ * Write the collected ones
+ */
 void
 state_write(RowBatch *batch)
 {

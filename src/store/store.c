@@ -75,6 +75,10 @@ forget_plans(void)
 	memset(rowtypes, 0, sizeof(rowtypes));
 }
 
+/*
+ * From here to store_end() statements run as the extension's owner, under a
+ * pinned search_path
+ */
 void
 store_begin(StoreScope *scope)
 {
@@ -138,6 +142,9 @@ store_end_kept(StoreScope *scope)
 	store_end(scope);
 }
 
+/*
+ * What the statements returned is gone
+ */
 void
 store_end(StoreScope *scope)
 {
@@ -316,6 +323,9 @@ store_execute(Statement *statement, Datum *values, const char *nulls)
 	return result;
 }
 
+/*
+ * Is that column of the last result null?  Columns count from 1
+ */
 bool
 store_is_null(uint64 row, int column)
 {
@@ -336,6 +346,9 @@ store_value(uint64 row, int column)
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
 }
 
+/*
+ * No rows of a table yet; they are made in memory of `context'
+ */
 void
 rows_init(RowBatch *batch, TableId table, MemoryContext context)
 {
@@ -392,6 +405,9 @@ rows_array(TableId table, Datum *rows, int count)
 	return PointerGetDatum(construct_array(rows, count, row_type(table), -1, false, TYPALIGN_DOUBLE));
 }
 
+/*
+ * Ids as an array, for SQL
+ */
 Datum
 uuid_array(const pg_uuid_t *ids, int count)
 {

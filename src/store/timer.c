@@ -25,6 +25,9 @@ enum
 	T_RUN_ID, T_KIND, T_COMMAND, T_OWNER, T_FIRE_AT, T_SINCE, TIMER_COLUMNS
 };
 
+/*
+ * Collect a timer
+ */
 void
 timer_add(RowBatch *batch, const pg_uuid_t *run_id, MessageKind kind, int32 command,
 		  Oid owner, DueTime due)
@@ -58,6 +61,9 @@ timer_write(RowBatch *batch)
 	rows_write(batch, &statement);
 }
 
+/*
+ * Set a timer at once; one that is there gets the new time
+ */
 void
 timer_set(const pg_uuid_t *run_id, MessageKind kind, int32 command, Oid owner, DueTime due)
 {
@@ -68,6 +74,9 @@ timer_set(const pg_uuid_t *run_id, MessageKind kind, int32 command, Oid owner, D
 	timer_write(&batch);
 }
 
+/*
+ * Delete a timer, if it is there
+ */
 void
 timer_cancel(const pg_uuid_t *run_id, MessageKind kind, int32 command)
 {
@@ -80,6 +89,9 @@ timer_cancel(const pg_uuid_t *run_id, MessageKind kind, int32 command)
 	store_execute(&statement, values, NULL);
 }
 
+/*
+ * Is there such a timer?
+ */
 bool
 timer_is_set(const pg_uuid_t *run_id, MessageKind kind, int32 command)
 {

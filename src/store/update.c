@@ -33,6 +33,9 @@ enum
 	U_FAILURE, U_REQUESTED_AT, U_ACCEPTED_AT, U_COMPLETED_AT, U_FIRST_RUN_ID, UPDATE_COLUMNS
 };
 
+/*
+ * As wf_updates.state has it
+ */
 const char *
 update_state_name(UpdateState state)
 {

@@ -61,6 +61,9 @@ version_add(const char *function, const CodeVersion *code)
 	store_execute(&statement, values, NULL);
 }
 
+/*
+ * The text of a version; false where it is not known
+ */
 bool
 version_read(const char *function, int32 version, MemoryContext context, CodeVersion *result)
 {
@@ -117,6 +120,9 @@ version_next_clone(void)
 	return DatumGetInt64(store_value(0, 1));
 }
 
+/*
+ * A version has a clone from now on
+ */
 void
 version_add_clone(const CloneName *clone)
 {
@@ -130,6 +136,9 @@ version_add_clone(const CloneName *clone)
 	store_execute(&statement, values, NULL);
 }
 
+/*
+ * Its clone is gone
+ */
 void
 version_forget_clone(const char *clone)
 {

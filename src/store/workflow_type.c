@@ -14,6 +14,9 @@
 #include "store/workflow_type.h"
 #include "utils/builtins.h"
 
+/*
+ * Write what was registered of a workflow function
+ */
 void
 workflow_type_set(const WorkflowType *t)
 {

@@ -103,6 +103,9 @@ attempt_start(Activity *a, text *worker, TimestampTz now)
 		txn_deadline(a->check_at);
 }
 
+/*
+ * Collect the ends of attempts, in memory of `context'
+ */
 void
 attempt_ends_init(AttemptEnds *ends, MemoryContext context)
 {
@@ -289,6 +292,9 @@ attempt_failed(AttemptEnds *ends, Activity *a, const AttemptFailure *f)
 			 NULL, failure_with_retry_state(failure, why));
 }
 
+/*
+ * Write the collected ones
+ */
 void
 attempt_ends_write(AttemptEnds *ends)
 {

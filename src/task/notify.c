@@ -76,6 +76,9 @@ notify_key(Oid owner, const text *namespace, const text *workflow_id)
 	return key;
 }
 
+/*
+ * The channel of a workflow, for LISTEN
+ */
 char *
 notify_channel(uint64 key)
 {

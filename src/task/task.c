@@ -51,6 +51,9 @@ task_claims_lock(const TaskQueue *queue)
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
+/*
+ * Let the next claim of the queue go on
+ */
 void
 task_claims_unlock(const TaskQueue *queue)
 {

@@ -36,6 +36,9 @@ static bool muted = false;
 static int	save_log_min_messages;
 static int	save_client_min_messages;
 
+/*
+ * Messages of the code are shown again
+ */
 void
 turn_unmute(void)
 {
@@ -83,6 +86,9 @@ turn_as_owner(Turn *turn)
 	return code;
 }
 
+/*
+ * Be somebody, as turn_as_owner() returned
+ */
 void
 turn_as(Identity identity)
 {
@@ -171,6 +177,9 @@ turn_leave(Turn *turn, PassEnd end)
 	pg_unreachable();
 }
 
+/*
+ * The turn fails, with this error
+ */
 void
 turn_note_problem(Turn *turn, int sqlstate, const char *message, const char *hint)
 {
@@ -207,6 +216,9 @@ turn_refuse(int sqlstate, const char *message, const char *hint)
 	pg_unreachable();
 }
 
+/*
+ * The code starts anew, with nothing registered
+ */
 void
 saga_begin_pass(Turn *turn)
 {

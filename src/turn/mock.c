@@ -84,6 +84,9 @@ drop_last(const Mock *mock)
 	}
 }
 
+/*
+ * Have something stand in for an activity, in this test
+ */
 void
 mock_add(const Mock *mock)
 {

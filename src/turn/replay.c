@@ -80,6 +80,9 @@ turn_marker(Turn *turn, const text *change)
 	return NULL;
 }
 
+/*
+ * A change that the code asks about; one that is known stays as it is
+ */
 Marker *
 turn_add_marker(Turn *turn, const text *change, int32 version, int event)
 {
@@ -340,6 +343,9 @@ turn_begin_row(Turn *turn)
 	add_row(turn, turn->at, true);
 }
 
+/*
+ * All mail of this turn is among the events
+ */
 void
 turn_end_mail(Turn *turn)
 {
@@ -426,6 +432,9 @@ turn_record(Turn *turn, EventType type, int32 command, const text *name, Jsonb *
 	return index;
 }
 
+/*
+ * The payload of an event, loaded where it was set aside
+ */
 Jsonb *
 turn_event_payload(const Event *event)
 {
