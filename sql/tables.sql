@@ -115,6 +115,7 @@ COMMENT ON TABLE durable.history IS 'events of all runs, one row a turn';
  * (owner, seq): see batch.c.
  */
 CREATE SEQUENCE durable.message_seq;
+COMMENT ON SEQUENCE durable.message_seq IS 'the order of messages';
 CREATE TABLE durable.message (
 	owner		regrole NOT NULL,
 	seq			int8 NOT NULL,
@@ -235,6 +236,7 @@ COMMENT ON TABLE durable.task_queue IS 'limits of task queues';
 
 /* Payloads too large to be kept among the events: written once, never again. */
 CREATE SEQUENCE durable.payload_id_seq;
+COMMENT ON SEQUENCE durable.payload_id_seq IS 'numbers of large payloads';
 CREATE TABLE durable.payload (
 	payload_id	int8 PRIMARY KEY,
 	run_id		uuid NOT NULL,
@@ -279,6 +281,7 @@ COMMENT ON TABLE durable.version IS 'texts of workflow functions';
  * who makes one does not wait for others who do, see clone.c.
  */
 CREATE SEQUENCE durable.clone_seq;
+COMMENT ON SEQUENCE durable.clone_seq IS 'numbers that clones are named by';
 CREATE TABLE durable.clone (
 	clone		text NOT NULL,					-- its name
 	function	text NOT NULL,

@@ -12,6 +12,7 @@ CREATE TYPE durable.event AS (
 	payload_id	int8,
 	attributes	jsonb
 );
+COMMENT ON TYPE durable.event IS 'one event of a run''s history; wf_events shows it with names';
 
 CREATE FUNCTION durable.event_type_name(type int2) RETURNS text
 AS 'MODULE_PATHNAME', 'durable_event_type_name' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
