@@ -8,6 +8,8 @@ OBJS = $(SOURCES:.c=.o)
 # The install script, part by part, in the order of their dependencies.
 SQL_PARTS = header types tables client workflow handle activity operator testkit views update code comments footer
 DATA_built = durable--$(EXTVERSION).sql
+# upgrade scripts
+DATA = $(wildcard durable--*--*.sql)
 
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test --encoding=UTF8 --temp-instance=./tmp_check --temp-config=test/durable.conf

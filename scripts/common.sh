@@ -102,10 +102,12 @@ remove_dir() {
 
 # copy_tree DIR: the checkout without build products, owned by postgres.
 copy_tree() {
+    local version
+    version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" "$ROOT/durable.control")
     as_postgres mkdir -p "$1"
     tar -C "$ROOT" -cf - --exclude=./.git --exclude=./.test --exclude=./.test-sanitized --exclude=./.demo --exclude=./tmp_check \
         --exclude='./tmp_check_*' --exclude=./results --exclude=./output_iso --exclude='./regression.*' \
-        --exclude='./durable--[0-9.]*.sql' --exclude='*.o' --exclude='*.so' --exclude='*.bc' --exclude='*.a' . |
+        --exclude="./durable--$version.sql" --exclude='*.o' --exclude='*.so' --exclude='*.bc' --exclude='*.a' . |
         as_postgres tar -C "$1" -xf -
 }
 
