@@ -7,7 +7,10 @@
 CREATE TEMP VIEW parts AS
 SELECT d.classid, d.objid, 0 AS column, pg_describe_object(d.classid, d.objid, 0) AS part
 FROM pg_depend d JOIN pg_extension x ON d.refobjid = x.oid AND d.refclassid = 'pg_extension'::regclass AND x.extname = 'durable'
-WHERE d.deptype = 'e';
+WHERE d.deptype = 'e'
+  -- types that come with a table, or as arrays of others, are members from 17 on
+  AND NOT (d.classid = 'pg_type'::regclass AND d.objid IN (SELECT t.oid FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+    WHERE t.typcategory = 'A' OR c.relkind <> 'c'));
 CREATE TEMP VIEW uncommented AS
 SELECT part FROM parts WHERE obj_description(objid, classid::regclass::name) IS NULL
 UNION ALL
